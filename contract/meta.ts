@@ -1,0 +1,18 @@
+/** `_meta` keys of ours on requests and results. Fixed: clients and SDKs rely on them. */
+export const metaKeys = {
+  run: "dev.signalbox/run",
+  step: "dev.signalbox/step",
+  attempt: "dev.signalbox/attempt",
+  key: "dev.signalbox/key",
+  receipt: "dev.signalbox/receipt",
+  refusal: "dev.signalbox/refusal",
+} as const;
+
+/** `/run`, `/step` and `/key` are chosen by the caller: 1-128 of these characters. */
+export const callerName = /^[A-Za-z0-9._:-]{1,128}$/;
+
+/** What a result carries: enough to fetch the proof later (`GET /api/v1/receipts/{entry}`). `leaf` is SHA-256 in base64. */
+export interface ReceiptReference {
+  readonly entry: string;
+  readonly leaf: string;
+}

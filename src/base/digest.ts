@@ -1,0 +1,31 @@
+import { createHash, hash } from "node:crypto";
+import canonicalize from "canonicalize";
+import type { Brand } from "./brand.ts";
+
+/** SHA-256 in lower-case hex. */
+export type Sha256Hex = Brand<"sha256-hex">;
+
+export const sha256Hex = (data: string | Uint8Array): Sha256Hex => hash("sha256", data, "hex") as Sha256Hex;
+
+export const sha256 = (...parts: readonly (string | Uint8Array)[]): Buffer => {
+  const hasher = createHash("sha256");
+  for (const part of parts) hasher.update(part);
+  return hasher.digest();
+};
+
+/**
+ * RFC 8785 text of a JSON value. The value must come from `parseStrictJson` or be made by us: numbers finite and, where whole,
+ * safe; strings without lone surrogates. Throws on what has no canonical form.
+ */
+export function canonicalJson(value: unknown): string {
+  const text = canonicalize(value);
+  if (text === undefined) throw new TypeError("value has no canonical JSON form");
+  return text;
+}
+
+export const canonicalDigest = (value: unknown): Sha256Hex => sha256Hex(canonicalJson(value));
+
+/** Commitment = SHA-256(salt || bytes), base64. `salt` has 16 random bytes and is kept with the payload, never in the open. */
+export function commitment(salt: Uint8Array, bytes: string | Uint8Array): string {
+  return createHash("sha256").update(salt).update(bytes).digest("base64");
+}

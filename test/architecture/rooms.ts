@@ -1,0 +1,91 @@
+/**
+ * Who may use whom, from the ground up. A room may use `contract`, and of ours only what stands in its row. The order of the rows
+ * is the order of the house: no row may name one that stands below it.
+ */
+export const rooms: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  telemetry: ["base"],
+  net: ["base"],
+  store: ["base"],
+  keys: ["base", "store"],
+  identity: ["base", "store", "keys"],
+  ledger: ["base", "store", "keys", "identity"],
+  registry: ["base", "store", "identity"],
+  policy: ["base", "identity", "registry"],
+  vault: ["base", "store", "keys", "identity"],
+  screening: ["base"],
+  dispatch: ["base"],
+  upstream: ["base", "net", "identity", "registry"],
+  calls: [
+    "base",
+    "telemetry",
+    "store",
+    "keys",
+    "identity",
+    "ledger",
+    "registry",
+    "policy",
+    "vault",
+    "screening",
+    "dispatch",
+    "upstream",
+  ],
+  edge: ["base", "telemetry", "identity", "calls"],
+  admin: [
+    "base",
+    "telemetry",
+    "store",
+    "keys",
+    "identity",
+    "ledger",
+    "registry",
+    "policy",
+    "vault",
+    "upstream",
+    "calls",
+  ],
+  app: [
+    "base",
+    "telemetry",
+    "net",
+    "store",
+    "keys",
+    "identity",
+    "ledger",
+    "registry",
+    "policy",
+    "vault",
+    "screening",
+    "dispatch",
+    "upstream",
+    "calls",
+    "edge",
+    "admin",
+  ],
+  cli: ["base", "store", "keys", "identity", "ledger", "registry", "policy", "app"],
+};
+
+/** Doors besides `index.ts`: a store is swapped by naming its folder, so each store has a door of its own. */
+export const innerDoors: Readonly<Record<string, readonly string[]>> = {
+  store: ["sqlite/index.ts", "memory/index.ts", "store.suite.ts"],
+};
+
+/** What only the named files may touch. Tests and benches are free. */
+export const reserved: readonly { pattern: RegExp; what: string; allowedIn: readonly string[] }[] = [
+  { pattern: /\bprocess\.env\b/, what: "process.env", allowedIn: ["src/app/environment.ts"] },
+  { pattern: /\bDate\.now\b|\bnew Date\(\)/, what: "the wall clock", allowedIn: ["src/base/clock.ts"] },
+  {
+    pattern: /\bperformance\.now\b|\bprocess\.hrtime\b/,
+    what: "the monotonic clock",
+    allowedIn: ["src/base/clock.ts"],
+  },
+  { pattern: /\bset(Timeout|Interval)\(/, what: "timers", allowedIn: ["src/base/clock.ts"] },
+  {
+    pattern: /\bMath\.random\b|\brandomBytes\b|\brandomUUID\b|\brandomFill|\bgetRandomValues\b|\brandomInt\b/,
+    what: "randomness",
+    allowedIn: ["src/base/random.ts"],
+  },
+  { pattern: /\bchild_process\b/, what: "child processes", allowedIn: ["src/upstream/"] },
+  { pattern: /\bfrom "undici"|\bfetch\(/, what: "outbound HTTP", allowedIn: ["src/net/", "src/cli/"] },
+  { pattern: /\bconsole\./, what: "the console", allowedIn: ["src/cli/"] },
+];
