@@ -22,6 +22,7 @@ export { canonicalDigest, canonicalJson, commitment, sha256, sha256Hex } from ".
 export type { Sha256Hex } from "./digest.ts";
 export { Fault, InvariantError, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
+export { memberSpan } from "./json-span.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { ok, refuse } from "./result.ts";
