@@ -1,0 +1,157 @@
+import { decodeJwt } from "jose";
+import type { Clock, Result, Sha256Hex } from "../base/index.ts";
+import { elapsedMs, plusMs, sha256Hex } from "../base/index.ts";
+import { looksLikeApiKey } from "./api-key.ts";
+import type { Directory, Standing } from "./directory.ts";
+import type { Issuer, Subject, VerifiedToken } from "./issuer.ts";
+import { cachedTokenMs, cachedTokensMax, tokenCharsMax, verificationsMax } from "./limits.ts";
+import type { Principal } from "./principal.ts";
+import { principalDisabled, tokenExpired, tooManyVerifications, unauthenticated } from "./refusals.ts";
+import { TokenCache } from "./token-cache.ts";
+
+export interface AuthenticatorOptions {
+  readonly clock: Clock;
+  readonly directory: Directory;
+  readonly issuers: readonly Issuer[];
+  /** Reads what other nodes changed. */
+  readonly refresh: () => Promise<void>;
+}
+
+/**
+ * Turns what came in the Authorization header into a principal. Keys and remembered tokens are answered at once; a token seen for
+ * the first time costs one signature check. Every answer looks at the principal as it stands now, so a change here takes effect
+ * with the next request, remembered token or not.
+ */
+export class Authenticator {
+  hits = 0;
+  misses = 0;
+  private readonly clock: Clock;
+  private readonly directory: Directory;
+  private readonly issuers: ReadonlyMap<string, Issuer>;
+  private readonly refresh: () => Promise<void>;
+  private readonly cache = new TokenCache(cachedTokensMax);
+  private readonly verifying = new Map<Sha256Hex, Promise<Result<Principal>>>();
+
+  constructor(options: AuthenticatorOptions) {
+    this.clock = options.clock;
+    this.directory = options.directory;
+    this.issuers = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]));
+    this.refresh = options.refresh;
+  }
+
+  get cachedTokens(): number {
+    return this.cache.size;
+  }
+
+  authenticate(token: string): Result<Principal> | Promise<Result<Principal>> {
+    if (token.length === 0) return unauthenticated("no-token");
+    if (token.length > tokenCharsMax) return unauthenticated("too-long");
+    const hash = sha256Hex(token);
+    // A lookup by hash tells nothing through its timing: who can choose the hash of a key has the key.
+    if (looksLikeApiKey(token)) return this.byKey(hash);
+    return this.remembered(hash) ?? this.verified(token, hash);
+  }
+
+  clear(): void {
+    this.cache.clear();
+  }
+
+  private byKey(hash: Sha256Hex): Result<Principal> {
+    const holder = this.directory.holderOf(hash);
+    if (holder === null) return unauthenticated("no-such-key");
+    const { key, standing } = holder;
+    if (!standing.record.enabled) return principalDisabled;
+    if (key.expiresAt !== null && elapsedMs(this.clock.wall(), key.expiresAt) >= 0) return tokenExpired;
+    return standing.answer;
+  }
+
+  /** Null = not remembered, or not looked at for too long. */
+  private remembered(hash: Sha256Hex): Result<Principal> | null {
+    const hit = this.cache.get(hash);
+    if (hit === undefined) return null;
+    if (elapsedMs(this.clock.wall(), hit.token.expiresAt) >= 0) {
+      this.cache.delete(hash);
+      return tokenExpired;
+    }
+    if (elapsedMs(this.clock.monotonic(), hit.freshUntil) >= 0) {
+      this.cache.delete(hash);
+      return null;
+    }
+    this.hits++;
+    const { standing } = hit;
+    if (this.directory.standing(standing.record.id) === standing) return standing.answer;
+    const judged = judge(hit.issuer.principal(hit.token, this.directory));
+    if (judged.standing === null) this.cache.delete(hash);
+    else this.cache.set(hash, { ...hit, standing: judged.standing });
+    return judged.answer;
+  }
+
+  private verified(token: string, hash: Sha256Hex): Result<Principal> | Promise<Result<Principal>> {
+    const underWay = this.verifying.get(hash);
+    if (underWay !== undefined) return underWay;
+    const named = issuerOf(token);
+    if (named === null) return unauthenticated("not-a-token");
+    const issuer = this.issuers.get(named);
+    if (issuer === undefined) return unauthenticated("unknown-issuer");
+    if (this.verifying.size >= verificationsMax) return tooManyVerifications;
+    this.misses++;
+    const verification = this.verify(token, hash, issuer).finally(() => this.verifying.delete(hash));
+    this.verifying.set(hash, verification);
+    return verification;
+  }
+
+  private async verify(token: string, hash: Sha256Hex, issuer: Issuer): Promise<Result<Principal>> {
+    const result = await issuer.verify(token);
+    if (!result.ok) return result;
+    let judged = judge(issuer.principal(result.value, this.directory));
+    if (judged.mayBeBehind) {
+      // The token is genuine and newer than what this node knows: another node made the principal a moment ago.
+      await this.refresh();
+      judged = judge(issuer.principal(result.value, this.directory));
+    }
+    if (judged.standing !== null) this.remember(hash, issuer, result.value, judged.standing);
+    return judged.answer;
+  }
+
+  private remember(hash: Sha256Hex, issuer: Issuer, token: VerifiedToken, standing: Standing): void {
+    const leftMs = Math.min(elapsedMs(token.expiresAt, this.clock.wall()), cachedTokenMs);
+    if (leftMs <= 0) return;
+    this.cache.set(hash, { issuer, token, standing, freshUntil: plusMs(this.clock.monotonic(), leftMs) });
+  }
+}
+
+interface Judged {
+  readonly answer: Result<Principal>;
+  /** Null = refused. */
+  readonly standing: Standing | null;
+  readonly mayBeBehind: boolean;
+}
+
+function judge(subject: Subject): Judged {
+  switch (subject.kind) {
+    case "unknown":
+      return { answer: unauthenticated("unknown-subject"), standing: null, mayBeBehind: true };
+    case "found": {
+      const { standing, epoch } = subject;
+      const revoked = epoch !== null && epoch !== standing.record.epoch;
+      if (revoked || !standing.record.enabled) {
+        const mayBeBehind = epoch !== null && epoch > standing.record.epoch;
+        return { answer: principalDisabled, standing: null, mayBeBehind };
+      }
+      return { answer: standing.answer, standing, mayBeBehind: false };
+    }
+  }
+}
+
+const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
+
+/** The issuer a token names, not yet believed; null when it is no JWT at all. */
+function issuerOf(token: string): string | null {
+  if (!compactJws.test(token)) return null;
+  try {
+    const { iss } = decodeJwt(token);
+    return typeof iss === "string" ? iss : null;
+  } catch {
+    return null; // jose throws for everything that is not a JWT
+  }
+}
