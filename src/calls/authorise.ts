@@ -1,0 +1,51 @@
+import type { RunContext } from "../policy/index.ts";
+import type { House } from "./house.ts";
+import type { Authorised, Planned } from "./stages.ts";
+import type { Station, Stop } from "./station.ts";
+import { refused } from "./station.ts";
+
+/**
+ * Do the arguments fit the pinned schema, and does policy allow the call with them? The schema comes first because policy reads
+ * the arguments with the schema's types. It stands after `recall` so that a new pin never breaks the replay of an old step.
+ */
+export const authorise: Station<Planned, Authorised> = {
+  name: "authorise",
+  visit(call, house) {
+    const misfit = argumentsMisfit(call, house);
+    if (misfit !== null) return misfit;
+    const { principal, tool } = call;
+    const decision = house.policies.current(principal.tenant).decide({
+      principal,
+      action: "call",
+      resource: { type: "Tool", id: tool.id },
+      context: { args: call.input.arguments, ...runContext(call) },
+    });
+    const authorised = Object.assign(call, { decision });
+    if (decision.effect !== "deny") return authorised;
+    return refused({
+      code: "denied",
+      detail: decision.why,
+      evidence: { policies: decision.reasons.map((policy) => policy.id), errors: decision.errors },
+    });
+  },
+};
+
+/** Labels and declared tools have no source yet, so a policy sees none. */
+function runContext({ run }: Planned): { run?: RunContext } {
+  if (run === null) return {};
+  return { run: { name: run.record.name, owner: run.record.owner, labels: [], tools: null } };
+}
+
+function argumentsMisfit(call: Planned, house: House): Stop | null {
+  const { tool } = call;
+  const validator = house.validators.of(tool.pin, "input", tool.definition.inputSchema);
+  if (typeof validator === "string") {
+    return refused({
+      code: "tool-unavailable",
+      detail: `the input schema of ${tool.exposedName} cannot be used: ${validator}`,
+      evidence: { cause: "correctness" },
+    });
+  }
+  const problem = validator(call.input.arguments);
+  return problem === null ? null : refused({ code: "invalid-arguments", detail: problem });
+}

@@ -1,0 +1,68 @@
+import type { Sha256Hex, WallMs } from "../base/index.ts";
+import { msOf } from "../base/index.ts";
+import type { Principal, PrincipalId } from "../identity/index.ts";
+import type { DecisionRecord, Entry, EntryId, EntryKind, Outcome } from "../ledger/index.ts";
+import type { Decision } from "../policy/index.ts";
+import type { Authenticated, Planned } from "./stages.ts";
+
+/** As much of a call as is known when one of its entries is written; a refusal can come before anything is planned. */
+export type Known = Authenticated &
+  Partial<Planned> & { readonly decision?: Decision; readonly intentDigest?: Sha256Hex };
+
+export interface EntryPart {
+  readonly kind: EntryKind;
+  readonly id: EntryId;
+  readonly at: WallMs;
+  readonly outcome: Outcome | null;
+  readonly commitments: Readonly<Record<string, string>>;
+  readonly after: EntryId | null;
+}
+
+export function entryOf(call: Known, part: EntryPart): Entry {
+  const { principal, tool, decision } = call;
+  const versions: Record<string, string> = { identity: principal.version };
+  if (tool !== undefined) versions["pin"] = tool.pin;
+  if (decision !== undefined) versions["policy"] = decision.partition;
+  return {
+    ...part,
+    tenant: principal.tenant,
+    call: call.id,
+    run: call.run?.record.run ?? null,
+    step: call.run?.step ?? null,
+    principals: principalIds(principal),
+    method: call.input.method,
+    subject: tool?.id ?? null,
+    versions,
+    decision: decision === undefined ? null : decisionRecord(decision),
+    intentDigest: call.intentDigest ?? null,
+    stepDigest: call.stepDigest ?? null,
+  };
+}
+
+export const entryId = (call: string, n: number): EntryId => `${call}:${n}` as EntryId;
+
+/** The actor first, then on whose behalf, nearest first. */
+export const principalIds = (principal: Principal): readonly PrincipalId[] =>
+  principal.chain.length === 0
+    ? [principal.id]
+    : [principal.id, ...principal.chain.map((identity) => identity.id)];
+
+const decisionRecord = (decision: Decision): DecisionRecord => ({
+  effect: decision.effect,
+  policies: decision.reasons.map((policy) => policy.id),
+});
+
+let dayNumber = -1;
+let dayText = "";
+
+/** `run/<tenant>/<run>` inside a run, else `day/<tenant>/<principal>/<UTC day>`: what one erasure takes away together. */
+export function sealingScope(call: Known, at: WallMs): string {
+  if (call.run !== undefined && call.run !== null)
+    return `run/${call.principal.tenant}/${call.run.record.run}`;
+  const today = Math.floor(msOf(at) / 86_400_000);
+  if (today !== dayNumber) {
+    dayText = new Date(today * 86_400_000).toISOString().slice(0, 10);
+    dayNumber = today;
+  }
+  return `day/${call.principal.tenant}/${call.principal.id}/${dayText}`;
+}

@@ -1,0 +1,233 @@
+import type { CallRecord } from "../telemetry/index.ts";
+import type { ReceiptReference, Refusal } from "../../contract/index.ts";
+import { delay, elapsedMs, explain, faultFrom, newId, randomBelow } from "../base/index.ts";
+import type { Clock, Random } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { CallId } from "../ledger/index.ts";
+import type { CallAnswer, CallInput, Calls } from "./call.ts";
+import { callRecord } from "./call-record.ts";
+import { committed, writeEntry } from "./write-entry.ts";
+import { entryId } from "./entries.ts";
+import type { Known } from "./entries.ts";
+import type { House } from "./house.ts";
+import { ToolLists } from "./list-tools.ts";
+import { stations } from "./pipeline.ts";
+import type { Recorded } from "./record-outcome.ts";
+import { RefusalBound } from "./refusal-bound.ts";
+import { writeSummary } from "./refusal-summary.ts";
+import { RetryBudget } from "./retry-budget.ts";
+import type { Admitted } from "./stages.ts";
+import { Trace } from "./stages.ts";
+import type { Station } from "./station.ts";
+import { Stop } from "./station.ts";
+import { StoreClock } from "./store-clock.ts";
+import { Validators } from "./validators.ts";
+
+export interface CallLineOptions extends Omit<
+  House,
+  "validators" | "storeClock" | "retryBudget" | "underWay" | "isStopping" | "pause"
+> {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Exactly one record per call, whatever became of it. Must not throw. */
+  readonly record: (record: CallRecord) => void;
+  /** A bug of ours or a ledger that cannot be written: for the log and an alarm. */
+  readonly onTrouble: (doing: string, thrown: unknown) => void;
+}
+
+/** How often a call goes back because somebody else changed its step: each time waits a little longer. */
+const roundsMax = 6;
+const roundDelayMs = 20;
+const summaryEveryMs = 5_000;
+
+/** The governed call: drives each call through the stations and sees to it that it leaves one record. */
+export class CallLine implements Calls {
+  private readonly options: CallLineOptions;
+  private readonly house: House;
+  private readonly lists = new ToolLists();
+  private readonly refusals: RefusalBound;
+  private readonly idle = new Set<() => void>();
+  private running = 0;
+  private stopping = false;
+  private cancelSummary: (() => void) | null = null;
+
+  constructor(options: CallLineOptions) {
+    this.options = options;
+    this.refusals = new RefusalBound(options.clock);
+    this.house = {
+      ...options,
+      validators: new Validators(),
+      storeClock: new StoreClock(options.clock),
+      retryBudget: new RetryBudget(),
+      underWay: new Map(),
+      isStopping: () => this.stopping,
+      pause: (ms) => delay(options.clock, ms / 2 + randomBelow(options.random, Math.ceil(ms))),
+    };
+  }
+
+  async start(): Promise<void> {
+    const before = this.house.storeClock.reading();
+    this.house.storeClock.learn(before, await this.options.store.now());
+    this.summarise();
+  }
+
+  /** Refuses new calls, waits up to `graceMs` for those under way, and writes what was only counted. */
+  async stop(graceMs: number): Promise<void> {
+    this.stopping = true;
+    this.cancelSummary?.();
+    if (this.running > 0 && graceMs > 0) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.options.clock.after(graceMs, resolve);
+        this.idle.add(() => {
+          cancel();
+          resolve();
+        });
+      });
+    }
+    await this.writeSummaries(true);
+  }
+
+  get callsUnderWay(): number {
+    return this.running;
+  }
+
+  listTools(principal: Principal): string {
+    return this.lists.textFor(
+      principal,
+      this.options.registry,
+      this.options.policies.current(principal.tenant),
+    );
+  }
+
+  call(input: CallInput): Promise<CallAnswer> {
+    this.running++;
+    this.house.retryBudget.earn();
+    const whole: Promise<CallAnswer> = this.drive(input, () => whole).finally(() => {
+      if (--this.running > 0) return;
+      for (const wake of this.idle) wake();
+      this.idle.clear();
+    });
+    return whole;
+  }
+
+  private async drive(input: CallInput, whole: () => Promise<CallAnswer>): Promise<CallAnswer> {
+    const { clock, random } = this.options;
+    const trace = new Trace(input.receivedAt);
+    for (let round = 1; ; round++) {
+      const call: Known = {
+        input,
+        trace,
+        whole,
+        id: newId("call", clock.wall(), random) as CallId,
+      } as unknown as Known; // the stations fill in the rest, in the order that `Line` has checked
+      const end = await this.pass(call);
+      if (end instanceof Stop && end.reason.kind === "again" && round < roundsMax) {
+        await this.house.pause(roundDelayMs * round);
+        continue;
+      }
+      const answer = end instanceof Stop ? await this.leaveEarly(call, end) : end.answer;
+      this.options.record(callRecord(call, end, answer, clock.monotonic()));
+      return answer;
+    }
+  }
+
+  /** One walk along the line. Whatever throws here is a bug of ours: it ends this call, not the process. */
+  private async pass(call: Known): Promise<Recorded | Stop> {
+    const { clock } = this.options;
+    let current: unknown = call;
+    try {
+      for (const station of stations as readonly Station<unknown, unknown>[]) {
+        const startedAt = clock.monotonic();
+        const queuedMs = call.trace.queueMs;
+        const visited = station.visit(current, this.house);
+        const next = visited instanceof Promise ? await visited : visited;
+        const queueMs = call.trace.queueMs - queuedMs;
+        const workMs = elapsedMs(clock.monotonic(), startedAt) - queueMs;
+        call.trace.spans.push({ name: station.name, workMs, queueMs });
+        if (next instanceof Stop) return next;
+        current = next;
+      }
+      return current as Recorded;
+    } catch (thrown) {
+      this.options.onTrouble(`driving call ${call.id}`, thrown);
+      const fault = faultFrom(thrown, "driving a call");
+      return new Stop({
+        kind: "refused",
+        refusal: { code: "internal", detail: "", evidence: { reason: explain(fault) } },
+      });
+    } finally {
+      (call as Partial<Admitted>).leave?.();
+      this.house.underWay.delete(call.id);
+    }
+  }
+
+  private async leaveEarly(call: Known, stop: Stop): Promise<CallAnswer> {
+    switch (stop.reason.kind) {
+      case "recalled":
+        return stop.reason.answer;
+      case "again":
+        return this.refuse(call, {
+          code: "outcome-unknown",
+          detail: "another node is still working on this step; ask again shortly",
+        });
+      case "refused":
+        return this.refuse(call, stop.reason.refusal);
+    }
+  }
+
+  /** Who is not known leaves no entry. A refusal stands even when the ledger cannot be written: it had no effect. */
+  private async refuse(call: Known, refusal: Refusal): Promise<CallAnswer> {
+    const hasEntry = (call as Partial<Known>).principal !== undefined && this.refusals.admits(call.principal);
+    const receipt = hasEntry ? await this.refusalEntry(call, refusal) : null;
+    return { kind: "refused", refusal, receipt };
+  }
+
+  private async refusalEntry(call: Known, refusal: Refusal): Promise<ReceiptReference | null> {
+    // An intent may stand already when a bug of ours ended the call: then its outcome is not ours to call refused.
+    if (refusal.code === "internal" && call.tool !== undefined) return null;
+    const salt = call.salt ?? null;
+    const isPlanned = salt !== null && call.argumentsText !== undefined;
+    try {
+      const { receipt } = await writeEntry(
+        this.house,
+        call,
+        {
+          kind: "outcome",
+          id: entryId(call.id, 0),
+          outcome: { kind: "refused", code: refusal.code },
+          commitments: isPlanned ? { arguments: committed(salt, call.argumentsText ?? "") } : {},
+          after: null,
+        },
+        {
+          ...(isPlanned
+            ? { salt: Buffer.from(salt).toString("base64"), arguments: call.argumentsText ?? "" }
+            : {}),
+          note: { name: call.input.name, detail: refusal.detail, ...refusal.evidence },
+        },
+        [],
+      );
+      return receipt;
+    } catch (thrown) {
+      this.options.onTrouble(`recording the refusal of call ${call.id}`, thrown);
+      return null;
+    }
+  }
+
+  private summarise(): void {
+    this.cancelSummary = this.options.clock.after(summaryEveryMs, () => {
+      void this.writeSummaries(false).finally(() => {
+        if (!this.stopping) this.summarise();
+      });
+    });
+  }
+
+  private async writeSummaries(all: boolean): Promise<void> {
+    for (const summary of this.refusals.close(all)) {
+      try {
+        await writeSummary(this.house, summary);
+      } catch (thrown) {
+        this.options.onTrouble(`recording ${summary.refusals} counted refusals`, thrown);
+      }
+    }
+  }
+}

@@ -1,0 +1,144 @@
+import type { Result } from "../base/index.ts";
+import { canonicalJson, commitment, deadlineIn, elapsedMs, ok, plusMs, refuse } from "../base/index.ts";
+import { estimatedTokens } from "../budgets/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { Claim } from "../ledger/index.ts";
+import {
+  isExpired,
+  keyKeptMs,
+  keyPlace,
+  newRun,
+  readClaim,
+  readRun,
+  stepDigest,
+  stepPlace,
+} from "../ledger/index.ts";
+import type { Tool } from "../registry/index.ts";
+import { entryId } from "./entries.ts";
+import type { House } from "./house.ts";
+import type { RepeatNames } from "./request-meta.ts";
+import { repeatNames } from "./request-meta.ts";
+import type { Authenticated, NamedRun, Planned, Repeat } from "./stages.ts";
+import type { Station } from "./station.ts";
+import { refused } from "./station.ts";
+
+/**
+ * Which tool, with which arguments, and what is its digest? A call that names a run, step or key also reads what is on record
+ * there. Does not ask whether the tool is well or the arguments fit: what is on record must come back either way.
+ */
+export const plan: Station<Authenticated, Planned> = {
+  name: "plan",
+  visit(call, house) {
+    const { principal, input } = call;
+    const tool = house.registry.toolNamed(principal.tenant, input.name);
+    if (tool === null) {
+      return refused({
+        code: "unknown-tool",
+        detail: "list the tools to see what there is",
+        evidence: { name: input.name },
+      });
+    }
+    const names = repeatNames(input.meta);
+    if (!names.ok) return refused(names.refusal);
+    if (names.value === null)
+      return planned(call, house, tool, { run: null, repeat: null, salt: house.random.bytes(16) });
+    return named(principal, names.value, house).then((found) =>
+      found.ok ? planned(call, house, tool, found.value) : refused(found.refusal),
+    );
+  },
+};
+
+interface OnRecord {
+  readonly run: NamedRun | null;
+  readonly repeat: Repeat | null;
+  readonly salt: Uint8Array | null;
+}
+
+function planned(call: Authenticated, house: House, tool: Tool, found: OnRecord): Planned {
+  const argumentsText = canonicalJson(call.input.arguments);
+  // An erased record leaves no salt, so nothing can be compared any more; `recall` says so before the digest is used.
+  const argumentsCommitment = commitment(found.salt ?? new Uint8Array(0), argumentsText);
+  return Object.assign(call, {
+    ...found,
+    tool,
+    argumentsText,
+    argumentsCommitment,
+    stepDigest: stepDigest({
+      method: call.input.method,
+      serverId: tool.server.id,
+      name: tool.name,
+      argumentsCommitment,
+    }),
+    deadline: earlier(call, house, tool.server.callTimeoutMs),
+    budget: { calls: 1, argumentTokens: estimatedTokens(argumentsText.length) },
+  });
+}
+
+function earlier(call: Authenticated, house: House, timeoutMs: number) {
+  const own = deadlineIn(house.clock, timeoutMs);
+  const asked = call.input.deadline;
+  return asked !== null && elapsedMs(asked.at, own.at) < 0 ? asked : own;
+}
+
+async function named(principal: Principal, names: RepeatNames, house: House): Promise<Result<OnRecord>> {
+  const run = names.run === null ? ok(null) : await runNamed(principal, names.run, names, house);
+  if (!run.ok) return run;
+  const place =
+    names.key !== null
+      ? keyPlace(principal.id, names.key)
+      : run.value !== null && names.step !== null
+        ? stepPlace(run.value.record.run, names.step)
+        : null;
+  if (place === null) return ok({ run: run.value, repeat: null, salt: house.random.bytes(16) });
+  const now = await house.store.now();
+  const found = await readClaim(house.store, principal.tenant, place);
+  const binds =
+    found !== null && !(found.state === "released" || (found.state === "final" && isExpired(found, now)));
+  const repeat: Repeat = {
+    place,
+    expiresAt: names.key === null ? null : plusMs(now, keyKeptMs),
+    found,
+    binds,
+  };
+  // A released step may only be entered again with the same digest, so its salt is needed too.
+  const isFresh = found === null || isExpired(found, now);
+  const salt = isFresh ? house.random.bytes(16) : await saltOf(found, house);
+  return ok({ run: run.value, repeat, salt });
+}
+
+async function runNamed(
+  principal: Principal,
+  name: string,
+  names: RepeatNames,
+  house: House,
+): Promise<Result<NamedRun>> {
+  const found = await readRun(house.store, principal, name);
+  if (found === null) {
+    const { run, write } = newRun(principal, name, house);
+    return attemptFits(names, run.attempt) ?? ok({ record: run, step: names.step, creation: write });
+  }
+  if (found.state === "ended") return refuse({ code: "conflict", detail: `run "${name}" has ended` });
+  return attemptFits(names, found.attempt) ?? ok({ record: found, step: names.step, creation: null });
+}
+
+function attemptFits(names: RepeatNames, current: number): Result<never> | null {
+  if (names.attempt === null || names.attempt === current) return null;
+  if (names.attempt < current) {
+    return refuse({
+      code: "stale-attempt",
+      detail: `attempt ${names.attempt} was replaced by attempt ${current}`,
+      evidence: { attempt: names.attempt, current },
+    });
+  }
+  return refuse({
+    code: "invalid-params",
+    detail: `attempt ${names.attempt} has not been attached; the current one is ${current}`,
+  });
+}
+
+async function saltOf(claim: Claim, house: House): Promise<Uint8Array | null> {
+  const first = await house.ledger.entry(claim.tenant, entryId(claim.call, 0));
+  const opened = first === null ? null : await house.ledger.payload(first);
+  const salt = opened === null || opened.erased ? undefined : opened.payload.salt;
+  return salt === undefined ? null : Buffer.from(salt, "base64");
+}

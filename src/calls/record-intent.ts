@@ -1,0 +1,132 @@
+import { canonicalJson, elapsedMs, invariant } from "../base/index.ts";
+import type { OpenCall } from "../ledger/index.ts";
+import { claim, intentDigest, openCall } from "../ledger/index.ts";
+import type { Write } from "../store/index.ts";
+import { entryId, principalIds } from "./entries.ts";
+import type { House } from "./house.ts";
+import { storeRefusal } from "./store-refusal.ts";
+import type { Admitted, Intended } from "./stages.ts";
+import type { Station } from "./station.ts";
+import { Stop, refused } from "./station.ts";
+import { writeEntry } from "./write-entry.ts";
+
+/**
+ * Makes the intent durable before any effect, and with it the claim on the step, the run it is the first of, and the row that
+ * says which node holds the call until when. A `read` that finishes in one exchange records only its outcome.
+ */
+export const recordIntent: Station<Admitted, Intended> = {
+  name: "recordIntent",
+  visit(call, house) {
+    const digest = intentDigest({
+      method: call.input.method,
+      serverId: call.tool.server.id,
+      name: call.tool.name,
+      argumentsCommitment: call.argumentsCommitment,
+      tenant: call.principal.tenant,
+      principals: principalIds(call.principal),
+      pin: call.tool.pin,
+      run: call.run?.record.run ?? null,
+      step: call.run?.step ?? null,
+      partition: call.decision.partition,
+    });
+    if (call.tool.class.kind === "read") {
+      const mayDispatch = () => !call.input.signal.aborted && isInTime(call, house);
+      return Object.assign(call, { intentDigest: digest, intent: null, mayDispatch });
+    }
+    return durably(Object.assign(call, { intentDigest: digest }), house);
+  },
+};
+
+const isInTime = (call: Admitted, house: House): boolean =>
+  elapsedMs(call.deadline.at, house.clock.monotonic()) > 0;
+
+async function durably(
+  call: Admitted & Pick<Intended, "intentDigest">,
+  house: House,
+): Promise<Intended | Stop> {
+  const dispatchBy = house.storeClock.dispatchBy(house.limits.dispatchWindowMs);
+  invariant(dispatchBy !== null, "the store's time is known before the first call");
+  invariant(call.salt !== null, "recall stops a call whose record was erased");
+  const intent = entryId(call.id, 0);
+  try {
+    const writes = [openCall(await openCallOf(call, house, dispatchBy.at)), ...claimWrites(call)];
+    const { verdict } = await writeEntry(
+      house,
+      call,
+      {
+        kind: "intent",
+        id: intent,
+        outcome: null,
+        commitments: { arguments: call.argumentsCommitment },
+        // Entering a released step again names what came of it before.
+        after: call.repeat?.found?.state === "released" ? call.repeat.found.outcomeEntry : null,
+      },
+      { salt: Buffer.from(call.salt).toString("base64"), arguments: call.argumentsText },
+      writes,
+    );
+    if (verdict.verdict === "guard-failed") {
+      // 0 is the entry, 1 the open call; what follows is the claim and the run, which somebody else was faster to make.
+      return verdict.index > 1 ? new Stop({ kind: "again" }) : identical(call);
+    }
+  } catch (thrown) {
+    return refused(storeRefusal(thrown));
+  }
+  if (call.repeat !== null) house.underWay.set(call.id, call.whole());
+  return Object.assign(call, {
+    intent,
+    // The last look before a byte leaves: the caller is still there, the deadline and the intent's own bound still hold.
+    mayDispatch: () => !call.input.signal.aborted && dispatchBy.holds() && isInTime(call, house),
+  });
+}
+
+async function openCallOf(
+  call: Admitted,
+  house: House,
+  dispatchBy: OpenCall["dispatchBy"],
+): Promise<OpenCall> {
+  return {
+    call: call.id,
+    tenant: call.principal.tenant,
+    principal: call.principal.id,
+    subject: call.tool.id,
+    class: call.tool.class.kind,
+    state: "dispatched",
+    node: house.node.name,
+    fence: house.node.fence,
+    dispatchBy,
+    intentEntry: entryId(call.id, 0),
+    stepDigest: call.stepDigest,
+    claim: call.repeat?.place ?? null,
+    same: call.repeat === null && call.tool.class.kind === "effect" ? await sameness(call, house) : null,
+  };
+}
+
+/** Under the tenant's key, so that the column says nothing about the arguments to whoever reads the database. */
+async function sameness(call: Admitted, house: House): Promise<string> {
+  const key = await house.keys.scopeKey(`same/${call.principal.tenant}`);
+  const identity = canonicalJson([call.input.method, call.tool.id, call.run?.record.run ?? null]);
+  return house.keys.hmac(key, `${identity}${call.argumentsText}`).toString("base64");
+}
+
+/** The claim on a place, and the run the call is the first of. */
+export function claimWrites(call: Admitted): Write[] {
+  const writes: Write[] = [];
+  if (call.run?.creation) writes.push(call.run.creation);
+  if (call.repeat !== null) {
+    const { place, expiresAt, found } = call.repeat;
+    writes.push(
+      claim(
+        { tenant: call.principal.tenant, place, call: call.id, stepDigest: call.stepDigest, expiresAt },
+        found,
+      ),
+    );
+  }
+  return writes;
+}
+
+const identical = (call: Admitted): Stop =>
+  refused({
+    code: "identical-call-open",
+    detail: `name a run and step, or a key, to make repeats of ${call.tool.exposedName} safe`,
+    evidence: { tool: call.tool.id },
+  });

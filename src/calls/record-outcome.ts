@@ -1,0 +1,123 @@
+import { explain, faultFrom, invariant } from "../base/index.ts";
+import type { Outcome, Payload } from "../ledger/index.ts";
+import { bindsStep, closeCall, markUnknown, settleClaim } from "../ledger/index.ts";
+import type { Write } from "../store/index.ts";
+import type { CallAnswer } from "./call.ts";
+import { entryId } from "./entries.ts";
+import type { House } from "./house.ts";
+import { claimWrites } from "./record-intent.ts";
+import { withReceipt } from "./result-text.ts";
+import type { Reply, Screened } from "./stages.ts";
+import type { Station } from "./station.ts";
+import { Stop } from "./station.ts";
+import { committed, writeEntry } from "./write-entry.ts";
+
+/** The end of the line: what came of the call, durable before the answer leaves. */
+export interface Recorded extends Screened {
+  outcome: Outcome;
+  answer: CallAnswer;
+}
+
+export const recordOutcome: Station<Screened, Recorded> = {
+  name: "recordOutcome",
+  async visit(call, house) {
+    const outcome = outcomeOf(call.reply);
+    const id = entryId(call.id, call.intent === null ? 0 : 1);
+    invariant(call.salt !== null, "recall stops a call whose record was erased");
+    const commitments: Record<string, string> = { arguments: call.argumentsCommitment };
+    if (call.reply.kind === "answered") commitments["raw"] = committed(call.salt, call.reply.raw);
+    if (call.seen !== null) commitments["result"] = committed(call.salt, call.seen);
+    try {
+      const { verdict, receipt } = await writeEntry(
+        house,
+        call,
+        { kind: "outcome", id, outcome, commitments, after: call.intent },
+        payloadOf(call),
+        settlingWrites(call, outcome, house),
+      );
+      if (verdict.verdict === "guard-failed") return lostRace(call, house);
+      return Object.assign(call, { outcome, answer: answerOf(call, receipt) });
+    } catch (thrown) {
+      return Object.assign(call, { outcome, answer: notRecorded(thrown) });
+    }
+  },
+};
+
+export function outcomeOf(reply: Reply): Outcome {
+  switch (reply.kind) {
+    case "answered":
+      return { kind: "succeeded", isError: reply.isError };
+    case "withheld":
+      return { kind: "succeeded", isError: false };
+    case "failed":
+    case "unknown":
+      return { kind: reply.kind, code: reply.code };
+  }
+}
+
+function settlingWrites(call: Screened, outcome: Outcome, house: House): Write[] {
+  const { tenant } = call.principal;
+  const id = entryId(call.id, call.intent === null ? 0 : 1);
+  if (call.intent === null) {
+    // Only a success binds the step of a `read`: anything else may be asked again.
+    if (outcome.kind !== "succeeded" || call.repeat === null)
+      return call.run?.creation ? [call.run.creation] : [];
+    return [...claimWrites(call), settleClaim(tenant, call.repeat.place, call.id, outcome.kind, id)];
+  }
+  const row =
+    outcome.kind === "unknown" ? markUnknown(call.id, holderOf(house)) : closeCall(call.id, holderOf(house));
+  return call.repeat === null
+    ? [row]
+    : [row, settleClaim(tenant, call.repeat.place, call.id, outcome.kind, id)];
+}
+
+const holderOf = (house: House) => ({ node: house.node.name, fence: house.node.fence });
+
+function payloadOf(call: Screened): Payload {
+  const salt = Buffer.from(call.salt as Uint8Array).toString("base64");
+  const result = call.seen === null ? {} : { result: call.seen };
+  const note =
+    call.reply.kind === "answered" ? {} : { note: { detail: call.reply.detail, ...call.reply.evidence } };
+  // With an intent, salt and arguments stand in its payload already.
+  return call.intent === null
+    ? { salt, arguments: call.argumentsText, ...result, ...note }
+    : { ...result, ...note };
+}
+
+function answerOf(call: Screened, receipt: CallAnswer["receipt"] & object): CallAnswer {
+  if (call.seen !== null) return { kind: "result", text: withReceipt(call.seen, receipt), receipt };
+  invariant(call.reply.kind === "failed" || call.reply.kind === "unknown", "an answer can be seen");
+  const { code, detail, evidence } = call.reply;
+  return { kind: "refused", refusal: { code, detail, evidence }, receipt };
+}
+
+/**
+ * A `read` whose step somebody else recorded first goes back and gets that record. For anything with an intent it means that
+ * this node was taken for dead and its call has been settled by another: what we know may no longer be told as the outcome.
+ */
+function lostRace(call: Screened, house: House): Stop | Recorded {
+  if (call.intent === null) return new Stop({ kind: "again" });
+  const refusal = {
+    code: "outcome-not-recorded",
+    detail: "another node has settled this call",
+    evidence: { call: call.id, node: house.node.name, binds: bindsStep(outcomeOf(call.reply).kind) },
+  } as const;
+  return Object.assign(call, {
+    outcome: outcomeOf(call.reply),
+    answer: { kind: "refused" as const, refusal, receipt: null },
+  });
+}
+
+/** Nothing is acknowledged before it is durable: the result stays here, and the open call will be found `unknown`. */
+function notRecorded(thrown: unknown): CallAnswer {
+  const fault = faultFrom(thrown, "recording the outcome");
+  return {
+    kind: "refused",
+    refusal: {
+      code: "outcome-not-recorded",
+      detail: "its result is withheld",
+      evidence: { store: fault.code, reason: explain(fault) },
+    },
+    receipt: null,
+  };
+}

@@ -1,0 +1,72 @@
+import { callerName, metaKeys } from "../../contract/index.ts";
+import type { Result } from "../base/index.ts";
+import { ok, refuse } from "../base/index.ts";
+
+type Meta = Readonly<Record<string, unknown>>;
+
+/** Never fires: for work that its caller can no longer take back. */
+export const neverAborts: AbortSignal = new AbortController().signal;
+
+const none: Meta = {};
+
+/**
+ * What of the caller's `_meta` goes upstream: trace context and unknown keys. Ours stay here, the envelope and the progress
+ * token belong to one hop and are made anew for the next.
+ */
+export function passedOnMeta(meta: Meta): Meta {
+  let out: Record<string, unknown> | null = null;
+  for (const key of Object.keys(meta)) {
+    if (
+      key === "progressToken" ||
+      key.startsWith("dev.signalbox/") ||
+      key.startsWith("io.modelcontextprotocol/")
+    )
+      continue;
+    out ??= {};
+    out[key] = meta[key];
+  }
+  return out ?? none;
+}
+
+/** The names under which a caller makes a call repeat-safe. */
+export interface RepeatNames {
+  readonly run: string | null;
+  readonly step: string | null;
+  readonly attempt: number | null;
+  readonly key: string | null;
+}
+
+/** null = the caller named nothing, the common case. */
+export function repeatNames(meta: Meta): Result<RepeatNames | null> {
+  const run = meta[metaKeys.run];
+  const step = meta[metaKeys.step];
+  const attempt = meta[metaKeys.attempt];
+  const key = meta[metaKeys.key];
+  if (run === undefined && step === undefined && attempt === undefined && key === undefined) return ok(null);
+  for (const [name, value] of [
+    [metaKeys.run, run],
+    [metaKeys.step, step],
+    [metaKeys.key, key],
+  ] as const) {
+    if (value !== undefined && !(typeof value === "string" && callerName.test(value))) {
+      return bad(`_meta["${name}"] must be 1-128 of A-Z a-z 0-9 . _ : -`);
+    }
+  }
+  if (attempt !== undefined && !(Number.isSafeInteger(attempt) && (attempt as number) >= 1)) {
+    return bad(`_meta["${metaKeys.attempt}"] must be a whole number from 1`);
+  }
+  if (run === undefined && (step !== undefined || attempt !== undefined)) {
+    return bad(`_meta["${metaKeys.step}"] and _meta["${metaKeys.attempt}"] need _meta["${metaKeys.run}"]`);
+  }
+  if (step !== undefined && key !== undefined) {
+    return bad(`name either a step of a run or a key, not both`);
+  }
+  return ok({
+    run: (run as string | undefined) ?? null,
+    step: (step as string | undefined) ?? null,
+    attempt: (attempt as number | undefined) ?? null,
+    key: (key as string | undefined) ?? null,
+  });
+}
+
+const bad = (detail: string): Result<never> => refuse({ code: "invalid-params", detail });

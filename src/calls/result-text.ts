@@ -1,0 +1,36 @@
+import type { Code, ReceiptReference } from "../../contract/index.ts";
+import { codes, metaKeys } from "../../contract/index.ts";
+import { invariant, memberSpan } from "../base/index.ts";
+
+/**
+ * Adds the receipt to a result's `_meta` and leaves every other byte as it is, so that taking the receipt out again gives the
+ * bytes that were committed to.
+ */
+export function withReceipt(resultText: string, receipt: ReceiptReference): string {
+  const member = `"${metaKeys.receipt}":{"entry":"${receipt.entry}","leaf":"${receipt.leaf}"}`;
+  const meta = resultText.includes('"_meta"') ? memberSpan(resultText, "_meta") : null;
+  if (meta !== null && resultText.charAt(meta[0]) === "{") {
+    return (
+      resultText.slice(0, meta[0]) + intoObject(resultText.slice(...meta), member) + resultText.slice(meta[1])
+    );
+  }
+  // A `_meta` that is not an object cannot stand (plan and screen let none through), so this adds the only one.
+  return intoObject(resultText, `"_meta":{${member}}`);
+}
+
+function intoObject(objectText: string, member: string): string {
+  const end = objectText.lastIndexOf("}");
+  invariant(end > 0, "the text of a result is an object");
+  const isEmpty = objectText.slice(objectText.indexOf("{") + 1, end).trim() === "";
+  return `${objectText.slice(0, end)}${isEmpty ? "" : ","}${member}${objectText.slice(end)}`;
+}
+
+/** What the caller sees instead of a result that is withheld: a tool result that says so, in the words of the code. */
+export function withheldText(code: Code, detail: string): string {
+  const row = codes[code];
+  return JSON.stringify({
+    content: [{ type: "text", text: `${row.text} ${detail}` }],
+    isError: true,
+    _meta: { [metaKeys.refusal]: { code, cause: row.cause, retry: row.retry, effect: row.effect, detail } },
+  });
+}

@@ -1,0 +1,118 @@
+import type { Code } from "../../contract/index.ts";
+import type { Deadline, MonotonicMs, Sha256Hex, StoreMs } from "../base/index.ts";
+import type { BudgetDemand } from "../budgets/index.ts";
+import type { Leave } from "../dispatch/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { CallId, Claim, ClaimPlace, EntryId, RunRecord } from "../ledger/index.ts";
+import type { Decision } from "../policy/index.ts";
+import type { Tool } from "../registry/index.ts";
+import type { Write } from "../store/index.ts";
+import type { CallAnswer, CallInput } from "./call.ts";
+
+/**
+ * What is known of a call after each station, from the ground up. A call is one object that grows: each station fills in its
+ * part and hands it on under the next name, so that no station can read what has not been found yet.
+ */
+export interface Arrived {
+  readonly input: CallInput;
+  /** Ours from the first moment. */
+  id: CallId;
+  readonly trace: Trace;
+  /** The answer this call will have; later arrivals at the same step wait for it. */
+  readonly whole: () => Promise<CallAnswer>;
+}
+
+export interface Authenticated extends Arrived {
+  principal: Principal;
+}
+
+export interface Planned extends Authenticated {
+  tool: Tool;
+  /** RFC 8785 text; what was digested is what is sent. */
+  argumentsText: string;
+  /** 16 bytes, drawn on first arrival; a return loads it from the first record. null = that record was erased. */
+  salt: Uint8Array | null;
+  argumentsCommitment: string;
+  stepDigest: Sha256Hex;
+  deadline: Deadline;
+  /** null = one attempt per request, never replayed. */
+  repeat: Repeat | null;
+  run: NamedRun | null;
+  budget: BudgetDemand;
+}
+
+export interface Authorised extends Planned {
+  decision: Decision;
+}
+
+export interface Admitted extends Authorised {
+  leave: Leave;
+}
+
+export interface Intended extends Admitted {
+  intentDigest: Sha256Hex;
+  /** null = a `read` that records only its outcome. */
+  intent: EntryId | null;
+  /** Directly before the first byte leaves: may it still? */
+  mayDispatch: () => boolean;
+}
+
+export interface Executed extends Intended {
+  reply: Reply;
+}
+
+export interface Screened extends Executed {
+  /** JSON text of what the caller sees, without the receipt; null = the refusal is all there is to see. */
+  seen: string | null;
+}
+
+/** The run a call names, which exists or is made with the call's first durable record. */
+export interface NamedRun {
+  readonly record: RunRecord;
+  readonly step: string | null; // null = recorded in the run, never replayed
+  /** Creates the run; null = it exists. */
+  readonly creation: Write | null;
+}
+
+/** What makes a call repeat-safe: the place it claims, and what stands there already. */
+export interface Repeat {
+  readonly place: ClaimPlace;
+  readonly expiresAt: StoreMs | null; // null = as long as the run
+  /** null = nothing on record. Also an expired or released claim, which a new call may replace. */
+  readonly found: Claim | null;
+  /** The found claim counts: it is open or final and not past its time. */
+  readonly binds: boolean;
+}
+
+/**
+ * How execution ended.
+ *  answered  the tool spoke; `raw` is the JSON text of its result as received
+ *  withheld  the tool spoke, but its answer cannot be shown
+ *  failed    provably not executed
+ *  unknown   bytes left and no valid answer came
+ * The last three carry the code that the caller gets; `detail` is public, `evidence` the operator's.
+ */
+export type Reply =
+  | {
+      readonly kind: "answered";
+      readonly raw: string;
+      readonly value: Readonly<Record<string, unknown>>;
+      readonly isError: boolean;
+    }
+  | {
+      readonly kind: "withheld" | "failed" | "unknown";
+      readonly code: Code;
+      readonly detail: string;
+      readonly evidence: Readonly<Record<string, unknown>>;
+    };
+
+/** When each station began and ended, and how much of it was waiting in a queue. */
+export class Trace {
+  readonly startedAt: MonotonicMs;
+  readonly spans: { readonly name: string; readonly workMs: number; readonly queueMs: number }[] = [];
+  queueMs = 0;
+
+  constructor(startedAt: MonotonicMs) {
+    this.startedAt = startedAt;
+  }
+}

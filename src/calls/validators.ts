@@ -1,0 +1,95 @@
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { Ajv } from "ajv";
+import type { ErrorObject, ValidateFunction } from "ajv";
+import { RE2JS } from "re2js";
+import type { Pin } from "../registry/index.ts";
+
+/** Compiled schemas kept at once: three thousand tools with both schemas, about 20 KB each. */
+const compiledMax = 6_000;
+
+/** null = fits; otherwise a sentence that names the argument. */
+export type Validator = (value: unknown) => string | null;
+
+type Schema = Readonly<Record<string, unknown>>;
+
+/**
+ * Schemas of strangers, compiled once per pin (about 3 ms each). Dialect: 2020-12, or draft-07 where `$schema` says so, as most
+ * servers in the field do. References to other documents are never fetched: such a schema does not compile, and the tool says so.
+ * Patterns run on RE2 (linear time); one that RE2 cannot express is left to the server itself.
+ */
+export class Validators {
+  private readonly compiled = new Map<string, Validator | string>();
+
+  /** A string is the reason why the schema cannot be used. */
+  of(pin: Pin, part: "input" | "output", schema: Schema): Validator | string {
+    const key = `${part}:${pin}`;
+    const known = this.compiled.get(key);
+    if (known !== undefined) return known;
+    const fresh = compile(schema, part === "input" ? "argument" : "structuredContent");
+    if (this.compiled.size >= compiledMax) {
+      for (const oldest of this.compiled.keys()) {
+        this.compiled.delete(oldest);
+        break;
+      }
+    }
+    this.compiled.set(key, fresh);
+    return fresh;
+  }
+}
+
+function compile(schema: Schema, noun: string): Validator | string {
+  const options = {
+    strict: false,
+    allErrors: false,
+    validateFormats: false,
+    addUsedSchema: false,
+    logger: false,
+    code: { regExp: linearPattern },
+  } as const;
+  const dialect = schema["$schema"];
+  const isDraft7 = typeof dialect === "string" && /draft-0[67]/.test(dialect);
+  let validate: ValidateFunction;
+  try {
+    validate = (isDraft7 ? new Ajv(options) : new Ajv2020(options)).compile(schema);
+  } catch (error) {
+    return error instanceof Error ? error.message.slice(0, 300) : "the schema does not compile";
+  }
+  return (value) => {
+    try {
+      return validate(value) ? null : describe(validate.errors?.[0], noun);
+    } catch {
+      return "the value is nested too deeply for the schema"; // a recursive schema ran out of stack
+    }
+  };
+}
+
+/** Ajv asks for an engine with RegExp's interface: it calls `test`, and tells patterns apart by their text. */
+function linearPattern(pattern: string): { test: (text: string) => boolean; toString: () => string } {
+  const toString = () => `/${pattern}/`;
+  try {
+    const compiled = RE2JS.compile(pattern);
+    return { test: (text) => compiled.matcher(text).find(), toString };
+  } catch {
+    return { test: () => true, toString };
+  }
+}
+linearPattern.code = "linearPattern";
+
+function describe(error: ErrorObject | undefined, noun: string): string {
+  if (error === undefined) return `the ${noun} does not fit the schema`;
+  const path = error.instancePath.slice(1).replaceAll("/", ".").replaceAll("~1", "/").replaceAll("~0", "~");
+  const inside = path === "" ? "" : `${path}.`;
+  const params = error.params as Readonly<Record<string, unknown>>;
+  switch (error.keyword) {
+    case "required":
+      return `${noun} "${inside}${String(params["missingProperty"])}" is missing`;
+    case "additionalProperties":
+      return `${noun} "${inside}${String(params["additionalProperty"])}" is not known`;
+    case "unevaluatedProperties":
+      return `${noun} "${inside}${String(params["unevaluatedProperty"])}" is not known`;
+    case "enum":
+      return `${noun} "${path}" must be one of ${JSON.stringify(params["allowedValues"]).slice(0, 300)}`;
+    default:
+      return `${path === "" ? `the ${noun}s` : `${noun} "${path}"`} ${error.message ?? "do not fit the schema"}`;
+  }
+}

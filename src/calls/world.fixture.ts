@@ -1,0 +1,202 @@
+import { Fault, ManualClock, ok, seededRandom } from "../base/index.ts";
+import type { Result } from "../base/index.ts";
+import { Gate } from "../dispatch/index.ts";
+import { Identities, defaultTenant, identityTables } from "../identity/index.ts";
+import type { Principal } from "../identity/index.ts";
+import { Keys, keyTables } from "../keys/index.ts";
+import { Ledger, ledgerTables } from "../ledger/index.ts";
+import { compilePolicies } from "../policy/index.ts";
+import { Registry, registryTables } from "../registry/index.ts";
+import type { ToolClass } from "../registry/index.ts";
+import { openMemoryStore } from "../store/index.ts";
+import type { Change, MemoryStore } from "../store/index.ts";
+import type { CallRecord } from "../telemetry/index.ts";
+import type { UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
+import { Vault, vaultTables } from "../vault/index.ts";
+import type { CallAnswer, CallInput } from "./call.ts";
+import { CallLine } from "./line.ts";
+
+/** Answers like a server would; a test says how, and sees what was sent. */
+export class ScriptedUpstream {
+  readonly sent: UpstreamRequest[] = [];
+  answer: (request: UpstreamRequest) => Promise<UpstreamReply> | UpstreamReply = (request) =>
+    resultOf(`{"content":[{"type":"text","text":${JSON.stringify(request.argumentsText)}}]}`);
+
+  async exchange(request: UpstreamRequest): Promise<UpstreamReply> {
+    if (!request.mayDispatch()) throw cancelled();
+    this.sent.push(request);
+    return this.answer(request);
+  }
+}
+
+export const resultOf = (raw: string): UpstreamReply => ({
+  kind: "result",
+  raw,
+  value: JSON.parse(raw) as Record<string, unknown>,
+});
+
+export interface World {
+  readonly clock: ManualClock;
+  readonly store: MemoryStore;
+  readonly line: CallLine;
+  readonly upstream: ScriptedUpstream;
+  readonly ledger: Ledger;
+  readonly keys: Keys;
+  readonly registry: Registry;
+  readonly agent: Principal;
+  readonly records: CallRecord[];
+  readonly troubles: unknown[];
+  call(
+    name: string,
+    args: Record<string, unknown>,
+    meta?: Record<string, unknown>,
+    more?: Partial<CallInput>,
+  ): Promise<CallAnswer>;
+  outcomes(): Promise<string[]>;
+  stop(): Promise<void>;
+}
+
+const schema = {
+  type: "object",
+  properties: { path: { type: "string" }, amount: { type: "integer" } },
+  additionalProperties: false,
+};
+
+/** Tools `files__read` (read), `files__write` (effect) and `files__checked` (read, with an output schema). */
+export async function openWorld(policies = "permit(principal, action, resource);"): Promise<World> {
+  const clock = new ManualClock();
+  const random = seededRandom(1);
+  const store = openMemoryStore({
+    clock,
+    tables: [...keyTables, ...identityTables, ...ledgerTables, ...registryTables, ...vaultTables],
+  });
+  await store.start();
+  store.bindToLease((await store.acquireLease("node/local", "local", 3_600_000)) ?? never());
+  const keys = new Keys({ store, random, clock, kek: new Uint8Array(32).fill(7) });
+  await keys.start();
+  const ledger = new Ledger({ store, keys, clock, installationId: "test" });
+  await ledger.start();
+  const identities = new Identities({ store, keys, clock, random });
+  await identities.start();
+  const make = async <T>(change: Result<Change<T>>): Promise<T> => {
+    if (!change.ok) throw new Error(change.refusal.detail);
+    await store.commit(change.value.writes);
+    change.value.applied();
+    return change.value.value;
+  };
+  const boot = await make(identities.bootstrap());
+  const admin = identities.recorded(defaultTenant, boot.default.admin.id);
+  const record = await make(
+    identities.createAgent(admin.ok ? admin.value : never(), { name: "a", roles: [] }),
+  );
+  const agent = identities.recorded(defaultTenant, record.id);
+  const registry = new Registry({ store, clock, random });
+  await registry.start();
+  await fillRegistry(registry, make);
+  const vault = new Vault({ store, keys, clock });
+  const compiled = compilePolicies({
+    files: [{ path: "p.cedar", text: policies }],
+    catalog: {
+      tenants: ["default"],
+      roles: [],
+      servers: registry.serversOf(defaultTenant).map(({ id, name }) => ({ id, name })),
+      tools: registry.toolsOf(defaultTenant).map((tool) => ({
+        id: tool.id,
+        serverId: tool.server.id,
+        inputSchema: tool.definition.inputSchema,
+      })),
+    },
+  });
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.refusal));
+  const upstream = new ScriptedUpstream();
+  const records: CallRecord[] = [];
+  const troubles: unknown[] = [];
+  const line = new CallLine({
+    clock,
+    random,
+    store,
+    keys,
+    ledger,
+    registry,
+    vault,
+    policies: { current: () => compiled.value },
+    gate: new Gate({ clock, waitingMax: 100 }),
+    upstreams: upstream,
+    limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000 },
+    node: { name: "local", fence: 1 },
+    record: (each) => records.push(each),
+    onTrouble: (_doing, thrown) => troubles.push(thrown),
+  });
+  await line.start();
+  const principal = agent.ok ? agent.value : never();
+  return {
+    clock,
+    store,
+    line,
+    upstream,
+    ledger,
+    keys,
+    registry,
+    agent: principal,
+    records,
+    troubles,
+    call: (name, args, meta = {}, more = {}) =>
+      line.call({
+        requestId: "req",
+        authenticate: () => ok(principal),
+        method: "tools/call",
+        name,
+        arguments: args,
+        meta,
+        deadline: null,
+        signal: new AbortController().signal,
+        onProgress: null,
+        receivedAt: clock.monotonic(),
+        ...more,
+      }),
+    outcomes: async () =>
+      (await ledger.list(defaultTenant, { limit: 500 }))
+        .map(({ entry }) => `${entry.kind}:${entry.outcome === null ? "-" : label(entry.outcome)}`)
+        .toReversed(),
+    async stop() {
+      await line.stop(0);
+      await ledger.stop();
+      await identities.stop();
+      await store.stop();
+    },
+  };
+}
+
+async function fillRegistry(
+  registry: Registry,
+  make: <T>(change: Result<Change<T>>) => Promise<T>,
+): Promise<void> {
+  const server = await make(
+    registry.addServer(defaultTenant, {
+      name: "files",
+      transport: { kind: "http", url: "http://127.0.0.1:1/mcp", headers: {} },
+      toolClasses: { read: { kind: "read" }, checked: { kind: "read" } } satisfies Record<string, ToolClass>,
+    }),
+  );
+  const offer = await registry.offer(server.id, [
+    { name: "read", inputSchema: schema },
+    { name: "write", inputSchema: schema },
+    {
+      name: "checked",
+      inputSchema: schema,
+      outputSchema: { type: "object", properties: { n: { type: "integer" } }, required: ["n"] },
+    },
+  ]);
+  if (!offer.ok) throw new Error(offer.refusal.detail);
+  for (const change of offer.value.changes) await make(ok(change));
+  registry.reportHealth(server.id, { state: "healthy", since: new ManualClock().wall() });
+}
+
+const label = (outcome: { kind: string; isError?: boolean; code?: string }): string =>
+  outcome.code ?? (outcome.isError === true ? "error" : outcome.kind);
+
+const never = (): never => {
+  throw new Error("the world could not be set up");
+};
+
+const cancelled = () => new Fault("cancelled", "not allowed to leave", { effect: "none" });

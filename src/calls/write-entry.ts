@@ -1,0 +1,51 @@
+import type { ReceiptReference } from "../../contract/index.ts";
+import type { DataKey } from "../keys/index.ts";
+import { entryWrite, sealPayload } from "../ledger/index.ts";
+import type { Entry, Payload } from "../ledger/index.ts";
+import type { Verdict, Write } from "../store/index.ts";
+import { commitment } from "../base/index.ts";
+import type { EntryPart, Known } from "./entries.ts";
+import { entryOf, sealingScope } from "./entries.ts";
+import type { House } from "./house.ts";
+
+export interface Written {
+  readonly verdict: Verdict;
+  readonly receipt: ReceiptReference;
+}
+
+/**
+ * Commits one entry of a call together with the writes that belong to it; resolves once durable. The entry is the first write
+ * of the transaction. Rejects with the store's Fault.
+ */
+export function writeEntry(
+  house: House,
+  call: Known,
+  part: Omit<EntryPart, "at">,
+  payload: Payload,
+  writes: readonly Write[],
+): Promise<Written> {
+  const at = house.clock.wall();
+  const entry = entryOf(call, { ...part, at });
+  const key = house.keys.scopeKey(sealingScope(call, at));
+  return key instanceof Promise
+    ? key.then((later) => commitEntry(house, entry, later, payload, writes))
+    : commitEntry(house, entry, key, payload, writes);
+}
+
+async function commitEntry(
+  house: House,
+  entry: Entry,
+  key: DataKey,
+  payload: Payload,
+  writes: readonly Write[],
+): Promise<Written> {
+  const { write, leafHash } = entryWrite(entry, sealPayload(house.keys, key, entry.id, payload));
+  const before = house.storeClock.reading();
+  const verdict = await house.store.commit([write, ...writes]);
+  house.storeClock.learn(before, verdict.storeNow);
+  if (verdict.verdict === "done") house.ledger.noted(entry.tenant);
+  return { verdict, receipt: { entry: entry.id, leaf: Buffer.from(leafHash).toString("base64") } };
+}
+
+/** Commits to a text under the call's salt. */
+export const committed = (salt: Uint8Array, text: string): string => commitment(salt, text);
