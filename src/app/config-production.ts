@@ -1,0 +1,54 @@
+import { isAbsolute, relative } from "node:path";
+import type { Config } from "./config.ts";
+
+/**
+ * The settings that are comfortable for a try-out and unfit for production, each with what to do about it. `serve` refuses to
+ * start while there is one.
+ */
+export function developmentDefaults(config: Config): readonly string[] {
+  const found: string[] = [];
+  const { given } = config;
+  if (config.keys.file === null) {
+    found.push(
+      "keys.file: the key would lie beside the data it protects; name a file outside the data directory",
+    );
+  } else if (isInside(config.keys.file, config.data.directory)) {
+    found.push("keys.file: lies inside data.directory, so a copy of the data includes its key");
+  }
+  if (!given.has("data.directory")) {
+    found.push("data.directory: defaults to .signalbox beside the configuration; name the directory");
+  }
+  if (config.policies.files.length === 0) {
+    found.push("policies.files: names no policy, so every call would be denied");
+  }
+  if (!isLoopback(config.listen.host) && config.listen.allowedHosts.length === 0) {
+    found.push(
+      `listen.allowedHosts: the node listens on ${config.listen.host}, but no host name is allowed; name the one clients use`,
+    );
+  }
+  if (config.listen.allowedOrigins.includes("*")) {
+    found.push("listen.allowedOrigins: * lets every page in every browser call this node; name the origins");
+  }
+  for (const setting of config.literalSecrets) {
+    found.push(
+      `${setting}: a credential stands in the file; put it into the vault and refer to it with \${vault:name}`,
+    );
+  }
+  for (const server of config.servers) {
+    const { transport } = server;
+    if (transport.kind !== "http" || Object.keys(transport.headers).length === 0) continue;
+    const url = new URL(transport.url);
+    if (url.protocol === "http:" && !isLoopback(url.hostname)) {
+      found.push(`servers.${server.name}.url: headers would be sent over http without encryption; use https`);
+    }
+  }
+  return found;
+}
+
+const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
+
+function isInside(file: string, directory: string): boolean {
+  const way = relative(directory, file);
+  return way !== "" && !way.startsWith("..") && !isAbsolute(way);
+}

@@ -1,0 +1,416 @@
+import {
+  reservedServerName,
+  serverBounds,
+  serverDefaults,
+  serverNameMax,
+  serverNamePattern,
+} from "../registry/index.ts";
+import { bytesPattern, bytesText, durationPattern, durationText } from "./config-units.ts";
+
+/**
+ * The configuration file as one JSON Schema (2020-12): what editors complete with, what `config.ts` validates with, and what the
+ * reference page is generated from. Three annotations are ours: `x-unit`, `x-reason` (why this default or bound), and `x-bounds`
+ * (for texts that mean a number). `x-secret` marks where a `${vault:name}` reference may stand.
+ */
+export interface Schema {
+  readonly type?: string | readonly string[];
+  readonly title?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly pattern?: string;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly minLength?: number;
+  readonly maxLength?: number;
+  readonly maxItems?: number;
+  readonly maxProperties?: number;
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly propertyNames?: Schema;
+  readonly additionalProperties?: boolean | Schema;
+  readonly "x-unit"?: string;
+  readonly "x-reason"?: string;
+  readonly "x-bounds"?: { readonly of: "duration" | "bytes"; readonly min: string; readonly max: string };
+  readonly "x-secret"?: boolean;
+  readonly [keyword: string]: unknown;
+}
+
+const section = (description: string, properties: Readonly<Record<string, Schema>>): Schema => ({
+  type: "object",
+  description,
+  default: {},
+  additionalProperties: false,
+  properties,
+});
+
+const duration = (description: string, reason: string, min: string, max: string, value: string): Schema => ({
+  type: "string",
+  description,
+  default: value,
+  pattern: durationPattern,
+  "x-unit": "duration: ms, s, m, h or d",
+  "x-bounds": { of: "duration", min, max },
+  "x-reason": reason,
+});
+
+const bytes = (description: string, reason: string, min: string, max: string, value: string): Schema => ({
+  type: "string",
+  description,
+  default: value,
+  pattern: bytesPattern,
+  "x-unit": "bytes: B, KiB, MiB or GiB",
+  "x-bounds": { of: "bytes", min, max },
+  "x-reason": reason,
+});
+
+const count = (
+  description: string,
+  reason: string,
+  unit: string,
+  minimum: number,
+  maximum: number,
+  value: number,
+): Schema => ({
+  type: "integer",
+  description,
+  default: value,
+  minimum,
+  maximum,
+  "x-unit": unit,
+  "x-reason": reason,
+});
+
+const path = (description: string, reason: string, value?: string): Schema => ({
+  type: "string",
+  description,
+  minLength: 1,
+  maxLength: 4_096,
+  ...(value === undefined ? {} : { default: value }),
+  "x-unit": "path, relative to the configuration file",
+  "x-reason": reason,
+});
+
+const texts = (description: string, reason: string, maxItems: number, unit: string): Schema => ({
+  type: "array",
+  description,
+  default: [],
+  maxItems,
+  items: { type: "string", minLength: 1, maxLength: 4_096 },
+  "x-unit": unit,
+  "x-reason": reason,
+});
+
+const toolSchema: Schema = {
+  type: "object",
+  description: "What an administrator says about one tool, by its upstream name.",
+  additionalProperties: false,
+  required: ["class"],
+  properties: {
+    class: {
+      enum: ["read", "idempotent", "verifiable", "effect"],
+      description:
+        "What repeating a call means. `read`: no effect. `idempotent`: one effect per key. `verifiable`: another tool answers whether it happened. `effect`: may not be sent twice.",
+      "x-unit": "class",
+      "x-reason": "A tool that nobody has classified counts as `effect`, the class that is never repeated.",
+    },
+    keyArgument: {
+      type: "string",
+      minLength: 1,
+      maxLength: 128,
+      description: "For `idempotent`: the top-level string argument the key travels in.",
+      "x-unit": "argument name",
+      "x-reason": "Only a string at the top level can be set without guessing what the schema means.",
+    },
+    verifyTool: {
+      type: "string",
+      minLength: 1,
+      maxLength: 128,
+      description: "For `verifiable`: the tool of the same server that answers whether a call happened.",
+      "x-unit": "tool name",
+      "x-reason": "Asked when a call's outcome is unknown.",
+    },
+  },
+  allOf: [
+    {
+      if: { properties: { class: { const: "idempotent" } }, required: ["class"] },
+      // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema; nobody awaits a schema
+      then: { required: ["keyArgument"] },
+      else: { properties: { keyArgument: false } },
+    },
+    {
+      if: { properties: { class: { const: "verifiable" } }, required: ["class"] },
+      // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema; nobody awaits a schema
+      then: { required: ["verifyTool"] },
+      else: { properties: { verifyTool: false } },
+    },
+  ],
+};
+
+const serverSchema: Schema = {
+  type: "object",
+  description:
+    "One upstream server: `command` for one that is started here and speaks over its standard input and output, `url` for one that is reached over Streamable HTTP.",
+  additionalProperties: false,
+  oneOf: [{ required: ["command"] }, { required: ["url"] }],
+  dependentRequired: { args: ["command"], env: ["command"], cwd: ["command"], headers: ["url"] },
+  properties: {
+    command: {
+      type: "string",
+      minLength: 1,
+      maxLength: 4_096,
+      description: "The program to start. No shell reads it.",
+      "x-unit": "program name or path",
+      "x-reason": "Program and arguments are passed as they are, so nothing in them can become a command.",
+    },
+    args: {
+      type: "array",
+      maxItems: 256,
+      items: { type: "string", maxLength: 32_768 },
+      description: "The program's arguments.",
+      "x-unit": "texts",
+      "x-reason": "256 is ten times the longest list seen in the field.",
+    },
+    env: {
+      type: "object",
+      maxProperties: 256,
+      propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
+      additionalProperties: { type: "string", maxLength: 32_768, "x-secret": true },
+      description:
+        "The program's environment variables. It gets these and the few a program needs to start, nothing else of ours. A value may be `${vault:name}` or contain `${env:NAME}`.",
+      "x-unit": "name to text",
+      "x-reason": "An inherited environment would hand every secret of this process to every server.",
+    },
+    cwd: path("The directory the program starts in.", "Default: the data directory."),
+    url: {
+      type: "string",
+      minLength: 1,
+      maxLength: 2_048,
+      pattern: "^https?://",
+      description: "The address of the server's MCP endpoint.",
+      "x-unit": "URL (http or https)",
+      "x-reason": "Credentials belong in `headers`, not in the address, which gets logged.",
+    },
+    headers: {
+      type: "object",
+      maxProperties: 64,
+      additionalProperties: { type: "string", maxLength: 8_192, "x-secret": true },
+      description:
+        "Headers sent with every request. A value may be `${vault:name}` or contain `${env:NAME}`.",
+      "x-unit": "name to text",
+      "x-reason": "Headers of the protocol and the connection are refused here; Signalbox sets those.",
+    },
+    era: {
+      enum: ["modern", "legacy"],
+      description: "The protocol era the server speaks: `modern` is MCP 2026-07-28, `legacy` older.",
+      "x-unit": "era",
+      "x-reason": "Left out, it is found out at the first connection and remembered.",
+    },
+    enabled: {
+      type: "boolean",
+      default: true,
+      description: "Whether its tools may be called.",
+      "x-unit": "true or false",
+      "x-reason": "A server can be switched off without losing the pins of its tools.",
+    },
+    callTimeout: duration(
+      "How long one call may take when the caller names no shorter deadline.",
+      "A minute is what most MCP clients wait for.",
+      durationText(serverBounds.callTimeoutMs.min),
+      durationText(serverBounds.callTimeoutMs.max),
+      durationText(serverDefaults.callTimeoutMs),
+    ),
+    concurrencyMax: count(
+      "Calls in flight to this server at once; more wait.",
+      "What one small process bears.",
+      "calls",
+      serverBounds.concurrencyMax.min,
+      serverBounds.concurrencyMax.max,
+      serverDefaults.concurrencyMax,
+    ),
+    resultBytesMax: bytes(
+      "A result larger than this is withheld.",
+      "The largest legitimate result seen in the field had 3.1 MB.",
+      bytesText(serverBounds.resultBytesMax.min),
+      bytesText(serverBounds.resultBytesMax.max),
+      bytesText(serverDefaults.resultBytesMax),
+    ),
+    tools: {
+      type: "object",
+      description: "Classes of this server's tools, by upstream name.",
+      default: {},
+      maxProperties: 2_000,
+      propertyNames: { maxLength: 128 },
+      additionalProperties: toolSchema,
+      "x-unit": "tool name to settings",
+      "x-reason": "A class declared here is changed here alone.",
+    },
+  },
+};
+
+export const configSchema: Schema = {
+  $schema: "https://json-schema.org/draft/2020-12/schema",
+  title: "signalbox.yaml",
+  description: "How a Signalbox node starts, and the servers and policies it is given.",
+  type: "object",
+  additionalProperties: false,
+  properties: {
+    tenant: {
+      type: "string",
+      pattern: "^[a-z0-9](?:-?[a-z0-9])*$",
+      maxLength: 63,
+      not: { const: "system" },
+      default: "default",
+      description: "The tenant that the servers and policies of this file belong to.",
+      "x-unit": "tenant name",
+      "x-reason": "`system` is reserved for acts on the installation itself.",
+    },
+    listen: section("Where the node listens.", {
+      host: {
+        type: "string",
+        minLength: 1,
+        maxLength: 253,
+        default: "127.0.0.1",
+        description: "The address to listen on.",
+        "x-unit": "host name or IP address",
+        "x-reason": "Loopback: nobody else can reach a node until somebody decides so.",
+      },
+      port: count(
+        "The port to listen on.",
+        "0 takes any free port and prints it.",
+        "TCP port",
+        0,
+        65_535,
+        7_070,
+      ),
+      allowedHosts: texts(
+        "Further values of the Host header to answer to, with port where it is not the standard one.",
+        "The listening address and loopback names are always allowed; anything else may be a DNS rebinding attack.",
+        64,
+        "host or host:port",
+      ),
+      allowedOrigins: texts(
+        "Origins whose pages may call this node from a browser.",
+        "A page of any other origin is refused; requests without an Origin header are not from a page.",
+        64,
+        "origin, e.g. https://app.example.com",
+      ),
+    }),
+    data: section("Where durable state is kept.", {
+      directory: path(
+        "The data directory: ledger, store and generated keys.",
+        "Beside the configuration for a try-out; in production it is named, so that it is on the disk that is meant.",
+        ".signalbox",
+      ),
+    }),
+    keys: section("Keys that protect what is stored.", {
+      file: path(
+        "The file with the key-encryption key: 32 bytes in base64, readable by the owner only.",
+        "Left out, `dev` makes one inside the data directory, where it protects nothing against whoever copies that directory.",
+      ),
+    }),
+    servers: {
+      type: "object",
+      default: {},
+      maxProperties: 1_000,
+      description: `The upstream servers, by name. A name is the prefix of the server's tools: a-z and 0-9 with single hyphens between, at most ${serverNameMax} characters, not "${reservedServerName}".`,
+      propertyNames: {
+        pattern: serverNamePattern.source,
+        maxLength: serverNameMax,
+        not: { const: reservedServerName },
+      },
+      additionalProperties: serverSchema,
+    },
+    policies: section("The policies that decide.", {
+      files: texts(
+        "Cedar policy files, as glob patterns.",
+        "Without a policy everything is denied; `dev` brings a permissive one of its own.",
+        256,
+        "glob patterns, relative to the configuration file",
+      ),
+    }),
+    limits: section("Bounds that keep one caller, or all of them, from exhausting the node.", {
+      callsInFlightMax: count(
+        "Calls being worked on at once, in the whole node.",
+        "About a tenth of a second of work at the throughput measured on two cores.",
+        "calls",
+        1,
+        100_000,
+        1_000,
+      ),
+      perPrincipalCallsMax: count(
+        "Calls being worked on at once for one principal.",
+        "No single agent may hold more than a tenth of the node.",
+        "calls",
+        1,
+        100_000,
+        100,
+      ),
+      bodyBytesMax: bytes(
+        "The largest request body that is read.",
+        "Forty times the largest arguments seen in the field; parsing more would stall other callers.",
+        "1KiB",
+        "64MiB",
+        "4MiB",
+      ),
+      connectionsMax: count(
+        "Client connections at once.",
+        "10,000 idle connections cost about 100 MB.",
+        "connections",
+        1,
+        100_000,
+        10_000,
+      ),
+      processesMax: count(
+        "Server processes that may run at once.",
+        "At about 100 MB each, 64 of them fill a small machine.",
+        "processes",
+        0,
+        10_000,
+        64,
+      ),
+      shutdownGrace: duration(
+        "How long calls in flight may take to finish when the node is told to stop.",
+        "Below the 30 seconds after which Kubernetes kills.",
+        "0s",
+        "1h",
+        "20s",
+      ),
+    }),
+    log: section("What is logged, and where.", {
+      level: {
+        enum: ["trace", "debug", "info", "warn", "error", "fatal"],
+        default: "info",
+        description: "The least important level that is logged.",
+        "x-unit": "level",
+        "x-reason": "`info` has one record per call and nothing personal in it.",
+      },
+      file: path("The log file.", "Left out, the log goes to standard error."),
+    }),
+    identity: section("How agents prove who they are.", {
+      tokenTtl: duration(
+        "How long a token of the built-in issuer is valid.",
+        "Short enough that a lost one expires within a working day, long enough for one session.",
+        "1m",
+        "30d",
+        "1h",
+      ),
+    }),
+  },
+};
+
+/** The schema of the setting at this path, or null where no setting can be. */
+export function schemaAt(path: readonly string[]): Schema | null {
+  let schema: Schema | null = configSchema;
+  for (const key of path) {
+    if (schema === null) return null;
+    if (schema.items !== undefined) schema = schema.items;
+    else if (schema.properties !== undefined && Object.hasOwn(schema.properties, key)) {
+      schema = schema.properties[key] ?? null;
+    } else {
+      const rest: boolean | Schema | undefined = schema.additionalProperties;
+      schema = typeof rest === "object" ? rest : null;
+    }
+  }
+  return schema;
+}

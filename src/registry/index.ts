@@ -1,0 +1,51 @@
+/**
+ * registry: servers, tools, classes, versions, pins, health; policy versions as records. Opens no connection.
+ *
+ * A server is added by an administrator or by the configuration file. What it offers comes in through `offer`: a tool seen for
+ * the first time is pinned as it stands; one whose definition differs from its pin is quarantined until a person approves the
+ * difference; one that is no longer offered is gone. Definitions and server records are kept by version.
+ *
+ *     (new) ──► live ──► quarantined ──► live      approved, or the server went back to the pinned definition
+ *                 └──────────┴──► gone ──► live    offered again as pinned (otherwise quarantined)
+ *
+ * Verbs return a `Change`: nothing is durable before its writes are committed, and memory moves only in `applied`.
+ *
+ * Identities: ServerId (stable through renames, never used again), Pin, tool ids `<server id>/<upstream name>`. The exposed name
+ * is an alias, unique per tenant also against look-alikes; the first owner keeps it.
+ * Bounds: 1,000 servers per tenant, 2,000 tools offered and 4,000 known per server, 32 definitions kept per tool, 4 MiB of policy text
+ * per version; see the constants. Memory holds every pinned definition.
+ * Errors: refusals `invalid-params`, `not-found`, `conflict`, `unknown-tool`, `tool-unavailable`, `tool-quarantined`; faults are
+ * the store's.
+ * Signals: `onChange` per tenant after its revision grew, `onHealth` for each transition.
+ */
+export type { FileApplication, FileSection, FileStep } from "./apply-file.ts";
+export type { Collision } from "./catalogue.ts";
+export { diffDefinitions } from "./diff.ts";
+export type { DefinitionDiff, Difference } from "./diff.ts";
+export { reservedServerName, serverNameMax, serverNamePattern } from "./exposed-name.ts";
+export type { HealthTransition } from "./health.ts";
+export type { DefinitionVersion, ServerVersion } from "./history.ts";
+export type { AddedTool, ChangedTool, Offer, OfferReport } from "./offer.ts";
+export type { RefusedDefinition } from "./parse-definition.ts";
+export { policySourcesMax } from "./policy-versions.ts";
+export type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";
+export type {
+  Era,
+  Health,
+  HealthCause,
+  Pin,
+  SecretText,
+  ServerId,
+  ServerRecord,
+  Tool,
+  ToolClass,
+  ToolDefinition,
+  ToolState,
+  Transport,
+} from "./records.ts";
+export { Registry } from "./registry.ts";
+export type { RegistryOptions } from "./registry.ts";
+export { serverBounds, serverDefaults, serverProblems, vaultNamePattern } from "./server-input.ts";
+export type { InputProblem, ServerInput, ServerSettings } from "./server-input.ts";
+export { registryTables } from "./tables.ts";
+export type { ApprovedPin } from "./tool-verbs.ts";

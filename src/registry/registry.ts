@@ -1,0 +1,361 @@
+import type { Clock, Random, Result, Sha256Hex, WallMs } from "../base/index.ts";
+import { ok, refuse } from "../base/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import type { Change, Store } from "../store/index.ts";
+import type { FileApplication, FileSection } from "./apply-file.ts";
+import { planFile, serversSection } from "./apply-file.ts";
+import { callable } from "./callable.ts";
+import type { Collision, ServerShelf } from "./catalogue.ts";
+import { Catalogue } from "./catalogue.ts";
+import type { ServerEntry, ToolEntry } from "./entries.ts";
+import type { HealthTransition } from "./health.ts";
+import { HealthBoard, combined } from "./health.ts";
+import type { DefinitionVersion, ServerVersion } from "./history.ts";
+import { definitionsOf, versionsOf } from "./history.ts";
+import { loadApplied, loadCatalogue } from "./load.ts";
+import type { Offer } from "./offer.ts";
+import { planOffer } from "./offer.ts";
+import type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";
+import { PolicyVersions } from "./policy-versions.ts";
+import type { Era, Health, Pin, ServerId, ServerRecord, Tool, ToolClass } from "./records.ts";
+import type { ServerInput } from "./server-input.ts";
+import type { ServerMemory } from "./server-verbs.ts";
+import * as servers from "./server-verbs.ts";
+import { definitionTable } from "./tables.ts";
+import type { ApprovedPin } from "./tool-verbs.ts";
+import * as tools from "./tool-verbs.ts";
+
+export interface RegistryOptions {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** This server's tools are exposed without prefix; true = the only server's, as long as it is the only one. Default false. */
+  readonly unprefixed?: ServerId | boolean;
+}
+
+/** See index.ts. Reads are answered from memory; verbs return what to commit and touch memory only in `applied`. */
+export class Registry {
+  private readonly store: Store;
+  private readonly clock: Clock;
+  private readonly random: Random;
+  private readonly catalogue: Catalogue;
+  private readonly health = new HealthBoard();
+  private readonly policies: PolicyVersions;
+  private applied = new Map<TenantId, string>();
+  private readonly changeListeners = new Set<(tenant: TenantId) => void>();
+  private readonly healthListeners = new Set<(transition: HealthTransition) => void>();
+  private readonly callables = new Map<TenantId, { revision: number; tools: readonly Tool[] }>();
+  private isStarted = false;
+
+  constructor(options: RegistryOptions) {
+    this.store = options.store;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.catalogue = new Catalogue(options.unprefixed ?? false);
+    this.policies = new PolicyVersions(options.store);
+  }
+
+  /** Loads everything; rejects with the store's Fault. A second call does nothing. */
+  async start(): Promise<void> {
+    if (this.isStarted) return;
+    this.catalogue.clear();
+    await loadCatalogue(this.store, this.catalogue);
+    this.applied = await loadApplied(this.store, serversSection);
+    await this.policies.load();
+    this.isStarted = true;
+  }
+
+  stop(): void {
+    this.isStarted = false;
+    this.changeListeners.clear();
+    this.healthListeners.clear();
+    this.health.clear();
+  }
+
+  // Reading
+
+  /** By exposed name, whatever its state; `callable` says whether it can be called. The hot path: two Map look-ups. */
+  toolNamed(tenant: TenantId, exposedName: string): Tool | null {
+    return this.catalogue.view(tenant).exposed.get(exposedName) ?? null;
+  }
+
+  /** By `<server id>/<upstream name>`; also finds tools that are not exposed because their name collides. */
+  toolById(tenant: TenantId, id: string): Tool | null {
+    return this.catalogue.view(tenant).byId.get(id) ?? null;
+  }
+
+  /** All exposed tools in whatever state, by server name, then upstream name (code units). */
+  toolsOf(tenant: TenantId): readonly Tool[] {
+    return this.catalogue.view(tenant).ordered;
+  }
+
+  /** Those of `toolsOf` that can be called now: what agents may be shown. The same array until the revision grows. */
+  callableToolsOf(tenant: TenantId): readonly Tool[] {
+    const { revision, ordered } = this.catalogue.view(tenant);
+    const cached = this.callables.get(tenant);
+    if (cached?.revision === revision) return cached.tools;
+    const tools = Object.freeze(ordered.filter((tool) => this.callable(tool).ok));
+    this.callables.set(tenant, { revision, tools });
+    return tools;
+  }
+
+  /** Tools that are known but not exposed, because an older one has a name like theirs. */
+  collisionsOf(tenant: TenantId): readonly Collision[] {
+    return this.catalogue.view(tenant).collisions;
+  }
+
+  serverNamed(tenant: TenantId, name: string): ServerRecord | null {
+    const id = this.catalogue.view(tenant).servers.get(name);
+    return id === undefined ? null : (this.catalogue.shelf(id)?.entry.record ?? null);
+  }
+
+  server(id: ServerId): ServerRecord | null {
+    return this.catalogue.shelf(id)?.entry.record ?? null;
+  }
+
+  /** By name. */
+  serversOf(tenant: TenantId): readonly ServerRecord[] {
+    return this.catalogue.serversOf(tenant).map((shelf) => shelf.entry.record);
+  }
+
+  /** Classes declared with a server, by upstream name. */
+  declaredClasses(id: ServerId): Readonly<Record<string, ToolClass>> {
+    return this.catalogue.shelf(id)?.entry.settings.toolClasses ?? {};
+  }
+
+  /** Grows with everything that affects listing or calls in this tenant. Within this process only. */
+  revision(tenant: TenantId): number {
+    return this.catalogue.view(tenant).revision;
+  }
+
+  /** Called after the revision has grown. Returns how to stop listening. */
+  onChange(listener: (tenant: TenantId) => void): () => void {
+    this.changeListeners.add(listener);
+    return () => this.changeListeners.delete(listener);
+  }
+
+  // Health
+
+  onHealth(listener: (transition: HealthTransition) => void): () => void {
+    this.healthListeners.add(listener);
+    return () => this.healthListeners.delete(listener);
+  }
+
+  /** Of a server that was removed meanwhile nothing is kept. */
+  reportHealth(id: ServerId, health: Health): void {
+    const record = this.server(id);
+    if (record === null) return;
+    const from = this.serverHealth(id);
+    if (this.health.putServer(id, health)) this.moved(record, null, from, this.serverHealth(id));
+  }
+
+  /** `healthy` takes the tool's own trouble back. */
+  reportToolHealth(tool: Tool, health: Health): void {
+    const record = this.server(tool.server.id);
+    if (record === null) return;
+    const from = this.health.tool(record.id, tool.name);
+    if (this.health.putTool(record.id, tool.name, health)) this.moved(record, tool.id, from, health);
+  }
+
+  /** `connecting` until something is reported. */
+  serverHealth(id: ServerId): Health {
+    return this.health.server(id, this.clock.wall());
+  }
+
+  /** The worse of its server's and its own. */
+  healthOf(tool: Tool): Health {
+    return combined(this.serverHealth(tool.server.id), this.health.tool(tool.server.id, tool.name));
+  }
+
+  /** Answers for the tool as it is now, also when the one passed in is older. Only `down` refuses; see callable.ts. */
+  callable(tool: Tool): Result<Tool> {
+    const now = this.catalogue.view(tool.tenant).byId.get(tool.id);
+    if (now === undefined) {
+      return refuse({ code: "unknown-tool", detail: `There is no tool "${tool.exposedName}" any more.` });
+    }
+    return callable(now, this.healthOf(now));
+  }
+
+  // Verbs on servers
+
+  addServer(tenant: TenantId, input: ServerInput): Result<Change<ServerRecord>> {
+    const now = this.clock.wall();
+    return servers.addServer(this.memory, tenant, input, "api", now, this.random);
+  }
+
+  changeServer(tenant: TenantId, id: ServerId, patch: Partial<ServerInput>): Result<Change<ServerRecord>> {
+    const shelf = this.ownedByApi(tenant, id);
+    return shelf.ok ? servers.changeServer(this.memory, shelf.value.entry, patch, this.clock.wall()) : shelf;
+  }
+
+  setServerEnabled(tenant: TenantId, id: ServerId, enabled: boolean): Result<Change<ServerRecord>> {
+    return this.changeServer(tenant, id, { enabled });
+  }
+
+  removeServer(tenant: TenantId, id: ServerId): Result<Change<ServerRecord>> {
+    const shelf = this.ownedByApi(tenant, id);
+    if (!shelf.ok) return shelf;
+    return ok(servers.removeServer(this.memory, shelf.value.entry, this.clock.wall()));
+  }
+
+  /** What the first connection found out. No writes when it is known or configured; the record's version stays. */
+  rememberEra(id: ServerId, era: Era): Result<Change<ServerRecord>> {
+    const shelf = this.catalogue.shelf(id);
+    return shelf === null ? notFound("server") : ok(servers.rememberEra(this.memory, shelf.entry, era));
+  }
+
+  applyFile(tenant: TenantId, section: FileSection): Result<FileApplication> {
+    const memory = {
+      ...this.memory,
+      shelves: (tenant: TenantId) => this.catalogue.serversOf(tenant),
+      applied: (tenant: TenantId) => this.applied.get(tenant) ?? null,
+      putApplied: (tenant: TenantId, digest: string) => void this.applied.set(tenant, digest),
+      putTools: (server: ServerId, entries: readonly ToolEntry[]) => this.putTools(server, entries),
+    };
+    return planFile(memory, tenant, section, this.clock.wall(), this.random);
+  }
+
+  // Verbs on tools
+
+  /** What a server answered to `tools/list`, all pages together, as it was parsed. Nothing it may contain makes this throw. */
+  async offer(
+    id: ServerId,
+    definitions: readonly unknown[],
+    at: WallMs = this.clock.wall(),
+  ): Promise<Result<Offer>> {
+    const shelf = this.catalogue.shelf(id);
+    if (shelf === null) return notFound("server");
+    const offer = await planOffer({
+      catalogue: this.catalogue,
+      shelf,
+      definitions,
+      at,
+      wasSeen: async (tool, pin) =>
+        (await this.store.get(definitionTable, { server: id, tool, pin })) !== null,
+      put: (entries) => this.putTools(id, entries),
+    });
+    return ok(offer);
+  }
+
+  approvePin(tool: Tool, pin: Pin): Result<Change<ApprovedPin>> {
+    const found = this.entryOf(tool);
+    if (!found.ok) return found;
+    const { shelf, entry } = found.value;
+    return tools.approvePin(shelf, entry, pin, this.clock.wall(), (entry) =>
+      this.putTools(tool.server.id, [entry]),
+    );
+  }
+
+  setClass(tool: Tool, toolClass: ToolClass): Result<Change<ToolClass>> {
+    const found = this.entryOf(tool);
+    if (!found.ok) return found;
+    const { shelf, entry } = found.value;
+    return tools.setClass(shelf, entry, toolClass, (entry) => this.putTools(tool.server.id, [entry]));
+  }
+
+  /** Only for a tool that is gone. */
+  async forgetTool(tool: Tool): Promise<Result<Change<{ readonly since: WallMs }>>> {
+    const found = this.entryOf(tool);
+    if (!found.ok) return found;
+    return tools.forgetTool(this.store, found.value.shelf, found.value.entry, () => {
+      this.catalogue.dropTool(tool.server.id, tool.name);
+      this.notify(tool.tenant);
+    });
+  }
+
+  definitionsOf(tool: Tool): Promise<readonly DefinitionVersion[]> {
+    return definitionsOf(this.store, tool.server.id, tool.name);
+  }
+
+  versionsOf(server: ServerRecord, limit: number, before?: number): Promise<readonly ServerVersion[]> {
+    return versionsOf(this.store, server.id, limit, before);
+  }
+
+  // Policy versions
+
+  activePolicies(tenant: TenantId): ActivePolicies | null {
+    return this.policies.activeOf(tenant);
+  }
+
+  policyVersion(tenant: TenantId, digest: Sha256Hex): Promise<PolicyVersion | null> {
+    return this.policies.version(tenant, digest);
+  }
+
+  policyVersions(tenant: TenantId, limit: number, after?: Sha256Hex): Promise<readonly PolicyVersion[]> {
+    return this.policies.list(tenant, limit, after);
+  }
+
+  putPolicies(tenant: TenantId, sources: readonly PolicySource[]): Promise<Result<Change<PolicyVersion>>> {
+    return this.policies.put(tenant, sources, this.clock.wall());
+  }
+
+  activatePolicies(tenant: TenantId, digest: Sha256Hex): Promise<Result<Change<PolicyVersion>>> {
+    return this.policies.activate(tenant, digest, this.clock.wall());
+  }
+
+  private readonly memory: ServerMemory = {
+    count: (tenant) => this.catalogue.view(tenant).servers.size,
+    named: (tenant, name) => {
+      const id = this.catalogue.view(tenant).servers.get(name);
+      return id === undefined ? null : (this.catalogue.shelf(id)?.entry ?? null);
+    },
+    put: (entry) => this.putServer(entry),
+    drop: (entry) => {
+      this.catalogue.removeServer(entry.record.id);
+      this.health.forget(entry.record.id);
+      this.notify(entry.record.tenant);
+    },
+  };
+
+  private putServer(entry: ServerEntry): void {
+    const old = this.catalogue.shelf(entry.record.id)?.entry;
+    // Another address or command is another thing to find out about.
+    if (old !== undefined && old.settings.transport !== entry.settings.transport) {
+      const isSame = JSON.stringify(old.settings.transport) === JSON.stringify(entry.settings.transport);
+      if (!isSame) this.health.forget(entry.record.id);
+    }
+    this.catalogue.putServer(entry);
+    this.notify(entry.record.tenant);
+  }
+
+  private putTools(server: ServerId, entries: readonly ToolEntry[]): void {
+    this.catalogue.putTools(server, entries);
+    const tenant = this.server(server)?.tenant;
+    if (tenant !== undefined) this.notify(tenant);
+  }
+
+  private moved(record: ServerRecord, tool: string | null, from: Health | null, to: Health): void {
+    this.catalogue.bump(record.tenant);
+    for (const listener of this.healthListeners) {
+      listener({ tenant: record.tenant, server: record.id, tool, from, to });
+    }
+    this.notify(record.tenant);
+  }
+
+  private notify(tenant: TenantId): void {
+    for (const listener of this.changeListeners) listener(tenant);
+  }
+
+  private ownedByApi(tenant: TenantId, id: ServerId): Result<ServerShelf> {
+    const shelf = this.catalogue.shelf(id);
+    // Another tenant's server and a missing one look the same.
+    if (shelf === null || shelf.entry.record.tenant !== tenant) return notFound("server");
+    if (shelf.entry.record.origin === "api") return ok(shelf);
+    return refuse({
+      code: "conflict",
+      detail: `The server "${shelf.entry.record.name}" comes from the configuration file. Change it there.`,
+    });
+  }
+
+  private entryOf(tool: Tool): Result<{ shelf: ServerShelf; entry: ToolEntry }> {
+    const shelf = this.catalogue.shelf(tool.server.id);
+    const entry = shelf?.tools.get(tool.name);
+    if (shelf === null || entry === undefined || shelf.entry.record.tenant !== tool.tenant) {
+      return notFound("tool");
+    }
+    return ok({ shelf, entry });
+  }
+}
+
+const notFound = (what: "server" | "tool"): Result<never> =>
+  refuse({ code: "not-found", detail: `There is no such ${what}.` });
