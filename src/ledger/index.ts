@@ -1,0 +1,58 @@
+/**
+ * ledger: the shapes and digests of what is recorded, the durable entries, run records (owner, attempt, claims of steps and keys,
+ * open calls), the Merkle log with its checkpoints and receipts, and offline verification. Never calls a tool.
+ *
+ * Identities: entry ids (`<call id>:<n>`), run ids, positions in a tenant's tree, origins. Promises: an entry never changes; its
+ * receipt is the same at every fetch; a tenant's log never forks, whoever sequences it; an entry is never placed before its
+ * `after`. Bounds: 1,024 entries per batch, a batch at most every 250 ms, 128 entries per call. Errors: refusals `not-found` and
+ * `receipt-pending`; Fault `config-invalid`, `internal` (what is stored does not prove itself), those of store and keys. Signals:
+ * alerts for a tail older than 10 s and for batches that fail; `stats()` for gauges.
+ *
+ * An entry: appended (durable, with its leaf hash), sequenced (a position, a signed checkpoint over it), proven (by whoever holds
+ * a receipt and the public key). Its payload: sealed, perhaps erased; neither moves the leaf.
+ */
+export type { CallId, DecisionRecord, Entry, EntryId, EntryKind, Outcome, Payload, RunId } from "./shapes.ts";
+export { intentDigest, stepDigest } from "./digests.ts";
+export type { IntentIdentity, StepIdentity } from "./digests.ts";
+export { entryOfLeaf, entryWrite, leafHashOf, leafText } from "./leaf.ts";
+export { Ledger } from "./ledger.ts";
+export type { LedgerEntry, LedgerOptions } from "./ledger.ts";
+export type { LedgerAlert, SequencingStats } from "./sequencing.ts";
+export { verifyReceipt } from "./receipt.ts";
+export type { ProvenReceipt, ReceiptProblem } from "./receipt.ts";
+export { verifyLedger } from "./verify.ts";
+export type { VerifyOptions } from "./verify.ts";
+export type { LedgerRead, PayloadOpener } from "./verify-tenant.ts";
+export type { Broken, BrokenKind, LedgerReport, TenantReport } from "./verify-report.ts";
+export { openPayload, sealPayload } from "./payload.ts";
+export type { OpenedPayload, SealedPayload } from "./payload.ts";
+export {
+  bindsStep,
+  claim,
+  expiredClaims,
+  isExpired,
+  keyKeptMs,
+  keyPlace,
+  mayReclaim,
+  readClaim,
+  resettleClaim,
+  settleClaim,
+  stepPlace,
+} from "./claims.ts";
+export type { Claim, ClaimPlace, ClaimState, NewClaim } from "./claims.ts";
+export {
+  adoptCall,
+  closeCall,
+  dispatchWaiting,
+  identicalOpenCall,
+  listOpenCalls,
+  markUnknown,
+  openCall,
+  openCallsOfNode,
+  readOpenCall,
+  resolveCall,
+} from "./open-calls.ts";
+export type { Holder, OpenCall, OpenCallState } from "./open-calls.ts";
+export { attemptIsCurrent, listRuns, newRun, raiseAttempt, readRun } from "./run-records.ts";
+export type { RunRecord, RunState } from "./run-records.ts";
+export { entryTable, ledgerTables } from "./tables.ts";

@@ -1,0 +1,211 @@
+import type { Clock, Result } from "../base/index.ts";
+import { Fault, invariant, ok, refuse } from "../base/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import { defaultTenant, systemTenant } from "../identity/index.ts";
+import type { Keys } from "../keys/index.ts";
+import type { Logged, Store } from "../store/index.ts";
+import { parseCheckpoint } from "./checkpoint.ts";
+import { entryOfLeaf, leafHashOf } from "./leaf.ts";
+import { inclusionRanges, rangeHash, verifyInclusion } from "./merkle.ts";
+import { isKeyName, verifierKeyText } from "./note.ts";
+import type { OpenedPayload, SealedPayload } from "./payload.ts";
+import { openPayload } from "./payload.ts";
+import { receiptText } from "./receipt.ts";
+import { Sequencer } from "./sequencer.ts";
+import type { LedgerAlert, SequencingStats } from "./sequencing.ts";
+import { Sequencing } from "./sequencing.ts";
+import type { CallId, Entry, EntryId } from "./shapes.ts";
+import type { EntryRow, SequenceRow } from "./tables.ts";
+import { entryTable, headTable, sequenceTable } from "./tables.ts";
+import { TileReader } from "./tiles.ts";
+
+export interface LedgerOptions {
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly clock: Clock;
+  /** Fixed when the installation is created: it is part of every checkpoint's origin. No spaces, no "+". */
+  readonly installationId: string;
+  /** Hears of tails older than 10 s and of batches that failed. */
+  readonly onAlert?: (alert: LedgerAlert) => void;
+}
+
+/** An entry as it stands in the log. */
+export interface LedgerEntry {
+  readonly entry: Entry;
+  readonly leaf: string;
+  readonly leafHash: Uint8Array;
+  /** Its place in the log of all tenants: grows, with gaps. Not its position in the tree. */
+  readonly cursor: number;
+  /** null = it was written without one. */
+  readonly sealed: SealedPayload | null;
+}
+
+/** More entries than any call has: an intent, an outcome, and what people resolved. */
+const entriesPerCallMax = 128;
+/** Heads looked at when starting. Tenants beyond are sequenced as soon as anything of theirs is noted. */
+const headsAtStartMax = 10_000;
+
+/** Reads entries, proves them, and keeps them in sequence. Entries are written by whoever drives an act, with `entryWrite`. */
+export class Ledger {
+  private readonly options: LedgerOptions;
+  private readonly store: Store;
+  private readonly sequencing: Sequencing;
+
+  constructor(options: LedgerOptions) {
+    this.options = options;
+    this.store = options.store;
+    this.sequencing = new Sequencing({
+      clock: options.clock,
+      sequencerOf: (tenant) => new Sequencer({ ...options, tenant, origin: this.origin(tenant) }),
+      onAlert: options.onAlert ?? (() => {}),
+    });
+  }
+
+  /** After store and keys. Rejects with `config-invalid` when the data belongs to another installation id. */
+  async start(): Promise<void> {
+    const heads = await this.store.list(headTable, { index: "key", limit: headsAtStartMax });
+    for (const { tenant, origin } of heads) {
+      // Written by a sequencer under a tenant's id.
+      const expected = this.origin(tenant as TenantId);
+      if (origin !== expected) {
+        throw new Fault(
+          "config-invalid",
+          `the ledger of tenant ${tenant} was begun as ${origin}; this node would sign ${expected}. ` +
+            `Start it with the installation id the data was created with.`,
+        );
+      }
+    }
+    const tenants = new Set([systemTenant, defaultTenant, ...heads.map((head) => head.tenant as TenantId)]);
+    this.sequencing.start(tenants);
+  }
+
+  /** Sequences what is there, then stops. Never rejects; safe to call twice. */
+  stop(): Promise<void> {
+    return this.sequencing.stop();
+  }
+
+  /** Tell it after each commit that appended entries of this tenant. */
+  noted(tenant: TenantId): void {
+    this.sequencing.noted(tenant);
+  }
+
+  stats(): SequencingStats {
+    return this.sequencing.stats();
+  }
+
+  /** `<installation id>/<tenant id>`: the name of this tenant's log and of its key. */
+  origin(tenant: TenantId): string {
+    const origin = `${this.options.installationId}/${tenant}`;
+    invariant(isKeyName(origin), `"${origin}" cannot be an origin: spaces, "+" or control characters`);
+    return origin;
+  }
+
+  /** What a reader of receipts needs: `<origin>+<id>+<key>`. */
+  verifierKey(tenant: TenantId): string {
+    return verifierKeyText(this.origin(tenant), this.options.keys.publicKey("log").raw);
+  }
+
+  /** The newest signed checkpoint, for keeping outside; null before the first. */
+  async checkpoint(tenant: TenantId): Promise<string | null> {
+    return (await this.store.get(headTable, { tenant }))?.checkpoint ?? null;
+  }
+
+  /** The tlog-proof of an entry, the same bytes at every call. `receipt-pending` until it is sequenced. */
+  async receipt(tenant: TenantId, id: EntryId): Promise<Result<string>> {
+    const row = await this.row(tenant, id);
+    if (row === null) return refuse({ code: "not-found", detail: "There is no such entry." });
+    const batch = await this.batchWith(tenant, row.cursor);
+    if (batch === null) {
+      return refuse({ code: "receipt-pending", detail: "Not yet sequenced; try again in a second." });
+    }
+    const within = batch.ids.split("\n").indexOf(id);
+    const checkpoint = parseCheckpoint(batch.checkpoint);
+    if (within === -1 || checkpoint === null) throw unprovable(id);
+    const index = batch.first + within;
+    const { subtree } = new TileReader(this.store, tenant);
+    const proof = await Promise.all(
+      inclusionRanges(index, checkpoint.size).map((range) => rangeHash(range, subtree)),
+    );
+    // Never hand out a proof that does not prove: the reader could not tell damage from fraud.
+    if (!verifyInclusion(leafHashOf(row.leaf), index, checkpoint.size, proof, checkpoint.root))
+      throw unprovable(id);
+    return ok(receiptText({ leaf: row.leaf, index, proof, checkpoint: batch.checkpoint }));
+  }
+
+  /** Null when it does not exist in this tenant. */
+  async entry(tenant: TenantId, id: EntryId): Promise<LedgerEntry | null> {
+    const row = await this.row(tenant, id);
+    return row === null ? null : entryOf(row);
+  }
+
+  /** In order of their writing. */
+  async entriesOfCall(tenant: TenantId, call: CallId): Promise<readonly LedgerEntry[]> {
+    const rows = await this.store.listById(entryTable, `${call}:`, entriesPerCallMax);
+    return rows
+      .filter((row) => row.tenant === tenant)
+      .toSorted((a, b) => a.cursor - b.cursor)
+      .map(entryOf);
+  }
+
+  /** Newest first; page with the last one's cursor as `before`. */
+  async list(
+    tenant: TenantId,
+    page: { readonly before?: number; readonly limit: number },
+  ): Promise<readonly LedgerEntry[]> {
+    const rows = await this.store.listLog(entryTable, {
+      partition: tenant,
+      ...(page.before === undefined ? {} : { after: page.before }),
+      order: "descending",
+      limit: page.limit,
+    });
+    return rows.map(entryOf);
+  }
+
+  /** Null when the entry has none. Rejects with a Fault when the sealed bytes were changed. */
+  async payload(found: LedgerEntry): Promise<OpenedPayload | null> {
+    if (found.sealed === null) return null;
+    return openPayload(this.options.keys, found.entry.id, found.sealed);
+  }
+
+  private async row(tenant: TenantId, id: EntryId): Promise<Logged<EntryRow> | null> {
+    const row = await this.store.getLogged(entryTable, id);
+    return row?.tenant === tenant ? row : null;
+  }
+
+  private async batchWith(tenant: TenantId, cursor: number): Promise<SequenceRow | null> {
+    const [batch] = await this.store.list(sequenceTable, {
+      index: "cursor",
+      equals: { tenant },
+      from: cursor,
+      limit: 1,
+    });
+    return batch === undefined || batch.fromCursor >= cursor ? null : batch;
+  }
+}
+
+function entryOf(row: Logged<EntryRow>): LedgerEntry {
+  const { leaf, leafHash, cursor, payload, payloadScope } = row;
+  const sealed = payload === null || payloadScope === null ? null : { bytes: payload, scope: payloadScope };
+  return { entry: readLeaf(row.id, leaf), leaf, leafHash, cursor, sealed };
+}
+
+function readLeaf(id: string, leaf: string): Entry {
+  try {
+    return entryOfLeaf(leaf);
+  } catch (thrown) {
+    throw new Fault("internal", `entry ${id} was changed in the store: its leaf does not read`, {
+      effect: "none",
+      cause: thrown,
+    });
+  }
+}
+
+const unprovable = (id: EntryId): Fault =>
+  new Fault(
+    "internal",
+    `entry ${id} is in the log but its proof does not hold; run "signalbox audit verify"`,
+    {
+      effect: "none",
+      evidence: { entry: id },
+    },
+  );

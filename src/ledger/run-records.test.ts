@@ -1,0 +1,223 @@
+import { describe, expect, it } from "vitest";
+import type { Sha256Hex } from "../base/index.ts";
+import { ManualClock, plusMs, seededRandom, storeMs } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { Store, Write } from "../store/index.ts";
+import { openMemoryStore } from "../store/memory/index.ts";
+import {
+  claim,
+  expiredClaims,
+  keyKeptMs,
+  keyPlace,
+  mayReclaim,
+  readClaim,
+  resettleClaim,
+  settleClaim,
+  stepPlace,
+} from "./claims.ts";
+import { acme } from "./ledger.fixture.ts";
+import type { OpenCall } from "./open-calls.ts";
+import {
+  adoptCall,
+  closeCall,
+  dispatchWaiting,
+  identicalOpenCall,
+  listOpenCalls,
+  markUnknown,
+  openCall,
+  openCallsOfNode,
+  readOpenCall,
+  resolveCall,
+} from "./open-calls.ts";
+import { attemptIsCurrent, listRuns, newRun, raiseAttempt, readRun } from "./run-records.ts";
+import type { CallId, EntryId, RunId } from "./shapes.ts";
+import { ledgerTables } from "./tables.ts";
+
+const agent: Principal = {
+  id: "agent/a" as never,
+  kind: "agent",
+  name: "a",
+  roles: [],
+  tenant: acme,
+  chain: [{ id: "person/b" as never, kind: "person", name: "b", roles: [] }],
+  version: "1",
+};
+const clock = new ManualClock();
+const sources = { clock, random: seededRandom("runs") };
+const holder = { node: "node_1", fence: 3 };
+const other = { node: "node_2", fence: 4 };
+const digest = (letter: string) => letter.repeat(64) as Sha256Hex;
+
+async function opened() {
+  const store = openMemoryStore({ tables: ledgerTables, clock });
+  await store.start();
+  const done = async (...writes: Write[]) => (await store.commit(writes)).verdict === "done";
+  return { store: store as Store, done };
+}
+
+const sample = (n: number, more: Partial<OpenCall> = {}): OpenCall => ({
+  call: `call_${n}` as CallId,
+  tenant: acme,
+  principal: agent.id,
+  subject: "srv_1/pay",
+  class: "effect",
+  state: "dispatched",
+  ...holder,
+  dispatchBy: storeMs(1000),
+  intentEntry: `call_${n}:0` as EntryId,
+  stepDigest: digest("a"),
+  claim: null,
+  same: null,
+  ...more,
+});
+
+describe("an open call", () => {
+  it("is there as written until its holder closes it; nobody else can", async () => {
+    const { store, done } = await opened();
+    const call = sample(1, { claim: stepPlace("run_1" as RunId, "s1"), same: "mac" });
+    expect(await done(openCall(call))).toBe(true);
+    expect(await done(openCall(call))).toBe(false);
+    expect(await readOpenCall(store, call.call)).toEqual(call);
+    expect(await done(closeCall(call.call, other))).toBe(false);
+    expect(await done(closeCall(call.call, { node: "node_1", fence: 2 }))).toBe(false);
+    expect(await done(closeCall(call.call, holder))).toBe(true);
+    expect(await readOpenCall(store, call.call)).toBeNull();
+  });
+
+  it("refuses an identical unkeyed one of the same principal, while open and while unknown", async () => {
+    const { store, done } = await opened();
+    expect(await done(openCall(sample(1, { same: "mac" })))).toBe(true);
+    expect(await done(openCall(sample(2, { same: "mac" })))).toBe(false);
+    expect((await identicalOpenCall(store, acme, agent.id, "mac"))?.call).toBe("call_1");
+    expect(await done(openCall(sample(3, { same: "mac", principal: "agent/z" as never })))).toBe(true);
+    expect(await done(openCall(sample(4, { same: "mac", tenant: "t2" as never })))).toBe(true);
+    expect(await done(openCall(sample(5)), openCall(sample(6)))).toBe(true);
+    expect(await done(markUnknown("call_1" as CallId, holder))).toBe(true);
+    expect(await done(openCall(sample(2, { same: "mac" })))).toBe(false);
+    expect(await done(resolveCall("call_5" as CallId))).toBe(false);
+    expect(await done(resolveCall("call_1" as CallId))).toBe(true);
+    expect(await done(openCall(sample(2, { same: "mac" })))).toBe(true);
+  });
+
+  it("that waited is driven by exactly one of those that return", async () => {
+    const { store, done } = await opened();
+    await done(openCall(sample(1, { state: "waiting" })));
+    const next = { dispatchBy: storeMs(5000), intentEntry: "call_1:1" as EntryId };
+    const results = await Promise.all([
+      done(dispatchWaiting("call_1" as CallId, holder, holder, next)),
+      done(dispatchWaiting("call_1" as CallId, holder, other, next)),
+    ]);
+    expect(results.filter(Boolean)).toHaveLength(1);
+    expect(await readOpenCall(store, "call_1" as CallId)).toMatchObject({ state: "dispatched", ...next });
+  });
+
+  it("of a dead node is found, adopted and marked unknown; the dead one's writes fail from then on", async () => {
+    const { store, done } = await opened();
+    for (let n = 0; n < 5; n++) await done(openCall(sample(n)));
+    await done(openCall(sample(9, other)));
+    const page = await openCallsOfNode(store, "node_1", { limit: 3 });
+    const rest = await openCallsOfNode(store, "node_1", { after: page.at(-1)?.call as CallId, limit: 3 });
+    expect([...page, ...rest].map(({ call }) => call)).toEqual([
+      "call_0",
+      "call_1",
+      "call_2",
+      "call_3",
+      "call_4",
+    ]);
+    expect(await done(adoptCall("call_0" as CallId, holder, other))).toBe(true);
+    expect(await done(markUnknown("call_0" as CallId, holder))).toBe(false);
+    expect(await done(closeCall("call_0" as CallId, holder))).toBe(false);
+    expect(await done(markUnknown("call_0" as CallId, other))).toBe(true);
+    expect((await listOpenCalls(store, acme, "unknown", { limit: 10 })).map(({ call }) => call)).toEqual([
+      "call_0",
+    ]);
+    expect(await listOpenCalls(store, "t2" as never, "unknown", { limit: 10 })).toEqual([]);
+  });
+});
+
+describe("a claim", () => {
+  const place = stepPlace("run_1" as RunId, "s1");
+  const claimOf = (call: string, letter = "a") => ({
+    tenant: acme,
+    place,
+    call: call as CallId,
+    stepDigest: digest(letter),
+    expiresAt: null,
+  });
+
+  it("goes to exactly one of many calls", async () => {
+    const { store, done } = await opened();
+    const won = await Promise.all([1, 2, 3, 4].map((n) => done(claim(claimOf(`call_${n}`), null))));
+    expect(won.filter(Boolean)).toHaveLength(1);
+    expect(await readClaim(store, acme, place)).toMatchObject({ state: "open", outcomeEntry: null });
+  });
+
+  it("is bound by succeeded and unknown, and free again after failed and refused, for the same digest only", async () => {
+    const { store, done } = await opened();
+    const now = storeMs(0);
+    for (const [n, kind] of (["failed", "refused", "unknown"] as const).entries()) {
+      const before = await readClaim(store, acme, place);
+      expect(await done(claim(claimOf(`call_${n}`), before))).toBe(true);
+      const entry = `call_${n}:1` as EntryId;
+      expect(await done(settleClaim(acme, place, "call_x" as CallId, kind, entry))).toBe(false);
+      expect(await done(settleClaim(acme, place, `call_${n}` as CallId, kind, entry))).toBe(true);
+      expect(await done(settleClaim(acme, place, `call_${n}` as CallId, kind, entry))).toBe(false);
+      const after = await readClaim(store, acme, place);
+      expect(after).toMatchObject({ state: kind === "unknown" ? "final" : "released", outcomeEntry: entry });
+      expect(after && mayReclaim(after, digest("a"), now)).toBe(kind !== "unknown");
+      expect(after && mayReclaim(after, digest("b"), now)).toBe(false);
+    }
+    const entry = "call_2:2" as EntryId;
+    expect(await done(resettleClaim(acme, place, "call_2" as CallId, "released", entry))).toBe(true);
+    const released = await readClaim(store, acme, place);
+    const again = await Promise.all([3, 4].map((n) => done(claim(claimOf(`call_${n}`), released))));
+    expect(again.filter(Boolean)).toHaveLength(1);
+  });
+
+  it("of a key is forgotten after a day, unless its call is still open", async () => {
+    const { store, done } = await opened();
+    const now = await store.now();
+    const expiresAt = plusMs(now, keyKeptMs);
+    const keys = ["k1", "k2"].map((key) => keyPlace(agent.id, key));
+    for (const [n, place] of keys.entries()) {
+      await done(claim({ ...claimOf(`call_${n}`), place, expiresAt }, null));
+    }
+    await done(claim(claimOf("call_9"), null));
+    await done(settleClaim(acme, keys[0] as never, "call_0" as CallId, "succeeded", "call_0:1" as EntryId));
+    expect(await expiredClaims(store, now, 10)).toEqual([]);
+    const found = await readClaim(store, acme, keys[0] as never);
+    expect(found && mayReclaim(found, digest("z"), now)).toBe(false);
+    expect(found && mayReclaim(found, digest("z"), expiresAt)).toBe(true);
+    const writes = await expiredClaims(store, expiresAt, 10);
+    expect(writes).toHaveLength(1);
+    expect(await done(...writes)).toBe(true);
+    expect(await readClaim(store, acme, keys[0] as never)).toBeNull();
+    expect(await readClaim(store, acme, keys[1] as never)).not.toBeNull();
+  });
+});
+
+describe("a run", () => {
+  it("is made once by its first use, and looks missing to every other principal", async () => {
+    const { store, done } = await opened();
+    const [one, two] = [newRun(agent, "nightly", sources), newRun(agent, "nightly", sources)];
+    const won = await Promise.all([done(one.write), done(two.write)]);
+    expect(won.filter(Boolean)).toHaveLength(1);
+    expect(await readRun(store, agent, "nightly")).toEqual(won[0] ? one.run : two.run);
+    expect(one.run.chain).toEqual(["agent/a", "person/b"]);
+    expect(await readRun(store, { ...agent, id: "agent/z" as never }, "nightly")).toBeNull();
+    expect(await readRun(store, { ...agent, tenant: "t2" as never }, "nightly")).toBeNull();
+    expect(await done(newRun({ ...agent, id: "agent/z" as never }, "nightly", sources).write)).toBe(true);
+    expect(await listRuns(store, acme, { limit: 10 })).toHaveLength(2);
+  });
+
+  it("has its attempt raised by an attach alone, and a write that proves an old attempt fails", async () => {
+    const { store, done } = await opened();
+    const { run, write } = newRun(agent, "r", sources);
+    await done(write);
+    expect(await done(attemptIsCurrent(run))).toBe(true);
+    expect(await done(raiseAttempt(run))).toBe(true);
+    expect(await done(raiseAttempt(run))).toBe(false);
+    expect(await done(attemptIsCurrent(run))).toBe(false);
+    expect((await readRun(store, agent, "r"))?.attempt).toBe(2);
+  });
+});

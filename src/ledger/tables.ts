@@ -1,0 +1,142 @@
+import {
+  blob,
+  blobOrNull,
+  integer,
+  integerOrNull,
+  keyedTable,
+  logTable,
+  text,
+  textOrNull,
+} from "../store/index.ts";
+import type { RowOf } from "../store/index.ts";
+
+/**
+ * Entries are immutable and carry no position: the sequencer keeps the order beside them. `leafHash` stands in its own column so
+ * that sequencing needs no hashing of leaves.
+ */
+export const entryTable = logTable({
+  name: "entry",
+  id: "id",
+  partition: "tenant",
+  columns: {
+    id: text,
+    tenant: text,
+    at: integer,
+    kind: text,
+    call: textOrNull,
+    leaf: text,
+    leafHash: blob,
+    payload: blobOrNull,
+    payloadScope: textOrNull, // null = no payload
+  },
+});
+
+/** One row per batch: which entries took the positions from `first` on, and the checkpoint signed over all up to its last. */
+export const sequenceTable = keyedTable({
+  name: "sequence",
+  key: ["tenant", "first"],
+  indexes: { cursor: ["tenant", "toCursor"] },
+  columns: {
+    tenant: text,
+    first: integer,
+    count: integer,
+    fromCursor: integer, // exclusive
+    toCursor: integer, // inclusive
+    ids: text, // entry ids in order of position, one per line
+    checkpoint: text,
+  },
+});
+
+/** tlog-tiles: 256 hashes of one level; only a tree's last tile of a level may have fewer. */
+export const tileTable = keyedTable({
+  name: "tile",
+  key: ["tenant", "level", "number"],
+  columns: { tenant: text, level: integer, number: integer, hashes: blob },
+});
+
+/** One row per tenant. Every batch is guarded by it, so two sequencers cannot fork a log. */
+export const headTable = keyedTable({
+  name: "ledger_head",
+  key: ["tenant"],
+  columns: {
+    tenant: text,
+    origin: text, // fixed at creation
+    size: integer,
+    cursor: integer, // of the last sequenced entry
+    at: integer, // wall ms of the checkpoint
+    checkpoint: text,
+  },
+});
+
+/** Calls that were dispatched, or wait, and have no final outcome yet. */
+export const openCallTable = keyedTable({
+  name: "open_call",
+  key: ["call"],
+  unique: { same: ["tenant", "principal", "same"] },
+  indexes: { state: ["tenant", "state", "call"], node: ["node", "call"] },
+  columns: {
+    call: text,
+    tenant: text,
+    principal: text,
+    subject: text,
+    class: text,
+    state: text,
+    node: text,
+    fence: integer,
+    dispatchBy: integer, // store ms
+    intentEntry: text,
+    stepDigest: text,
+    claimScope: textOrNull,
+    claimName: textOrNull,
+    same: textOrNull,
+  },
+});
+
+/** Who may carry out a named step or key, and what became of it. */
+export const claimTable = keyedTable({
+  name: "claim",
+  key: ["tenant", "scope", "name"],
+  indexes: { expiry: ["expiresAt"] },
+  columns: {
+    tenant: text,
+    scope: text,
+    name: text,
+    call: text,
+    stepDigest: text,
+    state: text,
+    outcomeEntry: textOrNull,
+    expiresAt: integerOrNull, // store ms; null = kept with its run
+  },
+});
+
+/** Attached runs: a caller-chosen name, scoped to its owner, and the id we gave it. */
+export const runTable = keyedTable({
+  name: "run",
+  key: ["tenant", "owner", "name"],
+  unique: { run: ["run"] },
+  indexes: { tenant: ["tenant", "run"] },
+  columns: {
+    tenant: text,
+    owner: text,
+    name: text,
+    run: text,
+    chain: text, // JSON array of principal ids: the owner's whole chain at creation
+    attempt: integer,
+    state: text,
+    createdAt: integer, // wall ms
+  },
+});
+
+export type EntryRow = RowOf<typeof entryTable.columns>;
+export type SequenceRow = RowOf<typeof sequenceTable.columns>;
+export type HeadRow = RowOf<typeof headTable.columns>;
+
+export const ledgerTables = [
+  entryTable,
+  sequenceTable,
+  tileTable,
+  headTable,
+  openCallTable,
+  claimTable,
+  runTable,
+] as const;
