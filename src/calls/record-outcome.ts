@@ -1,4 +1,4 @@
-import { explain, faultFrom, invariant } from "../base/index.ts";
+import { Fault, explain, invariant } from "../base/index.ts";
 import type { Outcome, Payload } from "../ledger/index.ts";
 import { bindsStep, closeCall, markUnknown, settleClaim } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
@@ -110,7 +110,8 @@ function lostRace(call: Screened, house: House): Stop | Recorded {
 
 /** Nothing is acknowledged before it is durable: the result stays here, and the open call will be found `unknown`. */
 function notRecorded(thrown: unknown): CallAnswer {
-  const fault = faultFrom(thrown, "recording the outcome");
+  if (!(thrown instanceof Fault)) throw thrown; // a bug of ours is not the disk's
+  const fault = thrown;
   return {
     kind: "refused",
     refusal: {

@@ -34,7 +34,8 @@ export class StoreClock {
     const untilMonotonic = plusMs(anchor.monotonic, sinceMs + windowMs);
     const untilWall = plusMs(anchor.wall, sinceMs + windowMs);
     return {
-      at: plusMs(anchor.store, sinceMs + windowMs),
+      // Store time is whole milliseconds; rounding up errs on the later side, which nothing relies on being early.
+      at: plusMs(anchor.store, Math.ceil(sinceMs + windowMs)),
       holds: () => elapsedMs(untilMonotonic, clock.monotonic()) > 0 && elapsedMs(untilWall, clock.wall()) > 0,
     };
   }
