@@ -1,0 +1,132 @@
+import type { Server } from "node:http";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { Fault } from "../base/index.ts";
+import { BodyReader } from "./body.ts";
+import { Guard } from "./guard.ts";
+import { Dispatcher } from "./http-server.ts";
+import { createLegacy } from "./legacy/handle.ts";
+import { LegacySessions } from "./legacy/sessions.ts";
+import { McpEndpoint } from "./mcp.ts";
+import { createModern } from "./modern/handle.ts";
+import type { EdgeBounds, EdgeOptions } from "./options.ts";
+import { edgeBounds } from "./options.ts";
+import { PublicPages } from "./public-pages.ts";
+import { Responder } from "./respond.ts";
+
+/** new → start() → listening → stop() → stopped. Starting twice is a mistake, stopping twice is not. */
+export class Edge {
+  private readonly options: EdgeOptions;
+  private readonly bounds: EdgeBounds;
+  private readonly dispatcher: Dispatcher;
+  private readonly sessions: LegacySessions;
+  private server: Server | null = null;
+  private connections = 0;
+  private isStopping = false;
+  private stopped: Promise<void> | null = null;
+
+  constructor(options: EdgeOptions) {
+    this.options = options;
+    this.bounds = { ...edgeBounds, ...options.bounds };
+    const { bounds } = this;
+    const responder = new Responder(options);
+    const context = { options, bounds, responder };
+    this.sessions = new LegacySessions(context);
+    const endpoint = new McpEndpoint({
+      ...context,
+      bodies: new BodyReader({
+        bytesMax: bounds.bodyBytesMax,
+        bytesInFlightMax: bounds.bodyBytesInFlightMax,
+      }),
+      eras: { modern: createModern(context), legacy: createLegacy({ ...context, sessions: this.sessions }) },
+    });
+    const pages = new PublicPages({ options, responder, endpoint, isStopping: () => this.isStopping });
+    this.dispatcher = new Dispatcher({
+      clock: options.clock,
+      guard: new Guard(options),
+      responder,
+      endpoint,
+      pages,
+      api: options.api,
+      requestsInFlightMax: bounds.requestsInFlightMax,
+    });
+  }
+
+  /** Resolves once we listen; `url` is without a path. */
+  async start(): Promise<{ url: string }> {
+    const { bounds } = this;
+    const server = createServer(
+      {
+        maxHeaderSize: bounds.headerBytesMax,
+        headersTimeout: bounds.headersTimeoutMs,
+        requestTimeout: bounds.requestTimeoutMs,
+        keepAliveTimeout: bounds.idleTimeoutMs,
+        connectionsCheckingInterval: bounds.timeoutCheckMs,
+        noDelay: true,
+      },
+      (request, response) => this.dispatcher.dispatch(request, response),
+    );
+    server.maxConnections = bounds.connectionsMax;
+    server.on("connection", (socket) => {
+      this.connections++;
+      socket.once("close", () => this.connections--);
+    });
+    this.server = server;
+    await this.listen(server);
+    const { metrics } = this.options;
+    metrics.gauge("edgeConnections", () => [{ labels: {}, value: this.connections }]);
+    metrics.gauge("edgeInflight", () => [{ labels: {}, value: this.dispatcher.requestsInFlight }]);
+    metrics.gauge("edgeSessions", () => [{ labels: {}, value: this.sessions.size }]);
+    this.sessions.start();
+    const { address, family, port } = server.address() as AddressInfo;
+    return { url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}` };
+  }
+
+  /** Tells every open legacy session that its list of tools is another one now. */
+  toolsChanged(): void {
+    this.sessions.toolsChanged();
+  }
+
+  /**
+   * From now on new work gets 503 and its connection ends. What is in flight may finish for `graceMs`; then every connection is
+   * cut, which aborts the signals of what is left.
+   */
+  stop(graceMs: number): Promise<void> {
+    this.stopped ??= this.drain(graceMs);
+    return this.stopped;
+  }
+
+  private async drain(graceMs: number): Promise<void> {
+    this.isStopping = true;
+    this.dispatcher.refuseNewWork();
+    const { server } = this;
+    if (server === null) return;
+    this.sessions.endStreams();
+    await new Promise<void>((resolve) => {
+      const cancel = this.options.clock.after(graceMs, resolve);
+      void this.dispatcher.idle().then(() => {
+        cancel();
+        resolve();
+      });
+    });
+    await this.sessions.stop();
+    await new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  }
+
+  private listen(server: Server): Promise<void> {
+    const { host, port } = this.options;
+    return new Promise((resolve, reject) => {
+      server.once("error", (cause) => {
+        reject(new Fault("config-invalid", `cannot listen on ${host}:${port}`, { cause }));
+      });
+      server.listen({ host, port }, () => {
+        server.removeAllListeners("error");
+        server.on("error", (error) => this.options.log.error("the HTTP server failed", { error }));
+        resolve();
+      });
+    });
+  }
+}

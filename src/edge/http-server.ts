@@ -1,0 +1,124 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../base/index.ts";
+import type { Guard } from "./guard.ts";
+import type { McpEndpoint } from "./mcp.ts";
+import type { ApiHandler } from "./options.ts";
+import type { PublicPages } from "./public-pages.ts";
+import type { Responder } from "./respond.ts";
+
+/**
+ * Where each request goes. Probes first, for they come from machines that do not know our name; then Host and Origin, for
+ * everything; then whether we take new work at all.
+ */
+export class Dispatcher {
+  private readonly clock: Clock;
+  private readonly guard: Guard;
+  private readonly responder: Responder;
+  private readonly endpoint: McpEndpoint;
+  private readonly pages: PublicPages;
+  private readonly api: ApiHandler | null;
+  private readonly requestsInFlightMax: number;
+  private isStopping = false;
+  private inFlight = 0;
+  private whenIdle: (() => void)[] = [];
+
+  constructor(parts: {
+    clock: Clock;
+    guard: Guard;
+    responder: Responder;
+    endpoint: McpEndpoint;
+    pages: PublicPages;
+    api: ApiHandler | null;
+    requestsInFlightMax: number;
+  }) {
+    this.clock = parts.clock;
+    this.guard = parts.guard;
+    this.responder = parts.responder;
+    this.endpoint = parts.endpoint;
+    this.pages = parts.pages;
+    this.api = parts.api;
+    this.requestsInFlightMax = parts.requestsInFlightMax;
+  }
+
+  get requestsInFlight(): number {
+    return this.inFlight;
+  }
+
+  refuseNewWork(): void {
+    this.isStopping = true;
+    this.responder.closeConnectionsFromNowOn();
+  }
+
+  /** Resolves as soon as no request is in flight. */
+  idle(): Promise<void> {
+    if (this.inFlight === 0) return Promise.resolve();
+    return new Promise((resolve) => this.whenIdle.push(resolve));
+  }
+
+  dispatch(request: IncomingMessage, response: ServerResponse): void {
+    const receivedAt = this.clock.monotonic();
+    this.inFlight++;
+    response.once("close", this.onClose);
+    const url = request.url ?? "/";
+    // The hot path compares one string; a query has no meaning at /mcp, and a token in one is not looked at.
+    if (url === "/mcp") {
+      try {
+        if (this.mayEnter(request, response)) this.endpoint.handle(request, response, receivedAt);
+      } catch (thrown) {
+        this.responder.fail(response, "modern", "receiving a message", thrown);
+      }
+      return;
+    }
+    const query = url.indexOf("?");
+    const path = query === -1 ? url : url.slice(0, query);
+    this.elsewhere(path, request, response, receivedAt).catch((thrown: unknown) => {
+      this.responder.fail(response, "public", `answering ${path.slice(0, 100)}`, thrown);
+    });
+  }
+
+  private readonly onClose = (): void => {
+    this.inFlight--;
+    if (this.inFlight > 0) return;
+    for (const resolve of this.whenIdle.splice(0)) resolve();
+  };
+
+  private async elsewhere(
+    path: string,
+    request: IncomingMessage,
+    response: ServerResponse,
+    receivedAt: ReturnType<Clock["monotonic"]>,
+  ): Promise<void> {
+    const isRead = request.method === "GET" || request.method === "HEAD";
+    if (isRead && (await this.pages.probe(path, response))) return;
+    if (!this.mayEnter(request, response)) return;
+    if (path === "/mcp") {
+      this.endpoint.handle(request, response, receivedAt);
+      return;
+    }
+    if (this.api !== null && (path === "/api/v1" || path.startsWith("/api/v1/"))) {
+      await this.api(request, response);
+      return;
+    }
+    if (isRead && (await this.pages.answer(path, request, response))) return;
+    this.responder.refuseUnread(request, response, "public", { code: "not-found", detail: "" });
+  }
+
+  private mayEnter(request: IncomingMessage, response: ServerResponse): boolean {
+    const { host, origin } = request.headers;
+    const problem = this.guard.check(host, origin);
+    if (problem !== null) {
+      this.responder.refuseUnread(request, response, "public", problem);
+      return false;
+    }
+    if (this.isStopping) {
+      this.responder.refuseUnread(request, response, "public", { code: "shutting-down", detail: "" });
+      return false;
+    }
+    if (this.inFlight > this.requestsInFlightMax) {
+      const detail = `At most ${this.requestsInFlightMax} requests are in flight.`;
+      this.responder.refuseUnread(request, response, "public", { code: "queue-full", detail });
+      return false;
+    }
+    return true;
+  }
+}

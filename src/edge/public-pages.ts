@@ -1,0 +1,97 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { EdgeOptions } from "./options.ts";
+import type { McpEndpoint } from "./mcp.ts";
+import type { Responder } from "./respond.ts";
+
+/** The few pages beside /mcp. Returns false when `path` is none of them. */
+export class PublicPages {
+  private readonly options: EdgeOptions;
+  private readonly responder: Responder;
+  private readonly endpoint: McpEndpoint;
+  private readonly isStopping: () => boolean;
+
+  constructor(parts: {
+    options: EdgeOptions;
+    responder: Responder;
+    endpoint: McpEndpoint;
+    isStopping: () => boolean;
+  }) {
+    this.options = parts.options;
+    this.responder = parts.responder;
+    this.endpoint = parts.endpoint;
+    this.isStopping = parts.isStopping;
+  }
+
+  /** For whoever decides whether to restart us (alive) or to send us work (ready): neither knows our name or has a token. */
+  async probe(path: string, response: ServerResponse): Promise<boolean> {
+    if (path === "/healthz") {
+      this.json(response, 200, '{"alive":true}');
+      return true;
+    }
+    if (path !== "/readyz") return false;
+    const waitingFor = this.isStopping() ? ["shutting down"] : this.options.readiness().notReady;
+    this.json(
+      response,
+      waitingFor.length === 0 ? 200 : 503,
+      JSON.stringify({ ready: waitingFor.length === 0, waitingFor }),
+    );
+    return true;
+  }
+
+  async answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    switch (path) {
+      case "/":
+        if (this.options.home !== null) await this.options.home(request, response);
+        else this.responder.send(response, "public", 200, "text/plain; charset=utf-8", this.aboutText());
+        return true;
+      case "/metrics":
+        await this.metrics(request, response);
+        return true;
+      case "/.well-known/jwks.json":
+        this.json(response, 200, await this.options.jwks());
+        return true;
+      case "/.well-known/oauth-protected-resource":
+      case "/.well-known/oauth-protected-resource/mcp":
+        this.json(response, 200, this.protectedResourceText(request));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  private async metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { metrics, metricsNeedToken } = this.options;
+    if (metricsNeedToken) {
+      const authenticate = this.endpoint.authenticator(request);
+      const who = authenticate.ok ? await authenticate.value() : authenticate;
+      if (!who.ok) {
+        this.endpoint.challenge(request, response, who.refusal, request.headers.authorization !== undefined);
+        return;
+      }
+    }
+    this.responder.send(response, "public", 200, metrics.contentType, await metrics.text(), noStore);
+  }
+
+  private json(response: ServerResponse, status: number, text: string): void {
+    this.responder.json(response, "public", status, text, noStore);
+  }
+
+  /** RFC 9728. Host was checked against the allow-list, so it may stand in the answer. */
+  private protectedResourceText(request: IncomingMessage): string {
+    const { publicUrl, serverInfo, authorizationServers } = this.options;
+    const base = (publicUrl ?? `http://${request.headers.host ?? ""}`).replace(/\/$/, "");
+    return JSON.stringify({
+      resource: `${base}/mcp`,
+      resource_name: serverInfo.title ?? serverInfo.name,
+      ...(authorizationServers.length === 0 ? {} : { authorization_servers: authorizationServers }),
+      bearer_methods_supported: ["header"],
+    });
+  }
+
+  private aboutText(): string {
+    const { name, version } = this.options.serverInfo;
+    return `${name} ${version}\n\nMCP is at /mcp (POST, with a token). See also /healthz, /readyz and /metrics.\n`;
+  }
+}
+
+const noStore: readonly string[] = ["Cache-Control", "no-store"];

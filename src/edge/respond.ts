@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Clock } from "../base/index.ts";
+import type { Log, Metrics, EdgeFace } from "../telemetry/index.ts";
+import type { ReceiptReference, Refusal } from "../../contract/index.ts";
+import { explain, faultFrom } from "../base/index.ts";
+import type { RequestId } from "./wire.ts";
+import { errorBody, httpStatusOf, retryAfterSeconds } from "./wire.ts";
+
+/** What every answer needs: where it goes, and how it is counted. */
+export class Responder {
+  private readonly metrics: Metrics;
+  private readonly log: Log;
+  readonly clock: Clock;
+  /** While true, every answer says that the connection ends with it. */
+  private isClosing = false;
+
+  constructor(options: { metrics: Metrics; log: Log; clock: Clock }) {
+    this.metrics = options.metrics;
+    this.log = options.log;
+    this.clock = options.clock;
+  }
+
+  closeConnectionsFromNowOn(): void {
+    this.isClosing = true;
+  }
+
+  get closeHeader(): readonly string[] {
+    return this.isClosing ? closeHeader : noHeaders;
+  }
+
+  /** `text` leaves as UTF-8. Headers are a flat list: node writes it without making an object first. */
+  send(
+    response: ServerResponse,
+    face: EdgeFace,
+    status: number,
+    contentType: string,
+    text: string,
+    headers: readonly string[] = noHeaders,
+  ): void {
+    this.metrics.countEdgeRequest(face, status);
+    if (response.headersSent || response.destroyed) return;
+    const length = `${Buffer.byteLength(text)}`;
+    const own = ["Content-Type", contentType, "Content-Length", length];
+    response.writeHead(
+      status,
+      headers === noHeaders && !this.isClosing ? own : [...headers, ...this.closeHeader, ...own],
+    );
+    response.end(text);
+  }
+
+  json(
+    response: ServerResponse,
+    face: EdgeFace,
+    status: number,
+    text: string,
+    headers?: readonly string[],
+  ): void {
+    this.send(response, face, status, "application/json", text, headers);
+  }
+
+  empty(
+    response: ServerResponse,
+    face: EdgeFace,
+    status: number,
+    headers: readonly string[] = noHeaders,
+  ): void {
+    this.metrics.countEdgeRequest(face, status);
+    if (response.headersSent || response.destroyed) return;
+    response.writeHead(status, [...headers, ...this.closeHeader, "Content-Length", "0"]);
+    response.end();
+  }
+
+  /** A refusal as a JSON-RPC error under its code's HTTP status. */
+  refuse(
+    response: ServerResponse,
+    face: EdgeFace,
+    refusal: Refusal,
+    more: {
+      readonly id?: RequestId;
+      readonly receipt?: ReceiptReference | null;
+      readonly data?: Readonly<Record<string, unknown>>;
+      readonly headers?: readonly string[];
+    } = {},
+  ): void {
+    this.metrics.countEdgeRefusal(refusal.code);
+    const seconds = retryAfterSeconds(refusal.code);
+    const headers = [
+      ...(more.headers ?? noHeaders),
+      ...(seconds === null ? noHeaders : ["Retry-After", `${seconds}`]),
+    ];
+    const body = errorBody(more.id ?? null, refusal, more.receipt ?? null, more.data);
+    this.json(response, face, httpStatusOf(refusal.code), body, headers);
+  }
+
+  /** Refuses a request whose body was not read. A small rest is read away; a large one is not worth it, so the connection ends. */
+  refuseUnread(
+    request: IncomingMessage,
+    response: ServerResponse,
+    face: EdgeFace,
+    refusal: Refusal,
+    headers: readonly string[] = noHeaders,
+  ): void {
+    const length = Number(request.headers["content-length"] ?? Number.NaN);
+    const hasBody = request.headers["transfer-encoding"] !== undefined || length > 0;
+    const isSmall = !hasBody || length <= unreadBytesMax;
+    this.refuse(response, face, refusal, { headers: isSmall ? headers : [...headers, ...closeHeader] });
+    if (!isSmall) closeAfter(request, response);
+  }
+
+  /** Something of ours failed: counted, logged with its chain, and told without its particulars. */
+  fail(response: ServerResponse, face: EdgeFace, doing: string, thrown: unknown, id: RequestId = null): void {
+    this.log.error("the edge failed to answer a request", { doing, reason: explain(thrown), error: thrown });
+    this.refuse(response, face, { code: faultFrom(thrown, doing).code, detail: "" }, { id });
+    // An answer that had begun cannot become another one; a cut connection says that it is not whole.
+    if (response.headersSent && !response.writableEnded) response.destroy();
+  }
+}
+
+/** What we read away to keep a connection usable: less than it costs to open a new one. */
+const unreadBytesMax = 64 * 1024;
+const noHeaders: readonly string[] = [];
+export const closeHeader: readonly string[] = ["Connection", "close"];
+
+/** Ends the connection once the answer is out; what the client still sends is dropped. */
+export function closeAfter(request: IncomingMessage, response: ServerResponse): void {
+  // Reading on, without keeping anything, until then: a socket closed with unread data resets, and the answer may be lost.
+  request.resume();
+  response.once("finish", () => request.socket.destroySoon());
+}

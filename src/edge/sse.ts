@@ -1,0 +1,69 @@
+import type { ServerResponse } from "node:http";
+import type { CancelTimer, Clock } from "../base/index.ts";
+
+/** One response as a stream of server-sent events. Comments keep it alive while nothing happens. */
+export class EventStream {
+  private readonly response: ServerResponse;
+  private readonly clock: Clock;
+  private readonly keepAliveMs: number;
+  private readonly bytesWaitingMax: number;
+  private cancelTimer: CancelTimer;
+  private isOpen = true;
+
+  /** Sends the headers at once: the client learns that its request is being worked on. */
+  constructor(
+    response: ServerResponse,
+    options: { clock: Clock; keepAliveMs: number; bytesWaitingMax: number; headers: readonly string[] },
+  ) {
+    this.response = response;
+    this.clock = options.clock;
+    this.keepAliveMs = options.keepAliveMs;
+    this.bytesWaitingMax = options.bytesWaitingMax;
+    response.writeHead(200, [
+      ...options.headers,
+      "Content-Type",
+      "text/event-stream",
+      "Cache-Control",
+      "no-cache, no-transform",
+      "X-Accel-Buffering",
+      "no",
+    ]);
+    response.flushHeaders();
+    this.cancelTimer = this.clock.after(this.keepAliveMs, () => this.keepAlive());
+    response.once("close", () => this.stop());
+  }
+
+  /** `json` is one line: JSON text has no raw line breaks. False = the reader is too far behind and the event was left out. */
+  offer(json: string): boolean {
+    if (!this.isOpen || this.response.writableLength > this.bytesWaitingMax) return false;
+    this.response.write(eventText(json));
+    return true;
+  }
+
+  /** The last event. */
+  end(json: string): void {
+    if (!this.isOpen) return;
+    this.stop();
+    this.response.end(eventText(json));
+  }
+
+  private keepAlive(): void {
+    if (!this.isOpen) return;
+    if (this.response.writableLength <= this.bytesWaitingMax) this.response.write(": keep-alive\n\n");
+    this.cancelTimer = this.clock.after(this.keepAliveMs, () => this.keepAlive());
+  }
+
+  private stop(): void {
+    this.isOpen = false;
+    this.cancelTimer();
+  }
+}
+
+/**
+ * A result is passed on as its server formatted it, which may include line breaks between members. In an event they would end
+ * the field, so each line gets its own `data:`; a reader joins them again with line feeds (HTML, server-sent events).
+ */
+function eventText(json: string): string {
+  const data = /[\r\n]/.test(json) ? json.split(/\r\n|\r|\n/).join("\ndata: ") : json;
+  return `event: message\ndata: ${data}\n\n`;
+}

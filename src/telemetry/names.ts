@@ -1,0 +1,117 @@
+/** Every name a dashboard, an alert or a log query may rely on, in one place. Prometheus: seconds and bytes as base units. */
+export const metricNames = {
+  calls: "signalbox_calls_total",
+  refusals: "signalbox_call_codes_total",
+  callSeconds: "signalbox_call_seconds",
+  stationQueueSeconds: "signalbox_station_queue_seconds",
+  stationWorkSeconds: "signalbox_station_work_seconds",
+  resultBytes: "signalbox_result_bytes_total",
+  estimatedTokens: "signalbox_result_tokens_estimated_total",
+  repeats: "signalbox_calls_answered_without_dispatch_total",
+  edgeRequests: "signalbox_edge_requests_total",
+  edgeRefusals: "signalbox_edge_refusals_total",
+  logLinesDropped: "signalbox_log_lines_dropped_total",
+} as const;
+
+/** Values read when somebody scrapes, from the room that owns them. `labels` bounds what a sample may carry. */
+export const gaugeNames = {
+  ledgerTailEntries: {
+    name: "signalbox_ledger_tail_entries",
+    help: "Committed entries that have no place in the log yet.",
+    labels: ["tenant"],
+  },
+  ledgerTailAgeSeconds: {
+    name: "signalbox_ledger_tail_age_seconds",
+    help: "Age of the oldest entry without a place in the log. Alert above 10.",
+    labels: ["tenant"],
+  },
+  ledgerSize: {
+    name: "signalbox_ledger_size_entries",
+    help: "Entries in the log.",
+    labels: ["tenant"],
+  },
+  storeQueue: {
+    name: "signalbox_store_queue_transactions",
+    help: "Transactions waiting for a flush.",
+    labels: [],
+  },
+  storeFlushes: { name: "signalbox_store_flushes", help: "Flushes since start.", labels: [] },
+  storeTransactions: {
+    name: "signalbox_store_transactions",
+    help: "Transactions since start, by verdict.",
+    labels: ["verdict"],
+  },
+  storeFlushSeconds: {
+    name: "signalbox_store_flush_seconds",
+    help: "Recent duration of a flush.",
+    labels: ["quantile"],
+  },
+  storeBytes: { name: "signalbox_store_bytes", help: "Size of the store on disk.", labels: [] },
+  serverHealth: {
+    name: "signalbox_server_health",
+    help: "1 for the state a server is in: connecting, healthy, degraded, down.",
+    labels: ["server", "state", "cause"],
+  },
+  serverInflight: {
+    name: "signalbox_server_calls_in_flight",
+    help: "Calls in flight to a server.",
+    labels: ["server"],
+  },
+  edgeConnections: {
+    name: "signalbox_edge_connections",
+    help: "Open connections at the edge.",
+    labels: [],
+  },
+  edgeInflight: {
+    name: "signalbox_edge_requests_in_flight",
+    help: "Requests at the edge that are not answered yet.",
+    labels: [],
+  },
+  edgeSessions: {
+    name: "signalbox_edge_legacy_sessions",
+    help: "Open sessions of clients of the older protocol.",
+    labels: [],
+  },
+  unknownCalls: {
+    name: "signalbox_calls_unknown",
+    help: "Calls whose outcome is unknown and waits for a person.",
+    labels: ["tenant"],
+  },
+  policyLoaded: {
+    name: "signalbox_policy_loaded",
+    help: "1 when the newest policy text is in force, 0 when it is broken and the last good one is.",
+    labels: ["tenant"],
+  },
+} as const satisfies Record<string, { name: string; help: string; labels: readonly string[] }>;
+
+export type GaugeName = keyof typeof gaugeNames;
+
+/** Fields of a log line. `Us` is whole microseconds: integers are read and written much faster than fractions. */
+export const logFields = {
+  time: "time",
+  level: "level",
+  message: "msg",
+  requestId: "requestId",
+  call: "call",
+  run: "run",
+  step: "step",
+  tool: "tool",
+  argumentsHash: "argumentsHash",
+  decision: "decision",
+  reasons: "reasons",
+  stations: "stations",
+  queueUs: "queueUs",
+  workUs: "workUs",
+  outcome: "outcome",
+  isError: "isError",
+  code: "code",
+  resultBytes: "resultBytes",
+  estimatedTokens: "estimatedTokens",
+  cached: "cached",
+  recalled: "recalled",
+  principal: "principal",
+  tenant: "tenant",
+  traceparent: "traceparent",
+  totalUs: "totalUs",
+  error: "error",
+} as const;

@@ -1,0 +1,69 @@
+import type { Clock } from "../base/index.ts";
+import { msOf } from "../base/index.ts";
+import type { CallRecord } from "./call-record.ts";
+import type { Log } from "./log.ts";
+import type { Metrics } from "./metrics.ts";
+import { cleanText } from "./redact.ts";
+
+/**
+ * One line and one set of metrics per call; nothing is sampled away. The line is written by hand: every field is known, most
+ * need no escaping, and a general serialiser spends several times as long finding that out.
+ */
+export function createRecordCall(options: {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}): (record: CallRecord) => void {
+  const { log, metrics, clock } = options;
+  return (record) => {
+    metrics.observeCall(record);
+    if (log.isInfoOn) log.line(lineOf(record, Math.trunc(msOf(clock.wall()))));
+  };
+}
+
+export function lineOf(record: CallRecord, timeMs: number): string {
+  let stations = "";
+  for (const station of record.stations) {
+    const head = stationHeads.get(station.name) ?? stationHead(station.name);
+    stations += `${stations === "" ? "" : ","}${head}${us(station.queueMs)},"workUs":${us(station.workMs)}}`;
+  }
+  let reasons = "";
+  for (const reason of record.reasons) reasons += (reasons === "" ? "" : ",") + quoted(reason);
+  return (
+    `{"level":"info","time":${timeMs},"msg":"call","requestId":${quoted(record.requestId)}` +
+    `,"call":${quotedOrNull(record.call)},"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
+    `,"tool":${quotedOrNull(record.tool)},"argumentsHash":${quotedOrNull(record.argumentsHash)}` +
+    `,"decision":${quotedOrNull(record.decision)},"reasons":[${reasons}],"stations":[${stations}]` +
+    `,"outcome":${quoted(record.outcome)},"isError":${record.isError},"code":${quotedOrNull(record.code)}` +
+    `,"resultBytes":${whole(record.resultBytes)},"estimatedTokens":${whole(record.estimatedTokens)}` +
+    `,"cached":${record.cached},"recalled":${record.recalled},"principal":${quotedOrNull(record.principal)}` +
+    `,"tenant":${quotedOrNull(record.tenant)},"traceparent":${quotedOrNull(record.traceparent)}` +
+    `,"totalUs":${us(record.totalMs)}}\n`
+  );
+}
+
+/** Stations are few and ours; the bound is for the mistake. */
+const stationHeads = new Map<string, string>();
+const stationHeadsMax = 64;
+
+function stationHead(name: string): string {
+  const head = `{"name":${quoted(name)},"queueUs":`;
+  if (stationHeads.size < stationHeadsMax) stationHeads.set(name, head);
+  return head;
+}
+
+/** Anything but plain printable ASCII without quotes, or something that may be a secret, takes the slow and careful way. */
+const needsCare = /[^ !#-[\]-~]|bearer|basic|sbk_|eyJ|:\/\/|[?&;#]/i;
+/** Names are at most 128 characters by their own rules; a longer one is somebody's attempt. */
+const nameCharsMax = 256;
+
+function quoted(text: string): string {
+  if (text.length <= nameCharsMax && !needsCare.test(text)) return `"${text}"`;
+  return JSON.stringify(cleanText(text, nameCharsMax));
+}
+
+const quotedOrNull = (text: string | null): string => (text === null ? "null" : quoted(text));
+
+/** Whole microseconds; a clock that went wrong reads as 0 and never as invalid JSON. */
+const us = (ms: number): number => (ms > 0 ? Math.round(ms * 1000) : 0);
+const whole = (value: number): number => (value > 0 ? Math.round(value) : 0);

@@ -1,0 +1,150 @@
+import { closeSync, open, write } from "node:fs";
+import type { CancelTimer, Clock } from "../base/index.ts";
+
+/** Where lines go: standard error, or a file that is appended to. */
+export type Destination = { readonly kind: "stderr" } | { readonly kind: "file"; readonly path: string };
+
+export interface SinkStats {
+  readonly linesWritten: number;
+  readonly linesDropped: number;
+  readonly bytesWaiting: number;
+}
+
+/** After a sink said "not now" or failed, wait this long. */
+const retryAfterMs = 50;
+
+/**
+ * Lines on their way out. `write` only appends to memory; one asynchronous write at a time empties it. When the sink blocks
+ * and more than `bytesMax` wait, new lines are dropped and counted: a full disk must not stop a call or fill the memory.
+ */
+export class Sink {
+  private readonly destination: Destination;
+  private readonly clock: Clock;
+  private readonly bytesMax: number;
+  private readonly afterWrite: Set<() => void> = new Set();
+  /** One string, not a list: engines append without copying, and it is made flat once, when it is written. */
+  private pending = "";
+  private pendingLines = 0;
+  private inFlightBytes = 0;
+  private fd: number | null = null;
+  private state: "new" | "opening" | "idle" | "writing" | "waiting" | "closed" = "new";
+  private cancelRetry: CancelTimer | null = null;
+  private linesWritten = 0;
+  private linesDropped = 0;
+
+  constructor(options: { destination: Destination; clock: Clock; bytesMax: number }) {
+    this.destination = options.destination;
+    this.clock = options.clock;
+    this.bytesMax = options.bytesMax;
+  }
+
+  /** `line` ends with a line feed. Its length stands for its bytes: what we log is nearly always ASCII. */
+  write(line: string): void {
+    if (this.state === "closed" || this.pending.length + this.inFlightBytes + line.length > this.bytesMax) {
+      this.linesDropped++;
+      return;
+    }
+    this.pending += line;
+    this.pendingLines++;
+    if (this.state === "new") this.open();
+    // What comes while a write is under way leaves together in the next one.
+    else if (this.state === "idle") this.next();
+  }
+
+  stats(): SinkStats {
+    return {
+      linesWritten: this.linesWritten,
+      linesDropped: this.linesDropped,
+      bytesWaiting: this.pending.length + this.inFlightBytes,
+    };
+  }
+
+  /** Resolves when what waits now is written, or after `graceMs`, whichever comes first; then takes nothing more. */
+  async close(graceMs: number): Promise<void> {
+    if (this.state === "closed") return;
+    if (this.pending.length + this.inFlightBytes > 0) await this.drained(graceMs);
+    this.linesDropped += this.pendingLines;
+    this.pending = "";
+    this.pendingLines = 0;
+    const writing = this.state === "writing" || this.state === "opening";
+    this.state = "closed";
+    this.cancelRetry?.();
+    // A write that still hangs keeps its descriptor; closing it under the write could hit a reused number.
+    if (this.fd !== null && this.destination.kind === "file" && !writing) closeSync(this.fd);
+  }
+
+  private drained(graceMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        cancel();
+        this.afterWrite.delete(check);
+        resolve();
+      };
+      const check = () => {
+        if (this.pending.length + this.inFlightBytes === 0) done();
+      };
+      const cancel = this.clock.after(graceMs, done);
+      this.afterWrite.add(check);
+    });
+  }
+
+  private open(): void {
+    if (this.destination.kind === "stderr") {
+      this.fd = 2;
+      this.next();
+      return;
+    }
+    this.state = "opening";
+    open(this.destination.path, "a", 0o600, (error, fd) => {
+      if (this.state === "closed") {
+        if (error === null) closeSync(fd);
+        return;
+      }
+      if (error !== null) {
+        this.later("new");
+        return;
+      }
+      this.fd = fd;
+      this.next();
+    });
+  }
+
+  private next(): void {
+    if (this.pending.length === 0) {
+      this.state = "idle";
+      return;
+    }
+    const bytes = Buffer.from(this.pending, "utf8");
+    const lines = this.pendingLines;
+    this.inFlightBytes = bytes.length;
+    this.pending = "";
+    this.pendingLines = 0;
+    this.send(bytes, lines);
+  }
+
+  private send(bytes: Buffer, lines: number): void {
+    this.state = "writing";
+    write(this.fd ?? 2, bytes, 0, bytes.length, null, (error, written) => {
+      if (this.state === "closed") return;
+      if (error === null && written === bytes.length) {
+        this.linesWritten += lines;
+        this.inFlightBytes = 0;
+        this.next();
+        for (const check of this.afterWrite) check();
+        return;
+      }
+      // A short write, a full pipe or a full disk: the rest goes later, in order.
+      const rest = error === null ? bytes.subarray(written) : bytes;
+      this.state = "waiting";
+      this.cancelRetry = this.clock.after(error === null ? 0 : retryAfterMs, () => this.send(rest, lines));
+    });
+  }
+
+  private later(state: "new"): void {
+    this.state = "waiting";
+    this.cancelRetry = this.clock.after(retryAfterMs, () => {
+      this.state = state;
+      if (this.pending.length > 0) this.open();
+    });
+  }
+}
