@@ -1,0 +1,34 @@
+import type { Sha256Hex } from "../base/index.ts";
+
+/** What an `@approve("group=finance quorum=2 expiry=4h self=false")` forbid asks for. */
+export interface ApprovalRule {
+  readonly policyId: string;
+  readonly group: string;
+  readonly quorum: number;
+  readonly expiryMs: number;
+  /** Whether a person in the requester's own chain may approve. */
+  readonly self: boolean;
+}
+
+/** A policy that decided: its id (its `@id` annotation, or its place in the file) and its text. */
+export interface DecidingPolicy {
+  readonly id: string;
+  readonly text: string;
+}
+
+/**
+ * Policy's answer. `approve` = a permit matched and every matching forbid carries `@approve`; all of `approvals` must be
+ * satisfied. `reasons` are the policies that decided; for a default deny it is empty and `why` says so. `errors` name policies
+ * that could not be evaluated (each is a deny) or values that could not be mapped.
+ */
+export interface Decision {
+  readonly effect: "allow" | "deny" | "approve";
+  readonly reasons: readonly DecidingPolicy[];
+  readonly why: string;
+  readonly errors: readonly string[];
+  readonly approvals: readonly ApprovalRule[];
+  /** Other annotations of the deciding permits, e.g. `@redact("email")`: name to values, sorted. */
+  readonly obligations: Readonly<Record<string, readonly string[]>>;
+  /** Digest of the partition that decided; part of the intent digest. */
+  readonly partition: Sha256Hex;
+}
