@@ -1,0 +1,192 @@
+import type { Clock } from "../base/index.ts";
+import { BoundedQueue, Fault, elapsedMs, faultFrom, invariant } from "../base/index.ts";
+import type { Answer, FlushAnswer, Proof, Request, Writer } from "./request.ts";
+import type { StoreStats } from "./store.ts";
+
+/**
+ * Nothing waits for its own flush. Requests queue; whenever the writer is idle, one flush carries all that wait (up to the
+ * bounds), and each requester hears when its own is durable.
+ */
+
+/** Transactions in one flush: beyond some hundreds a larger flush is no cheaper per transaction, only later. */
+const flushRequestsMax = 1024;
+/** Bytes in one flush: about 20 ms of writing on a plain disk. A larger transaction goes alone. */
+const flushBytesMax = 8_388_608;
+/** Bytes that may wait. Twice the largest transaction, so that one of those never finds the door closed by another. */
+const waitingBytesMax = 67_108_864;
+
+type Settle = (answer: Answer, storeNowMs: number) => void;
+
+interface Waiting {
+  readonly request: Request;
+  readonly bytes: number;
+  readonly settle: Settle;
+  readonly fail: (fault: Fault) => void;
+}
+
+type State = "new" | "open" | "closing" | "closed";
+
+export class GroupCommit {
+  private readonly writer: Writer;
+  private readonly clock: Clock;
+  private readonly beforeClose: () => void;
+  private readonly queue: BoundedQueue<Waiting>;
+  private waitingBytes = 0;
+  private next: Waiting | null = null; // taken from the queue, but did not fit into the last flush
+  private state: State = "new";
+  private isScheduled = false;
+  private isFlushing = false;
+  private proof: Proof | null = null;
+  private whenIdle: (() => void) | null = null;
+  private stopped: Promise<void> | null = null;
+  private flushes = 0;
+  private transactions = 0;
+  private lastFlushMs = 0;
+
+  constructor(writer: Writer, clock: Clock, waitingMax: number, beforeClose: () => void) {
+    this.writer = writer;
+    this.beforeClose = beforeClose;
+    this.clock = clock;
+    this.queue = new BoundedQueue(waitingMax);
+  }
+
+  async start(): Promise<void> {
+    invariant(this.state === "new", "a store is started once");
+    await this.writer.start();
+    this.state = "open";
+  }
+
+  stop(): Promise<void> {
+    this.stopped ??= this.finish();
+    return this.stopped;
+  }
+
+  bind(proof: Proof): void {
+    this.proof = proof;
+  }
+
+  /** Either `settle` or `fail` is called once, later. */
+  offer(request: Request, bytes: number, settle: Settle, fail: (fault: Fault) => void): void {
+    const refusal = this.refusal(bytes);
+    if (refusal !== null) {
+      fail(refusal);
+      return;
+    }
+    this.queue.offer({ request, bytes, settle, fail });
+    this.waitingBytes += bytes;
+    this.schedule();
+  }
+
+  stats(): StoreStats {
+    return {
+      waiting: this.waiting,
+      waitingMax: this.queue.max,
+      flushes: this.flushes,
+      transactions: this.transactions,
+      lastFlushMs: this.lastFlushMs,
+    };
+  }
+
+  private get waiting(): number {
+    return this.queue.size + (this.next === null ? 0 : 1);
+  }
+
+  private refusal(bytes: number): Fault | null {
+    if (this.writer.deadBecause !== null) return this.writer.deadBecause;
+    if (this.state === "closing" || this.state === "closed") {
+      return new Fault("shutting-down", "the store is stopping");
+    }
+    invariant(this.state === "open", "the store is not started");
+    if (this.waiting >= this.queue.max) {
+      return new Fault("store-busy", `${this.waiting} transactions wait; at most ${this.queue.max}`);
+    }
+    if (this.waitingBytes > 0 && this.waitingBytes + bytes > waitingBytesMax) {
+      return new Fault("store-busy", `${this.waitingBytes} bytes wait; at most ${waitingBytesMax}`);
+    }
+    return null;
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.isFlushing) return;
+    this.isScheduled = true;
+    this.writer.soon(this.flush);
+  }
+
+  private readonly flush = (): void => {
+    this.isScheduled = false;
+    const batch = this.takeBatch();
+    if (batch.length === 0) return;
+    this.isFlushing = true;
+    const startedAt = this.clock.monotonic();
+    const requests = batch.map((waiting) => waiting.request);
+    this.writer.flush(requests, this.proof).then(
+      (answer) => {
+        this.lastFlushMs = elapsedMs(this.clock.monotonic(), startedAt);
+        this.settle(batch, answer);
+      },
+      (thrown: unknown) => this.fail(batch, faultFrom(thrown, "flushing the store")),
+    );
+  };
+
+  private takeBatch(): Waiting[] {
+    const batch: Waiting[] = [];
+    let bytes = 0;
+    while (batch.length < flushRequestsMax) {
+      const waiting = this.next ?? this.queue.take();
+      this.next = null;
+      if (waiting === undefined) break;
+      if (batch.length > 0 && bytes + waiting.bytes > flushBytesMax) {
+        this.next = waiting;
+        break;
+      }
+      bytes += waiting.bytes;
+      batch.push(waiting);
+    }
+    this.waitingBytes -= bytes;
+    return batch;
+  }
+
+  private settle(batch: readonly Waiting[], answer: FlushAnswer): void {
+    this.flushes++;
+    this.transactions += batch.length;
+    for (let i = 0; i < batch.length; i++) {
+      const given = answer.answers[i] ?? null;
+      if (given instanceof Fault) batch[i]?.fail(given);
+      else batch[i]?.settle(given, answer.storeNowMs);
+    }
+    this.goOn();
+  }
+
+  private fail(batch: readonly Waiting[], fault: Fault): void {
+    for (const waiting of batch) waiting.fail(fault);
+    const dead = this.writer.deadBecause;
+    if (dead !== null) {
+      for (let left = this.takeBatch(); left.length > 0; left = this.takeBatch()) {
+        for (const waiting of left) waiting.fail(dead);
+      }
+    }
+    this.goOn();
+  }
+
+  private goOn(): void {
+    this.isFlushing = false;
+    if (this.waiting > 0) this.schedule();
+    else this.whenIdle?.();
+  }
+
+  private async finish(): Promise<void> {
+    const wasOpen = this.state === "open";
+    this.state = "closing";
+    if (wasOpen && (this.isFlushing || this.waiting > 0)) {
+      await new Promise<void>((resolve) => {
+        this.whenIdle = resolve;
+      });
+    }
+    this.state = "closed";
+    try {
+      this.beforeClose();
+    } finally {
+      await this.writer.stop();
+    }
+  }
+}

@@ -1,0 +1,30 @@
+/**
+ * store: transactions as data, group commit, leases, signals (kept until taken, first wins), wake-ups, migrations.
+ *
+ * Identities: lease fences and log cursors, which only grow. Bounds: `writesPerTransactionMax`, 32 MiB per transaction,
+ * `rowsPerReadMax`, and each store's `waitingMax`. Errors: Fault `store-busy`, `store-unavailable`, `store-in-use`,
+ * `store-version`, `lease-lost`, `shutting-down`; a transaction that no table allows is a bug (InvariantError). Signals: hints
+ * per topic. Holds no domain rule; knows no table by name except its own.
+ */
+export { blob, blobOrNull, integer, integerOrNull, keyedTable, logTable, text, textOrNull } from "./table.ts";
+export type { Columns, KeyedTable, LogTable, Row, RowOf, Table, Value } from "./table.ts";
+export { append, insert, remove, update, writesPerTransactionMax } from "./transaction.ts";
+export type { Change, Transaction, Write } from "./transaction.ts";
+export { signal, wakeUp } from "./own-tables.ts";
+export { MemoryDatabase, openMemoryStore } from "./memory/index.ts";
+export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
+export { openReadOnlySqlite, openSqliteStore } from "./sqlite/index.ts";
+export type { SqliteStoreOptions } from "./sqlite/index.ts";
+export { rowsPerReadMax } from "./store.ts";
+export type {
+  Lease,
+  ListOptions,
+  LogOptions,
+  Logged,
+  ReadStore,
+  Signal,
+  Store,
+  StoreStats,
+  Verdict,
+  WakeUp,
+} from "./store.ts";

@@ -1,0 +1,44 @@
+import type { StoreMs } from "../base/index.ts";
+import { msOf } from "../base/index.ts";
+import type { Signal } from "./store.ts";
+import type { Table } from "./table.ts";
+import { integer, keyedTable, text } from "./table.ts";
+import type { Write } from "./transaction.ts";
+import { insert } from "./transaction.ts";
+
+/** The only tables `store` knows by name. A row of `lease` stays after its release: its fence must keep growing. */
+export const leaseTable = keyedTable({
+  name: "store_lease",
+  columns: { name: text, holder: text, fence: integer, expiresAt: integer },
+  key: ["name"],
+});
+
+export const signalTable = keyedTable({
+  name: "store_signal",
+  columns: { topic: text, key: text, payload: text },
+  key: ["topic", "key"],
+});
+
+export const wakeUpTable = keyedTable({
+  name: "store_wake_up",
+  columns: { topic: text, key: text, at: integer },
+  key: ["topic", "key"],
+  indexes: { due: ["topic", "at"] },
+});
+
+/** `storeTime`, and what `sqlite/version.ts` keeps about the data. */
+export const metaTable = keyedTable({
+  name: "store_meta",
+  columns: { name: text, value: integer },
+  key: ["name"],
+});
+
+export const ownTables: readonly Table[] = [leaseTable, signalTable, wakeUpTable, metaTable];
+
+/** Puts a signal as part of a transaction. Its guard: no signal with this topic and key waits already (the first one wins). */
+export const signal = (signal: Signal): Write =>
+  insert(signalTable, { topic: signal.topic, key: signal.key, payload: signal.payload });
+
+/** Schedules a wake-up as part of a transaction. Its guard: none is scheduled under this topic and key. */
+export const wakeUp = (topic: string, key: string, at: StoreMs): Write =>
+  insert(wakeUpTable, { topic, key, at: msOf(at) });

@@ -1,0 +1,48 @@
+import type { Fault } from "../base/index.ts";
+import type { Lease, Signal, WakeUp } from "./store.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What a flush carries, in the order of arrival. Lease requests are served even when the flush's own lease is lost. */
+export type Request =
+  | { readonly kind: "transaction"; readonly writes: Transaction }
+  | { readonly kind: "take-signals"; readonly topic: string; readonly limit: number }
+  | { readonly kind: "take-wake-ups"; readonly topic: string; readonly limit: number }
+  | { readonly kind: "now" }
+  | {
+      readonly kind: "acquire-lease";
+      readonly name: string;
+      readonly holder: string;
+      readonly ttlMs: number;
+    }
+  | { readonly kind: "renew-lease"; readonly lease: Lease; readonly ttlMs: number }
+  | { readonly kind: "release-lease"; readonly lease: Lease };
+
+/** The answer to one request: what its kind makes of it, or why this one alone failed (nothing of it was written). */
+export type Answer =
+  /** transaction: `verdictDone`, or the index of the write whose guard failed. */
+  number | Fault | Lease | readonly Signal[] | readonly WakeUp[] | null;
+
+/** A transaction whose writes all happened. */
+export const verdictDone = -1;
+
+export interface FlushAnswer {
+  readonly storeNowMs: number;
+  readonly answers: readonly Answer[];
+}
+
+/** The fence a flush has to prove. */
+export interface Proof {
+  readonly name: string;
+  readonly fence: number;
+}
+
+/** What carries flushes: one at a time, never two. Rejects with a Fault when the flush as a whole failed. */
+export interface Writer {
+  start(): Promise<void>;
+  flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer>;
+  stop(): Promise<void>;
+  /** Runs `action` when the flush should go out: soon, after what is about to be handed in as well. */
+  soon(action: () => void): void;
+  /** Set once the writer can never again carry a flush. */
+  readonly deadBecause: Fault | null;
+}

@@ -1,0 +1,115 @@
+import type BetterSqlite from "better-sqlite3";
+import { Fault } from "../../base/index.ts";
+import { metaTable } from "../own-tables.ts";
+import type { Table } from "../table.ts";
+import { columnDefinition, createStatements, quoted } from "./sql.ts";
+
+/** "SBOX": marks the file as ours, so that a directory with another application's database is never touched. */
+const applicationId = 0x53_42_4f_58;
+
+/** The newest data version these tables speak of. */
+export function dataVersionOf(tables: readonly Table[]): number {
+  return Math.max(1, ...tables.flatMap((table) => [table.since, ...Object.values(table.columnsSince)]));
+}
+
+/**
+ * Brings the data up to what this code needs. Code of version N opens data of N and of N-1 (which it expands: missing tables
+ * and columns are added, nothing is taken away) and leaves data of N+1 as it is, where that says it may. Everything in one
+ * SQL transaction: a crash leaves the old state or the new one.
+ */
+export function prepareSchema(
+  database: BetterSqlite.Database,
+  tables: readonly Table[],
+  codeVersion: number,
+): void {
+  refuseForeignFile(database);
+  database
+    .transaction(() => {
+      const found = versionOf(database);
+      if (found !== null) refuseVersion(found, codeVersion);
+      if (found === null || found.data <= codeVersion) expand(database, tables, codeVersion);
+      if (found === null || found.data < codeVersion) recordVersion(database, codeVersion);
+    })
+    .immediate();
+}
+
+export interface DataVersion {
+  readonly data: number;
+  /** The oldest code that may open it. */
+  readonly readerMin: number;
+}
+
+/** Null when the file is new. */
+export function versionOf(database: BetterSqlite.Database): DataVersion | null {
+  if (!columnsOf(database, metaTable.name).has("value")) return null;
+  const read = database.prepare<[string], { value: number }>(
+    `SELECT value FROM ${metaTable.name} WHERE name = ?`,
+  );
+  const data = read.get("dataVersion")?.value;
+  const readerMin = read.get("readerMin")?.value;
+  return data === undefined || readerMin === undefined ? null : { data, readerMin };
+}
+
+export function refuseVersion(found: DataVersion, codeVersion: number): void {
+  const evidence = { dataVersion: found.data, readerMin: found.readerMin, codeVersion };
+  if (codeVersion < found.readerMin) {
+    throw new Fault(
+      "store-version",
+      `the data is of version ${found.data}; this program reads up to ${codeVersion + 1} and is of version ${codeVersion}: use one of version ${found.readerMin} or ${found.data}`,
+      { evidence },
+    );
+  }
+  if (codeVersion > found.data + 1) {
+    throw new Fault(
+      "store-version",
+      `the data is of version ${found.data}; this program of version ${codeVersion} opens ${codeVersion - 1} and later: open it once with one of version ${found.data + 1}`,
+      { evidence },
+    );
+  }
+}
+
+export function refuseForeignFile(database: BetterSqlite.Database): void {
+  const id = database.pragma("application_id", { simple: true });
+  const isEmpty = database.prepare("SELECT 1 FROM sqlite_master LIMIT 1").get() === undefined;
+  if (id !== applicationId && !isEmpty) {
+    throw new Fault("store-version", `${database.name} is not a data file of this program`, {
+      evidence: { applicationId: id },
+    });
+  }
+}
+
+/** Names of the columns the file has; empty when the table is missing. */
+export function columnsOf(database: BetterSqlite.Database, table: string): ReadonlySet<string> {
+  const rows = database.prepare<[string], { name: string }>("SELECT name FROM pragma_table_info(?)");
+  return new Set(rows.all(table).map((row) => row.name));
+}
+
+function expand(database: BetterSqlite.Database, tables: readonly Table[], codeVersion: number): void {
+  database.pragma(`application_id = ${applicationId}`);
+  for (const table of tables) {
+    const present = columnsOf(database, table.name);
+    if (present.size > 0) {
+      for (const name of Object.keys(table.columns).filter((column) => !present.has(column))) {
+        addColumn(database, table, name, codeVersion);
+      }
+    }
+    for (const statement of createStatements(table)) database.exec(statement);
+  }
+}
+
+function addColumn(database: BetterSqlite.Database, table: Table, name: string, codeVersion: number): void {
+  if (table.columns[name]?.nullable !== true) {
+    throw new Fault(
+      "store-version",
+      `column ${table.name}.${name} of version ${codeVersion} cannot be added to data that lacks it: it must be nullable`,
+    );
+  }
+  database.exec(`ALTER TABLE ${quoted(table.name)} ADD COLUMN ${columnDefinition(table, name)}`);
+}
+
+/** The version before can still read and write it: it has only gained columns that may be null, and tables. */
+function recordVersion(database: BetterSqlite.Database, codeVersion: number): void {
+  const write = database.prepare(`INSERT OR REPLACE INTO ${metaTable.name} (name, value) VALUES (?, ?)`);
+  write.run("dataVersion", codeVersion);
+  write.run("readerMin", Math.max(1, codeVersion - 1));
+}

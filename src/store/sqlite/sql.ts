@@ -1,0 +1,133 @@
+import { unreachable } from "../../base/index.ts";
+import type { ListPlan } from "../check.ts";
+import { signalTable } from "../own-tables.ts";
+import type { Columns, ColumnType, KeyedTable, LogTable, Table } from "../table.ts";
+
+/** The texts of all statements. Names come from declared tables only (checked there), values are always bound. */
+
+const types = {
+  text: "TEXT",
+  integer: "INTEGER",
+  blob: "BLOB",
+} as const satisfies Record<ColumnType, string>;
+
+export const quoted = (name: string): string => `"${name}"`;
+const list = (names: readonly string[]): string => names.map(quoted).join(", ");
+const placeholders = (count: number): string => Array.from({ length: count }, () => "?").join(", ");
+
+/** What makes the table and its indexes; each statement does nothing when its thing is there already. */
+export function createStatements(table: Table): string[] {
+  const columns = Object.keys(table.columns).map((name) => columnDefinition(table, name));
+  switch (table.shape) {
+    case "keyed": {
+      // Signals are taken in the order of their arrival, which is what a row id is.
+      const tail = table.name === signalTable.name ? "STRICT" : "STRICT, WITHOUT ROWID";
+      const key = `PRIMARY KEY (${list(table.key)})`;
+      return [
+        `CREATE TABLE IF NOT EXISTS ${quoted(table.name)} (${[...columns, key].join(", ")}) ${tail}`,
+        ...Object.entries(table.unique).map(([name, on]) => createIndex(table, "UNIQUE INDEX", name, on)),
+        ...Object.entries(table.indexes).map(([name, on]) => createIndex(table, "INDEX", name, on)),
+      ];
+    }
+    case "log":
+      return [
+        `CREATE TABLE IF NOT EXISTS ${quoted(table.name)} ("cursor" INTEGER PRIMARY KEY, ${columns.join(", ")}) STRICT`,
+        createIndex(table, "UNIQUE INDEX", "id", [table.id]),
+        createIndex(table, "INDEX", "partition", [table.partition]), // SQLite appends the row id: our cursor
+      ];
+    default:
+      return unreachable(table);
+  }
+}
+
+function createIndex(table: Table, kind: string, name: string, columns: readonly string[]): string {
+  return `CREATE ${kind} IF NOT EXISTS ${quoted(`${table.name}.${name}`)} ON ${quoted(table.name)} (${list(columns)})`;
+}
+
+export function columnDefinition(table: Table, name: string): string {
+  const column = table.columns[name];
+  if (column === undefined) throw new TypeError(`no column ${table.name}.${name}`);
+  return `${quoted(name)} ${types[column.type]}${column.nullable ? "" : " NOT NULL"}`;
+}
+
+/** Does nothing (zero changes) when a unique key is taken; every other violation still fails. */
+export const insertStatement = (table: Table): string => {
+  const columns = Object.keys(table.columns);
+  return `INSERT INTO ${quoted(table.name)} (${list(columns)}) VALUES (${placeholders(columns.length)}) ON CONFLICT DO NOTHING`;
+};
+
+/** Binds set, key, expect, in this order. Without `set` it only asks whether the row is there and as expected. */
+export function updateStatement(
+  table: string,
+  set: readonly string[],
+  key: readonly string[],
+  expect: readonly string[],
+): string {
+  if (set.length === 0) return `SELECT 1 FROM ${quoted(table)} WHERE ${where(key, expect)}`;
+  const assignments = set.map((name) => `${quoted(name)} = ?`).join(", ");
+  return `UPDATE OR IGNORE ${quoted(table)} SET ${assignments} WHERE ${where(key, expect)}`;
+}
+
+export const deleteStatement = (table: string, key: readonly string[], expect: readonly string[]): string =>
+  `DELETE FROM ${quoted(table)} WHERE ${where(key, expect)}`;
+
+/** `=` for keys (a null names no row), `IS` for expectations (null compares as null). */
+function where(key: readonly string[], expect: readonly string[]): string {
+  return [...key.map((name) => `${quoted(name)} = ?`), ...expect.map((name) => `${quoted(name)} IS ?`)].join(
+    " AND ",
+  );
+}
+
+/** What to select: a column that the data does not have yet reads as null. */
+export const selection = (columns: readonly string[], present: ReadonlySet<string>): string =>
+  columns.map((name) => (present.has(name) ? quoted(name) : `NULL AS ${quoted(name)}`)).join(", ");
+
+export interface ListBounds {
+  readonly after: boolean;
+  readonly from: boolean;
+  readonly upTo: boolean;
+  readonly isDescending: boolean;
+}
+
+/** Binds the prefix's values, then after, from, upTo where given, then the limit. */
+export function listStatement<C extends Columns>(
+  table: KeyedTable<C>,
+  plan: ListPlan,
+  bounds: ListBounds,
+  present: ReadonlySet<string>,
+): string {
+  const { bounded } = plan;
+  const conditions = plan.prefix.map((name) => `${quoted(name)} IS ?`);
+  if (bounded !== null && bounds.after) conditions.push(`${quoted(bounded)} > ?`);
+  if (bounded !== null && bounds.from) conditions.push(`${quoted(bounded)} >= ?`);
+  if (bounded !== null && bounds.upTo) conditions.push(`${quoted(bounded)} <= ?`);
+  const direction = bounds.isDescending ? " DESC" : "";
+  return [
+    `SELECT ${selection(Object.keys(table.columns), present)} FROM ${quoted(table.name)}`,
+    conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`,
+    `ORDER BY ${plan.order.map((name) => quoted(name) + direction).join(", ")} LIMIT ?`,
+  ].join(" ");
+}
+
+/** Binds the partition, the bound where given, the limit. */
+export function logStatement<C extends Columns>(
+  table: LogTable<C>,
+  isDescending: boolean,
+  hasAfter: boolean,
+  present: ReadonlySet<string>,
+): string {
+  const bound = hasAfter ? `AND "cursor" ${isDescending ? "<" : ">"} ?` : "";
+  const columns = selection([...Object.keys(table.columns), "cursor"], present);
+  return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${quoted(table.partition)} = ? ${bound} ORDER BY "cursor"${isDescending ? " DESC" : ""} LIMIT ?`;
+}
+
+/** Binds the first id, the id below which all must be (where `isBounded`), the limit. */
+export function byIdStatement<C extends Columns>(
+  table: LogTable<C>,
+  isBounded: boolean,
+  present: ReadonlySet<string>,
+): string {
+  const columns = selection([...Object.keys(table.columns), "cursor"], present);
+  const id = quoted(table.id);
+  return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${id} >= ?${isBounded ? ` AND ${id} < ?` : ""} ORDER BY ${id} LIMIT ?`;
+}

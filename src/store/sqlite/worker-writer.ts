@@ -1,0 +1,143 @@
+import { Worker } from "node:worker_threads";
+import type { Clock } from "../../base/index.ts";
+import { Fault, invariant, msOf } from "../../base/index.ts";
+import type { TablesByName } from "../check.ts";
+import type { Answer, FlushAnswer, Proof, Request, Writer } from "../request.ts";
+import { verdictDone } from "../request.ts";
+import { faultOf } from "./failure.ts";
+import type { WireAnswer } from "./message.ts";
+import { Encoder } from "./message.ts";
+import type { FromWriter, ToWriter, WriterData } from "./protocol.ts";
+
+/** This file runs as source (.ts) and as built (.js); the thread's file lies beside it with the same ending. */
+const writerFile = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+
+interface Pending {
+  readonly requests: number;
+  readonly resolve: (answer: FlushAnswer) => void;
+  readonly reject: (fault: Fault) => void;
+}
+
+/** The main thread's end of the writer. When the thread dies, what was in flight is unknown and nothing more is taken. */
+export class WorkerWriter implements Writer {
+  private readonly data: WriterData;
+  private readonly clock: Clock;
+  private readonly encoder: Encoder;
+  private readonly threadFile: URL;
+  private worker: Worker | null = null;
+  private pending: Pending | null = null;
+  private starting: { resolve: () => void; reject: (fault: Fault) => void } | null = null;
+  private isStopping = false;
+  private death: Fault | null = null;
+
+  constructor(data: WriterData, tables: TablesByName, clock: Clock, threadFile = writerFile) {
+    this.threadFile = threadFile;
+    this.data = data;
+    this.clock = clock;
+    this.encoder = new Encoder(tables);
+  }
+
+  get deadBecause(): Fault | null {
+    return this.death;
+  }
+
+  start(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.starting = { resolve, reject };
+      // Not our process's own flags: some of them (--input-type, --eval) would keep the thread from starting.
+      const options = { workerData: this.data, name: "signalbox-store", execArgv: [] };
+      const worker = new Worker(this.threadFile, options);
+      this.worker = worker;
+      worker.on("message", this.hear);
+      worker.on("error", (error) => this.die(error));
+      worker.on("exit", (code) => {
+        if (!this.isStopping) this.die(new Error(`the writer's thread ended with code ${code}`));
+      });
+    });
+  }
+
+  /** After everything this turn of the event loop brings: what arrives together is flushed together. */
+  soon(action: () => void): void {
+    setImmediate(action);
+  }
+
+  flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer> {
+    return new Promise((resolve, reject) => {
+      if (this.death !== null) {
+        reject(this.death);
+        return;
+      }
+      const message = this.encoder.encode(requests, msOf(this.clock.wall()), proof);
+      this.pending = { requests: requests.length, resolve, reject };
+      this.post(message, [message.numbers.buffer, message.bytes.buffer]);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    const { worker } = this;
+    if (worker === null || this.death !== null) return;
+    await new Promise<void>((resolve) => {
+      worker.on("exit", () => resolve());
+      this.post({ kind: "stop" }, []);
+    });
+  }
+
+  private post(message: ToWriter, transfer: ArrayBuffer[]): void {
+    this.worker?.postMessage(message, transfer);
+  }
+
+  private readonly hear = (message: FromWriter): void => {
+    switch (message.kind) {
+      case "flushed": {
+        const pending = this.takePending();
+        const answers = message.answers?.map(received) ?? doneTimes(pending.requests);
+        pending.resolve({ storeNowMs: message.storeNowMs, answers });
+        return;
+      }
+      case "failed":
+        this.takePending().reject(faultOf(message.failure));
+        return;
+      case "ready":
+        this.starting?.resolve();
+        this.starting = null;
+        return;
+      case "refused":
+        this.isStopping = true;
+        this.death = new Fault(message.code, message.message, { effect: "none", evidence: message.evidence });
+        this.starting?.reject(this.death);
+        this.starting = null;
+        return;
+      case "stopped":
+    }
+  };
+
+  private takePending(): Pending {
+    const { pending } = this;
+    invariant(pending, "the writer answered what nobody asked");
+    this.pending = null;
+    return pending;
+  }
+
+  private die(cause: unknown): void {
+    this.death ??= new Fault("store-unavailable", "the store's writer has died; restart the node", {
+      effect: "none",
+      retry: "never",
+      cause,
+    });
+    this.starting?.reject(this.death);
+    this.starting = null;
+    this.pending?.reject(
+      new Fault("store-unavailable", "the store's writer died before it answered", {
+        effect: "unknown",
+        cause,
+      }),
+    );
+    this.pending = null;
+  }
+}
+
+const received = (answer: WireAnswer): Answer =>
+  typeof answer === "object" && answer !== null && "failed" in answer ? faultOf(answer) : answer;
+
+const doneTimes = (count: number): readonly Answer[] => Array.from({ length: count }, () => verdictDone);
