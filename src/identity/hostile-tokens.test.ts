@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { elapsedMs, plusMs, systemClock } from "../base/index.ts";
 import { looksLikeApiKey } from "./api-key.ts";
-import { agentOf, codeOf, granted, World } from "./test-world.ts";
-import type { Node } from "./test-world.ts";
+import { agentOf, codeOf, granted, World } from "./world.fixture.ts";
+import type { Node } from "./world.fixture.ts";
 
 const part = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 const read = (text: string | undefined): Record<string, unknown> =>

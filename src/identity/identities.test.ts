@@ -13,8 +13,8 @@ import type { PrincipalId, TenantId } from "./principal.ts";
 import { defaultTenant, hasRole, systemTenant } from "./principal.ts";
 import type { ApiKeyId, PrincipalRecord } from "./records.ts";
 import { apiKeyTable, principalTable } from "./tables.ts";
-import { agentOf, codeOf, granted, World } from "./test-world.ts";
-import type { Node } from "./test-world.ts";
+import { agentOf, codeOf, granted, World } from "./world.fixture.ts";
+import type { Node } from "./world.fixture.ts";
 
 let world: World;
 let node: Node;

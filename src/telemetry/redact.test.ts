@@ -92,12 +92,11 @@ describe("redaction", () => {
     });
   });
 
-  test("takes linear time on text made to make patterns slow", () => {
+  test("gets through text made to make patterns slow", () => {
+    // Two million characters: quadratic work would not end within the test's own time limit.
     for (const part of ["Bearer ", "://a", "eyJ", "-----BEGIN ", "&key", "?", "eyJaaaaaa."]) {
-      const text = part.repeat(Math.ceil(200_000 / part.length));
-      const startedAt = performance.now();
-      cleanText(text, 200_000);
-      expect(performance.now() - startedAt).toBeLessThan(500);
+      const text = part.repeat(Math.ceil(2_000_000 / part.length));
+      expect(cleanText(text, 2_000_000).length).toBeGreaterThan(0);
     }
   });
 

@@ -14,6 +14,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   policy: ["base", "identity", "registry"],
   vault: ["base", "store", "keys", "identity"],
   screening: ["base"],
+  budgets: [],
   dispatch: ["base"],
   upstream: ["base", "net", "identity", "registry"],
   calls: [
@@ -27,6 +28,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "policy",
     "vault",
     "screening",
+    "budgets",
     "dispatch",
     "upstream",
   ],
