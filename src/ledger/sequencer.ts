@@ -60,13 +60,14 @@ export class Sequencer {
       partition: this.tenant,
       after: state.cursor,
       limit: batchEntriesMax,
+      columns: ["id", "leafHash"],
     });
     const last = rows.at(-1);
     if (last === undefined) {
       this.state = state;
       return { count: 0, isDone: true };
     }
-    for (const row of rows) state.edge.append(checkedHash(row));
+    for (const row of rows) state.edge.append(checkedHash(this.tenant, row));
     const next = this.nextHead(state, last.cursor);
     const verdict = await this.store.commit([
       this.headWrite(state, next),
@@ -140,9 +141,9 @@ interface State {
   readonly isNew: boolean;
 }
 
-function checkedHash(row: EntryRow): Uint8Array {
+function checkedHash(tenant: string, row: Pick<EntryRow, "id" | "leafHash">): Uint8Array {
   if (row.leafHash.byteLength === hashBytes) return row.leafHash;
-  throw unproven(row.tenant, `entry ${row.id} has a leaf hash of ${row.leafHash.byteLength} bytes`);
+  throw unproven(tenant, `entry ${row.id} has a leaf hash of ${row.leafHash.byteLength} bytes`);
 }
 
 const unproven = (tenant: string, detail: string): Fault =>

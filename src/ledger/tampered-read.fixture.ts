@@ -71,13 +71,13 @@ export class TamperedRead implements LedgerRead {
     return (this.entries.find((row) => row.id === id) ?? null) as unknown as Logged<RowOf<C>> | null;
   }
 
-  async listLog<C extends Columns>(
+  async listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
     _table: LogTable<C>,
-    options: LogOptions,
-  ): Promise<readonly Logged<RowOf<C>>[]> {
+    options: LogOptions<K>,
+  ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
     const rows = this.entries
       .filter((row) => row.tenant === options.partition && row.cursor > (options.after ?? -1))
       .toSorted((a, b) => a.cursor - b.cursor);
-    return rows.slice(0, options.limit) as unknown as readonly Logged<RowOf<C>>[];
+    return rows.slice(0, options.limit) as unknown as readonly Logged<Pick<RowOf<C>, K>>[];
   }
 }

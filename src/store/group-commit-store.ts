@@ -121,10 +121,10 @@ export abstract class GroupCommitStore implements Store {
     prefix: string,
     limit: number,
   ): Promise<readonly Logged<RowOf<C>>[]>;
-  abstract listLog<C extends Columns>(
+  abstract listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
     table: LogTable<C>,
-    options: LogOptions,
-  ): Promise<readonly Logged<RowOf<C>>[]>;
+    options: LogOptions<K>,
+  ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]>;
 
   /** Called once everything accepted is flushed, before the writer closes. */
   protected abstract closeReads(): void;

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock, msOf, plusMs } from "../base/index.ts";
 import type { Clock } from "../base/index.ts";
-import type { ListOptions, Store, Table, Transaction, Verdict } from "./index.ts";
+import type { ListOptions, LogOptions, Store, Table, Transaction, Verdict } from "./index.ts";
 import {
   append,
   blob,
@@ -461,10 +461,12 @@ export function storeSuite(name: string, place: () => Promise<SuitePlace>): void
       it("reads a partition both ways from a cursor", async () => {
         const store = await open();
         for (let i = 0; i < 6; i++) await store.commit([append(events, event(`e${i}`, i === 2 ? "b" : "a"))]);
-        const ids = async (options: Partial<Parameters<Store["listLog"]>[1]>): Promise<string> => {
+        const ids = async (options: Partial<Omit<LogOptions, "columns">>): Promise<string> => {
           const rows = await store.listLog(events, { partition: "a", limit: 100, ...options });
           return rows.map((row) => row.id).join(" ");
         };
+        const narrow = await store.listLog(events, { partition: "a", limit: 1, columns: ["id"] });
+        expect(Object.keys(narrow[0] ?? {}).toSorted()).toEqual(["cursor", "id"]);
         const all = await store.listLog(events, { partition: "a", limit: 100 });
         const middle = all[2]?.cursor ?? 0;
         expect(await ids({})).toBe("e0 e1 e3 e4 e5");

@@ -26,7 +26,9 @@ export interface ListOptions<C extends Columns> {
   readonly limit: number;
 }
 
-export interface LogOptions {
+export interface LogOptions<K extends string = string> {
+  /** Only these columns are read (and the cursor); absent = all. Worth it where rows are large and little of them is needed. */
+  readonly columns?: readonly K[];
   readonly partition: string;
   /** Exclusive. Ascending: rows above; descending: rows below. */
   readonly after?: number;
@@ -81,7 +83,10 @@ export interface Store {
     prefix: string,
     limit: number,
   ): Promise<readonly Logged<RowOf<C>>[]>;
-  listLog<C extends Columns>(table: LogTable<C>, options: LogOptions): Promise<readonly Logged<RowOf<C>>[]>;
+  listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
+    table: LogTable<C>,
+    options: LogOptions<K>,
+  ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]>;
 
   /** The store's own time, never going back. */
   now(): Promise<StoreMs>;

@@ -61,6 +61,11 @@ export class MemoryLog {
       if (isDescending) return cursor < after ? 0 : 1;
       return cursor > after ? 0 : -1;
     };
-    return this.byCursor.range(side, options.limit, isDescending).map(copied);
+    const rows = this.byCursor.range(side, options.limit, isDescending).map(copied);
+    const { columns } = options;
+    if (columns === undefined) return rows;
+    return rows.map((row) =>
+      Object.fromEntries([...columns, "cursor"].map((name) => [name, row[name] ?? null])),
+    );
   }
 }

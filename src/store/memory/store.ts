@@ -80,12 +80,12 @@ export class MemoryStore extends GroupCommitStore implements Store {
     return this.database.logTable(table.name).listById(prefix, limit) as readonly Logged<RowOf<C>>[];
   }
 
-  async listLog<C extends Columns>(
+  async listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
     table: LogTable<C>,
-    options: LogOptions,
-  ): Promise<readonly Logged<RowOf<C>>[]> {
+    options: LogOptions<K>,
+  ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
     this.checkAlive();
-    return this.database.logTable(table.name).listLog(options) as readonly Logged<RowOf<C>>[];
+    return this.database.logTable(table.name).listLog(options) as readonly Logged<Pick<RowOf<C>, K>>[];
   }
 
   protected override closeReads(): void {

@@ -86,17 +86,20 @@ export class Reader {
     return rows as readonly Logged<RowOf<C>>[];
   }
 
-  listLog<C extends Columns>(table: LogTable<C>, options: LogOptions): readonly Logged<RowOf<C>>[] {
+  listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
+    table: LogTable<C>,
+    options: LogOptions<K>,
+  ): readonly Logged<Pick<RowOf<C>, K>>[] {
     checkLimit(options.limit);
-    const { partition, after, limit } = options;
+    const { partition, after, limit, columns = Object.keys(table.columns) } = options;
     const isDescending = options.order === "descending";
     const rows = this.rows(
       table,
-      `log ${isDescending} ${after !== undefined}`,
-      (present) => logStatement(table, isDescending, after !== undefined, present),
+      `log ${isDescending} ${after !== undefined} ${columns.join()}`,
+      (present) => logStatement(table, columns, isDescending, after !== undefined, present),
       after === undefined ? [partition, limit] : [partition, after, limit],
     );
-    return rows as readonly Logged<RowOf<C>>[];
+    return rows as readonly Logged<Pick<RowOf<C>, K>>[];
   }
 
   private rows(

@@ -112,12 +112,13 @@ export function listStatement<C extends Columns>(
 /** Binds the partition, the bound where given, the limit. */
 export function logStatement<C extends Columns>(
   table: LogTable<C>,
+  wanted: readonly string[],
   isDescending: boolean,
   hasAfter: boolean,
   present: ReadonlySet<string>,
 ): string {
   const bound = hasAfter ? `AND "cursor" ${isDescending ? "<" : ">"} ?` : "";
-  const columns = selection([...Object.keys(table.columns), "cursor"], present);
+  const columns = selection([...wanted, "cursor"], present);
   return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${quoted(table.partition)} = ? ${bound} ORDER BY "cursor"${isDescending ? " DESC" : ""} LIMIT ?`;
 }
 

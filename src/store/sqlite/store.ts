@@ -97,10 +97,10 @@ class SqliteStore extends GroupCommitStore {
     return this.reads().listById(table, prefix, limit);
   }
 
-  async listLog<C extends Columns>(
+  async listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
     table: LogTable<C>,
-    options: LogOptions,
-  ): Promise<readonly Logged<RowOf<C>>[]> {
+    options: LogOptions<K>,
+  ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
     return this.reads().listLog(table, options);
   }
 
