@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { canonicalDigest, systemClock } from "../base/index.ts";
+import { defaultTenant } from "../identity/index.ts";
+import type { ServerInput } from "../registry/index.ts";
+import { applyFileSection } from "./apply-file.ts";
+import type { Office } from "./office.suite.ts";
+import { newestEntries, openOffice } from "./office.suite.ts";
+
+let office: Office;
+beforeEach(async () => {
+  office = await openOffice();
+});
+afterEach(() => office.stop());
+
+const server = (name: string, more: Partial<ServerInput> = {}): ServerInput => ({
+  name,
+  transport: { kind: "http", url: `https://${name}.example/mcp`, headers: {} },
+  ...more,
+});
+
+const apply = (servers: readonly ServerInput[]) =>
+  applyFileSection({
+    registry: office.registry,
+    acts: office.acts,
+    actor: office.node(),
+    section: { digest: canonicalDigest(servers), servers },
+    lease: { store: office.store, clock: systemClock, holder: "local" },
+  });
+
+describe("the servers of the configuration file", () => {
+  test("are added, changed and removed by the node's own principal, each with an entry", async () => {
+    expect(await apply([server("one"), server("two")])).toEqual([]);
+    expect(await apply([server("one", { callTimeoutMs: 1_000 })])).toEqual([]);
+    const names = office.registry
+      .serversOf(defaultTenant)
+      .map(({ name, callTimeoutMs }) => [name, callTimeoutMs]);
+    expect(names).toEqual([["one", 1_000]]);
+    expect(await newestEntries(office, 6)).toEqual([
+      "act admin.file.apply succeeded",
+      "act admin.server.change succeeded",
+      "act admin.server.remove succeeded",
+      "act admin.file.apply succeeded",
+      "act admin.server.add succeeded",
+      "act admin.server.add succeeded",
+    ]);
+    const [newest] = await office.ledger.list(defaultTenant, { limit: 1 });
+    expect(newest?.entry.principals).toEqual([office.node().id]);
+  });
+
+  test("are left alone when the digest was applied last", async () => {
+    await apply([server("one")]);
+    const before = await office.ledger.list(defaultTenant, { limit: 500 });
+    await apply([server("one")]);
+    expect(await office.ledger.list(defaultTenant, { limit: 500 })).toHaveLength(before.length);
+  });
+
+  test("are read-only to the API, and those of the API are untouched by the file", async () => {
+    await apply([server("one")]);
+    const body = { name: "mine", transport: { kind: "http", url: "https://mine.example/mcp", headers: {} } };
+    await office.send(office.admin, "POST", "/servers", body);
+    const change = await office.send(office.admin, "PATCH", "/servers/one", { enabled: false });
+    expect([change.status, change.body.error.code]).toEqual([409, "conflict"]);
+    await apply([]);
+    expect(office.registry.serversOf(defaultTenant).map(({ name }) => name)).toEqual(["mine"]);
+  });
+
+  test("that cannot be applied leave what is there, say why and leave an entry", async () => {
+    await apply([server("one")]);
+    const troubles = await apply([server("one"), server("signalbox")]);
+    expect(troubles.join(" ")).toContain("reserved");
+    expect(office.registry.serversOf(defaultTenant).map(({ name }) => name)).toEqual(["one"]);
+    expect(await newestEntries(office, 1)).toEqual(["act admin.file.apply refused invalid-params"]);
+  });
+
+  test("are applied by one node at a time", async () => {
+    const lease = await office.store.acquireLease("admin/file/default", "other", 30_000);
+    const applying = apply([server("one")]);
+    expect(office.registry.serversOf(defaultTenant)).toEqual([]);
+    if (lease !== null) await office.store.releaseLease(lease);
+    expect(await applying).toEqual([]);
+    expect(office.registry.serversOf(defaultTenant)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,60 @@
+import type { Clock, Random, Result, WallMs } from "../base/index.ts";
+import type { Identities, TenantId } from "../identity/index.ts";
+import type { Keys } from "../keys/index.ts";
+import type { Ledger } from "../ledger/index.ts";
+import type { PolicyFile, PolicyProblem, PolicySet } from "../policy/index.ts";
+import type { Registry } from "../registry/index.ts";
+import type { Store } from "../store/index.ts";
+import type { Upstreams } from "../upstream/index.ts";
+import type { Vault } from "../vault/index.ts";
+import type { Acts } from "./act.ts";
+
+/** The other rooms as the handlers see them. */
+export interface Rooms {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly store: Store;
+  readonly keys: Keys;
+  readonly identities: Identities;
+  readonly ledger: Ledger;
+  readonly registry: Registry;
+  readonly vault: Vault;
+  readonly policies: PolicyDesk;
+  /** Whether the configuration file owns this tenant's policies; then they are read-only here. Left out: no tenant's. */
+  readonly policiesComeFromFile?: (tenant: TenantId) => boolean;
+  readonly upstreams: UpstreamDesk;
+  readonly calls: { readonly callsUnderWay: number };
+  readonly node: NodeFacts;
+  /** How long a node's lease lasts: a call may be resolved as "retry" one lease after its last moment of dispatch. */
+  readonly leaseMs: number;
+  /** A bug of ours or a ledger that cannot be written: for the log and an alarm. Must not throw. */
+  readonly onTrouble: (doing: string, thrown: unknown) => void;
+}
+
+/** What `app` wires between policy texts and the sets in force. */
+export interface PolicyDesk {
+  /** For a tenant without policies of its own: the node's defaults. */
+  current(tenant: TenantId): PolicySet;
+  /** Compiles against this tenant's present servers and tools; puts nothing in force. */
+  compile(tenant: TenantId, files: readonly PolicyFile[]): Result<PolicySet, readonly PolicyProblem[]>;
+  /** Why the active texts are not what is in force; null = they are. */
+  trouble(tenant: TenantId): readonly PolicyProblem[] | null;
+  /** The active version has changed durably: put it in force. */
+  reload(tenant: TenantId): void;
+}
+
+interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot"> {}
+
+interface NodeFacts {
+  readonly name: string;
+  readonly fence: number;
+  readonly startedAt: WallMs;
+  /** Of Signalbox. */
+  readonly version: string;
+  /** Of the language runtime. */
+  readonly runtime: string;
+}
+
+export interface House extends Rooms {
+  readonly acts: Acts;
+}

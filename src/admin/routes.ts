@@ -1,0 +1,50 @@
+import { openApi } from "./openapi.ts";
+import type { AdminAction, PublicRoute, Route } from "./route.ts";
+import { anything } from "./schema.ts";
+import { auditRoutes } from "./routes/audit.ts";
+import { callRoutes } from "./routes/calls.ts";
+import { policyRoutes } from "./routes/policies.ts";
+import { principalRoutes } from "./routes/principals.ts";
+import { serverRoutes } from "./routes/servers.ts";
+import { statusRoutes } from "./routes/status.ts";
+import { tenantRoutes } from "./routes/tenants.ts";
+import { toolRoutes } from "./routes/tools.ts";
+import { vaultRoutes } from "./routes/vault.ts";
+
+const gated = [
+  ...statusRoutes,
+  ...serverRoutes,
+  ...toolRoutes,
+  ...principalRoutes,
+  ...tenantRoutes,
+  ...policyRoutes,
+  ...callRoutes,
+  ...auditRoutes,
+  ...vaultRoutes,
+];
+
+const description: PublicRoute = {
+  method: "GET",
+  path: "/openapi.json",
+  summary: "This description",
+  notes: null,
+  action: "public",
+  kind: "read",
+  params: {},
+  query: {},
+  body: null,
+  example: null,
+  answer: { status: 200, type: "application/json", schema: anything },
+  show: () => apiDescription,
+};
+
+/** All that the API is; nothing is served that does not stand here. */
+export const routes: readonly Route[] = [...gated, description];
+
+/** Every administrative action policy is asked about, sorted. */
+export const adminActions: readonly AdminAction[] = [
+  ...new Set(gated.map(({ action }) => action)),
+].toSorted();
+
+/** OpenAPI 3.1, made from the table. */
+export const apiDescription = openApi(routes);
