@@ -1,0 +1,33 @@
+import type { Deadline } from "../base/index.ts";
+import type { NetFailure } from "./failure.ts";
+
+/** Lower-case names, as received. */
+export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+export interface HttpRequest {
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Path and query. */
+  readonly path: string;
+  /** name, value, name, value … */
+  readonly headers: readonly string[];
+  readonly body: string | Buffer | null;
+  readonly deadline: Deadline;
+  readonly signal: AbortSignal | null;
+  readonly responseBytesMax: number;
+}
+
+/** What happens to a request, in order: mayStart, onHeaders, onData*, then exactly one of onEnd and onFailure. */
+export interface HttpSink {
+  /** Called directly before the first byte leaves. False = it must not be sent; ends with `forbidden`. */
+  mayStart(): boolean;
+  onHeaders(status: number, headers: ResponseHeaders): void;
+  onData(chunk: Buffer): void;
+  onEnd(): void;
+  onFailure(failure: NetFailure): void;
+}
+
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: ResponseHeaders;
+  readonly body: Buffer;
+}

@@ -1,0 +1,20 @@
+/**
+ * net: the only outbound HTTP client. Every connection is checked at the moment it is made: the address that was checked is the
+ * address that is connected to, so a name that resolves differently the second time gains nothing. TLS certificates are always
+ * verified, HTTP/1.1 only, redirects are never followed, proxies from the environment are never used.
+ *
+ * Hands out: `HttpPool`, one per owner (pools are never shared between credentials); no identities.
+ * Bounds: pools per node, connections per pool, bytes of response headers, bytes of each response body, time to connect; every
+ * request carries a deadline.
+ * Errors: `NetFailure` as data to the sink or thrown by `request`; it says exactly whether a byte of the request left (`sent`).
+ * Signals: none of its own; `Net.poolCount` and `HttpPool.inFlight` for gauges.
+ */
+export type { AddressScope } from "./address-guard.ts";
+export { DeadlineSweep } from "./deadline-sweep.ts";
+export { NetFailure } from "./failure.ts";
+export { defaultNetLimits, Net } from "./net.ts";
+export type { NetLimits } from "./net.ts";
+export { onAbort } from "./on-abort.ts";
+export type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders } from "./http-request.ts";
+export { HttpPool } from "./pool.ts";
+export type { HttpSending } from "./sending.ts";

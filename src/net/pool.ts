@@ -1,0 +1,113 @@
+import { Pool } from "undici";
+import type { Clock } from "../base/index.ts";
+import { guardedConnector } from "./address-guard.ts";
+import type { GuardOptions } from "./address-guard.ts";
+import { DeadlineSweep } from "./deadline-sweep.ts";
+import { NetFailure } from "./failure.ts";
+import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders } from "./http-request.ts";
+import { HttpSending } from "./sending.ts";
+
+export interface HttpPoolOptions extends GuardOptions {
+  readonly origin: string;
+  readonly connectionsMax: number;
+  readonly headerBytesMax: number;
+  readonly clock: Clock;
+  readonly onClosed: () => void;
+}
+
+/** Keep-alive connections to one origin, for one owner. */
+export class HttpPool {
+  readonly origin: string;
+  private readonly options: HttpPoolOptions;
+  private readonly pool: Pool;
+  private readonly active = new Set<HttpSending>();
+  private readonly deadlines: DeadlineSweep;
+  private closing: Promise<void> | null = null;
+
+  constructor(options: HttpPoolOptions) {
+    this.origin = options.origin;
+    this.options = options;
+    this.deadlines = new DeadlineSweep(options.clock, () => {
+      const now = options.clock.monotonic();
+      for (const sending of this.active) sending.abortIfDue(now);
+      return this.active.size > 0;
+    });
+    this.pool = new Pool(options.origin, {
+      connections: options.connectionsMax,
+      connect: guardedConnector(options),
+      maxHeaderSize: options.headerBytesMax,
+      // Each request has its own deadline; undici's own timers would be a second, coarser one.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+      pipelining: 1,
+    });
+  }
+
+  get inFlight(): number {
+    return this.active.size;
+  }
+
+  /** Never throws: all that happens is told to the sink, later or at once. */
+  send(request: HttpRequest, sink: HttpSink): HttpSending {
+    const sending = new HttpSending(request, sink, this);
+    if (this.closing !== null) {
+      sending.abort(new NetFailure("closed", false, `the connections to ${this.origin} are closed`));
+    } else if (request.signal?.aborted === true) {
+      sending.abort(new NetFailure("aborted", false, "withdrawn"));
+    } else {
+      this.active.add(sending);
+      this.deadlines.arm();
+      this.pool.dispatch(
+        {
+          path: request.path,
+          method: request.method,
+          headers: request.headers as string[],
+          body: request.body,
+        },
+        sending,
+      );
+    }
+    return sending;
+  }
+
+  /** For HttpSending. */
+  onOver(sending: HttpSending): void {
+    this.active.delete(sending);
+  }
+
+  /** The whole response, or a thrown NetFailure. For what is not on the hot path. */
+  request(request: HttpRequest): Promise<HttpResponse> {
+    return new Promise((resolve, reject) => {
+      const chunks: Buffer[] = [];
+      let status = 0;
+      let headers: ResponseHeaders = {};
+      this.send(request, {
+        mayStart: () => true,
+        onHeaders: (receivedStatus, receivedHeaders) => {
+          status = receivedStatus;
+          headers = receivedHeaders;
+        },
+        onData: (chunk) => chunks.push(chunk),
+        onEnd: () => resolve({ status, headers, body: Buffer.concat(chunks) }),
+        onFailure: reject,
+      });
+    });
+  }
+
+  /** Ends what is under way (those that were sent end as `lost`) and all connections. A second call waits for the first. */
+  close(): Promise<void> {
+    this.closing ??= this.end();
+    return this.closing;
+  }
+
+  private async end(): Promise<void> {
+    for (const sending of this.active) {
+      const kind = sending.sent ? "lost" : "closed";
+      sending.abort(new NetFailure(kind, sending.sent, `the connections to ${this.origin} were closed`));
+    }
+    // What fails here fails on sockets that are gone.
+    await this.pool.destroy().catch(() => undefined);
+    this.options.onClosed();
+  }
+}

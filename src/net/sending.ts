@@ -1,0 +1,96 @@
+import type { MonotonicMs } from "../base/index.ts";
+import { elapsedMs } from "../base/index.ts";
+import type { Dispatcher } from "undici";
+import { failureFrom, NetFailure } from "./failure.ts";
+import { onAbort } from "./on-abort.ts";
+import type { HttpRequest, HttpSink } from "./http-request.ts";
+
+/**
+ * One request on its way. States: waiting (for a connection) → sent → over. undici calls `onRequestStart` in the same turn as it
+ * writes to the connected socket, and never before; that call is the border between "nothing happened" and "unknown". It is
+ * also passed at most once: a second start (a re-send by the client library) is refused.
+ */
+export class HttpSending implements Dispatcher.DispatchHandler {
+  sent = false;
+  private isOver = false;
+  private bytes = 0;
+  private controller: Dispatcher.DispatchController | null = null;
+  private readonly request: HttpRequest;
+  private readonly sink: HttpSink;
+  private readonly pool: { onOver(sending: HttpSending): void };
+  private readonly forgetSignal: (() => void) | null;
+
+  constructor(request: HttpRequest, sink: HttpSink, pool: { onOver(sending: HttpSending): void }) {
+    this.request = request;
+    this.sink = sink;
+    this.pool = pool;
+    this.forgetSignal =
+      request.signal === null
+        ? null
+        : onAbort(request.signal, () => this.abort(new NetFailure("aborted", this.sent, "withdrawn")));
+  }
+
+  /** Ends it now and tells the sink, unless it is over. The connection is given up when bytes have left. */
+  abort(failure: NetFailure): void {
+    if (!this.over()) return;
+    this.controller?.abort(failure);
+    this.sink.onFailure(failure);
+  }
+
+  abortIfDue(now: MonotonicMs): void {
+    if (elapsedMs(now, this.request.deadline.at) < 0) return;
+    this.abort(new NetFailure("deadline", this.sent, "the deadline passed"));
+  }
+
+  /** The owner has all it needs: no more is told to the sink, and the connection is given up. */
+  finish(): void {
+    if (this.over()) this.controller?.abort(new NetFailure("aborted", true, "finished early"));
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    // Throwing here makes undici drop the request without writing it and keeps the connection for others.
+    if (this.isOver) throw new NetFailure("aborted", this.sent, "ended before it was sent");
+    if (this.sent) throw new NetFailure("lost", true, "the connection was lost");
+    if (!this.sink.mayStart()) throw new NetFailure("forbidden", false, "sending was forbidden");
+    if (this.isOver) throw new NetFailure("aborted", false, "ended before it was sent");
+    this.sent = true;
+    this.controller = controller;
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Readonly<Record<string, string | string[] | undefined>>,
+  ): void {
+    if (this.isOver || status < 200) return;
+    this.sink.onHeaders(status, headers);
+  }
+
+  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.isOver) return;
+    this.bytes += chunk.length;
+    const max = this.request.responseBytesMax;
+    if (this.bytes > max) {
+      this.abort(new NetFailure("too-large", true, `the response is larger than ${max} bytes`));
+      return;
+    }
+    this.sink.onData(chunk);
+  }
+
+  onResponseEnd(): void {
+    if (this.over()) this.sink.onEnd();
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.over()) this.sink.onFailure(failureFrom(error, this.sent));
+  }
+
+  /** True the first time. */
+  private over(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    this.forgetSignal?.();
+    this.pool.onOver(this);
+    return true;
+  }
+}
