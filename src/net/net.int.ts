@@ -191,10 +191,10 @@ describe("a request", () => {
       kind: "protocol",
       sent: true,
     });
-    const open_ = failureOf(pool.request(get()));
+    const stillOpen = failureOf(pool.request(get()));
     await until(() => pool.inFlight === 1);
     await pool.close();
-    expect((await open_).kind).toMatch(/lost|closed/);
+    expect((await stillOpen).kind).toMatch(/lost|closed/);
     expect(await failureOf(pool.request(get()))).toMatchObject({ kind: "closed", sent: false });
   });
 

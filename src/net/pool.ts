@@ -5,6 +5,7 @@ import type { GuardOptions } from "./address-guard.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
 import { NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders } from "./http-request.ts";
+import { InFlight } from "./in-flight.ts";
 import { HttpSending } from "./sending.ts";
 
 export interface HttpPoolOptions extends GuardOptions {
@@ -20,7 +21,7 @@ export class HttpPool {
   readonly origin: string;
   private readonly options: HttpPoolOptions;
   private readonly pool: Pool;
-  private readonly active = new Set<HttpSending>();
+  private readonly active = new InFlight<HttpSending>();
   private readonly deadlines: DeadlineSweep;
   private closing: Promise<void> | null = null;
 
@@ -29,7 +30,7 @@ export class HttpPool {
     this.options = options;
     this.deadlines = new DeadlineSweep(options.clock, () => {
       const now = options.clock.monotonic();
-      for (const sending of this.active) sending.abortIfDue(now);
+      this.active.forEach((sending) => sending.abortIfDue(now));
       return this.active.size > 0;
     });
     this.pool = new Pool(options.origin, {
@@ -56,7 +57,7 @@ export class HttpPool {
     } else if (request.signal?.aborted === true) {
       sending.abort(new NetFailure("aborted", false, "withdrawn"));
     } else {
-      this.active.add(sending);
+      this.active.enter(sending);
       this.deadlines.arm();
       this.pool.dispatch(
         {
@@ -73,7 +74,7 @@ export class HttpPool {
 
   /** For HttpSending. */
   onOver(sending: HttpSending): void {
-    this.active.delete(sending);
+    this.active.leave(sending);
   }
 
   /** The whole response, or a thrown NetFailure. For what is not on the hot path. */
@@ -102,10 +103,10 @@ export class HttpPool {
   }
 
   private async end(): Promise<void> {
-    for (const sending of this.active) {
+    this.active.forEach((sending) => {
       const kind = sending.sent ? "lost" : "closed";
       sending.abort(new NetFailure(kind, sending.sent, `the connections to ${this.origin} were closed`));
-    }
+    });
     // What fails here fails on sockets that are gone.
     await this.pool.destroy().catch(() => undefined);
     this.options.onClosed();

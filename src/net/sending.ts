@@ -2,15 +2,16 @@ import type { MonotonicMs } from "../base/index.ts";
 import { elapsedMs } from "../base/index.ts";
 import type { Dispatcher } from "undici";
 import { failureFrom, NetFailure } from "./failure.ts";
-import { onAbort } from "./on-abort.ts";
 import type { HttpRequest, HttpSink } from "./http-request.ts";
+import type { Placed } from "./in-flight.ts";
 
 /**
  * One request on its way. States: waiting (for a connection) → sent → over. undici calls `onRequestStart` in the same turn as it
  * writes to the connected socket, and never before; that call is the border between "nothing happened" and "unknown". It is
  * also passed at most once: a second start (a re-send by the client library) is refused.
  */
-export class HttpSending implements Dispatcher.DispatchHandler {
+export class HttpSending implements Dispatcher.DispatchHandler, Placed {
+  place = -1;
   sent = false;
   private isOver = false;
   private bytes = 0;
@@ -18,16 +19,11 @@ export class HttpSending implements Dispatcher.DispatchHandler {
   private readonly request: HttpRequest;
   private readonly sink: HttpSink;
   private readonly pool: { onOver(sending: HttpSending): void };
-  private readonly forgetSignal: (() => void) | null;
 
   constructor(request: HttpRequest, sink: HttpSink, pool: { onOver(sending: HttpSending): void }) {
     this.request = request;
     this.sink = sink;
     this.pool = pool;
-    this.forgetSignal =
-      request.signal === null
-        ? null
-        : onAbort(request.signal, () => this.abort(new NetFailure("aborted", this.sent, "withdrawn")));
   }
 
   /** Ends it now and tells the sink, unless it is over. The connection is given up when bytes have left. */
@@ -37,9 +33,11 @@ export class HttpSending implements Dispatcher.DispatchHandler {
     this.sink.onFailure(failure);
   }
 
+  /** Asked by the pool's sweep, so that a request needs neither a timer nor a listener of its own. */
   abortIfDue(now: MonotonicMs): void {
-    if (elapsedMs(now, this.request.deadline.at) < 0) return;
-    this.abort(new NetFailure("deadline", this.sent, "the deadline passed"));
+    if (this.isWithdrawn()) this.abort(new NetFailure("aborted", this.sent, "withdrawn"));
+    else if (elapsedMs(now, this.request.deadline.at) >= 0)
+      this.abort(new NetFailure("deadline", this.sent, "the deadline passed"));
   }
 
   /** The owner has all it needs: no more is told to the sink, and the connection is given up. */
@@ -49,7 +47,8 @@ export class HttpSending implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Throwing here makes undici drop the request without writing it and keeps the connection for others.
-    if (this.isOver) throw new NetFailure("aborted", this.sent, "ended before it was sent");
+    if (this.isOver || this.isWithdrawn())
+      throw new NetFailure("aborted", this.sent, "ended before it was sent");
     if (this.sent) throw new NetFailure("lost", true, "the connection was lost");
     if (!this.sink.mayStart()) throw new NetFailure("forbidden", false, "sending was forbidden");
     if (this.isOver) throw new NetFailure("aborted", false, "ended before it was sent");
@@ -85,11 +84,14 @@ export class HttpSending implements Dispatcher.DispatchHandler {
     if (this.over()) this.sink.onFailure(failureFrom(error, this.sent));
   }
 
+  private isWithdrawn(): boolean {
+    return this.request.signal?.aborted === true;
+  }
+
   /** True the first time. */
   private over(): boolean {
     if (this.isOver) return false;
     this.isOver = true;
-    this.forgetSignal?.();
     this.pool.onOver(this);
     return true;
   }

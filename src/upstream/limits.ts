@@ -1,0 +1,64 @@
+/** Where a number came from stands beside it. All are per server line unless they say "node". */
+export interface UpstreamLimits {
+  /** From spawn or first byte to a listed catalogue. The slowest real server seen needs 3 s, behind a cold npx 20 s. */
+  readonly connectTimeoutMs: number;
+  /** How long a stdio server may leave `server/discover` unanswered before it is also offered `initialize`. */
+  readonly discoverTimeoutMs: number;
+  /** Between health probes. */
+  readonly probeIntervalMs: number;
+  readonly probeTimeoutMs: number;
+  /** Probes in a row that may go unanswered before an idle connection is given up. */
+  readonly probeFailuresMax: number;
+  /** Between listings of tools; catches changes on servers that do not notify. */
+  readonly relistIntervalMs: number;
+  readonly backoffFirstMs: number;
+  readonly backoffMaxMs: number;
+  /** Node: children at once. A bare Node server has 40 MB of its own; 64 of them fill a 4 GB machine. */
+  readonly processesMax: number;
+  /** Between closing a child's input and SIGTERM: servers that end by themselves do so within 10 ms. */
+  readonly stopPoliteMs: number;
+  /** Between SIGTERM and SIGKILL. */
+  readonly stopGraceMs: number;
+  /** How long calls under way may go on when their server is removed or changed. */
+  readonly drainMs: number;
+  /** Kept of a child's stderr, newest last. */
+  readonly stderrBytesMax: number;
+  /** Stderr lines handed on as events per second; more are counted. */
+  readonly stderrLinesPerSecondMax: number;
+  /** Lines that are not messages, in a row, before a child is given up. Some servers log to stdout. */
+  readonly garbageLinesMax: number;
+  /** Bytes waiting for a child that does not read. */
+  readonly unreadInputBytesMax: number;
+  /** One page of tools/list. The largest real one is 0.5 MB. */
+  readonly listBytesMax: number;
+  readonly listPagesMax: number;
+  readonly toolsMax: number;
+  /** Nesting of one message. */
+  readonly messageDepthMax: number;
+  /** Between the first connections of many servers: a spawn costs 0.2 s of CPU. */
+  readonly startStaggerMs: number;
+}
+
+export const defaultUpstreamLimits: UpstreamLimits = {
+  connectTimeoutMs: 30_000,
+  discoverTimeoutMs: 3_000,
+  probeIntervalMs: 15_000,
+  probeTimeoutMs: 10_000,
+  probeFailuresMax: 3,
+  relistIntervalMs: 60_000,
+  backoffFirstMs: 500,
+  backoffMaxMs: 60_000,
+  processesMax: 64,
+  stopPoliteMs: 200,
+  stopGraceMs: 2_000,
+  drainMs: 5_000,
+  stderrBytesMax: 64 * 1024,
+  stderrLinesPerSecondMax: 20,
+  garbageLinesMax: 1_000,
+  unreadInputBytesMax: 8 * 1024 * 1024,
+  listBytesMax: 8 * 1024 * 1024,
+  listPagesMax: 64,
+  toolsMax: 5_000,
+  messageDepthMax: 256,
+  startStaggerMs: 50,
+};

@@ -1,0 +1,168 @@
+import type { Clock, Random } from "../base/index.ts";
+import { Fault } from "../base/index.ts";
+import type { AddressScope, Net } from "../net/index.ts";
+import type { Era, Health, ServerId, ServerRecord, ToolDefinition } from "../registry/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import type { UpstreamEvent } from "./events.ts";
+import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
+import type { UpstreamLimits } from "./limits.ts";
+import { defaultUpstreamLimits } from "./limits.ts";
+import type { LineSnapshot } from "./server-line.ts";
+import { ServerLine } from "./server-line.ts";
+import { Children } from "./stdio/children.ts";
+
+export interface UpstreamsOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly net: Net;
+  /** The value of a secret of the tenant's vault; asked at each connection, never kept longer than it. */
+  readonly reveal: (tenant: TenantId, name: string) => Promise<string>;
+  /** Beyond public addresses, where this server may lead. Default: nowhere. */
+  readonly allowedFor?: (server: ServerRecord) => readonly AddressScope[];
+  /** From which children get PATH, HOME and the like, and nothing else (`pickEnvironment`). */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Where children run that name no directory. */
+  readonly workingDirectory: string;
+  readonly clientVersion?: string;
+  readonly limits?: Partial<UpstreamLimits>;
+  readonly onEvent?: (event: UpstreamEvent) => void;
+}
+
+/** All server lines of this node. `start` and `stop` may be called again; a stopped one can be started anew. */
+export class Upstreams {
+  private readonly options: UpstreamsOptions;
+  private readonly limits: UpstreamLimits;
+  private readonly children: Children;
+  private readonly lines = new Map<ServerId, ServerLine>();
+  /** Lines that were taken out and still drain or close. */
+  private readonly leaving = new Map<ServerLine, Promise<void>>();
+  private readonly toolListeners: ((serverId: ServerId, definitions: readonly ToolDefinition[]) => void)[] =
+    [];
+  private readonly healthListeners: ((serverId: ServerId, health: Health) => void)[] = [];
+  private readonly eraListeners: ((serverId: ServerId, era: Era) => void)[] = [];
+  private isRunning = false;
+
+  constructor(options: UpstreamsOptions) {
+    this.options = options;
+    this.limits = { ...defaultUpstreamLimits, ...options.limits };
+    this.children = new Children({
+      clock: options.clock,
+      limits: this.limits,
+      environment: options.environment,
+      workingDirectory: options.workingDirectory,
+    });
+  }
+
+  start(): void {
+    if (this.isRunning) return;
+    this.isRunning = true;
+    this.children.start();
+  }
+
+  /** Ends every connection and every child process; finishes when none is left. */
+  async stop(): Promise<void> {
+    this.isRunning = false;
+    const ending = [...this.lines.values()].map((line) => line.stop());
+    this.lines.clear();
+    for (const line of this.leaving.keys()) ending.push(line.stop()); // no more draining
+    await Promise.allSettled([...ending, ...this.leaving.values()]);
+    await this.children.stop();
+  }
+
+  /**
+   * Makes the lines what `servers` says: new ones are connected (staggered), changed ones reconnected when the change concerns
+   * the connection, missing and disabled ones drained and closed. Returns at once.
+   */
+  reconcile(servers: readonly ServerRecord[]): void {
+    if (!this.isRunning) throw new Fault("shutting-down", "upstreams are not started");
+    const wanted = new Map(servers.filter((server) => server.enabled).map((server) => [server.id, server]));
+    for (const [id, line] of this.lines) {
+      const record = wanted.get(id);
+      if (record === undefined || !line.accepts(record)) this.takeOut(id, line);
+    }
+    let staggerMs = 0;
+    for (const [id, record] of wanted) {
+      const line = this.lines.get(id);
+      if (line !== undefined) {
+        line.update(record);
+        continue;
+      }
+      const added = this.makeLine(record);
+      this.lines.set(id, added);
+      added.start(staggerMs);
+      staggerMs += this.limits.startStaggerMs;
+    }
+  }
+
+  /** Not an async function on purpose: one promise per call is enough. */
+  exchange(request: UpstreamRequest): Promise<UpstreamReply> {
+    const line = this.lines.get(request.server.id);
+    if (line === undefined) {
+      const reason = this.isRunning ? "is not connected here" : "cannot be reached: this node is stopping";
+      return Promise.reject(new Fault("tool-unavailable", `${request.server.name} ${reason}`));
+    }
+    return line.exchange(request);
+  }
+
+  /** Probes now, connecting if need be. Resolves with the health found; rejects for a server that has no line. */
+  probeNow(serverId: ServerId): Promise<Health> {
+    const line = this.lines.get(serverId);
+    if (line === undefined) return Promise.reject(new Fault("not-found", "there is no such server here"));
+    return line.probeNow();
+  }
+
+  /** null = no line for this server. */
+  snapshot(serverId: ServerId): LineSnapshot | null {
+    return this.lines.get(serverId)?.snapshot() ?? null;
+  }
+
+  get processCount(): number {
+    return this.children.count;
+  }
+
+  /** Told after each connection, and again whenever the list differs from the last one told. */
+  onTools(listener: (serverId: ServerId, definitions: readonly ToolDefinition[]) => void): void {
+    this.toolListeners.push(listener);
+  }
+
+  /** Told when state, cause or reason change. */
+  onHealth(listener: (serverId: ServerId, health: Health) => void): void {
+    this.healthListeners.push(listener);
+  }
+
+  /** Told when a connection found another era than the record says. */
+  onEra(listener: (serverId: ServerId, era: Era) => void): void {
+    this.eraListeners.push(listener);
+  }
+
+  private makeLine(record: ServerRecord): ServerLine {
+    return new ServerLine(record, {
+      clock: this.options.clock,
+      random: this.options.random,
+      net: this.options.net,
+      limits: this.limits,
+      children: this.children,
+      clientVersion: this.options.clientVersion ?? "0",
+      reveal: this.options.reveal,
+      allowedFor: this.options.allowedFor ?? (() => []),
+      onTools: (definitions) => {
+        for (const listener of this.toolListeners) listener(record.id, definitions);
+      },
+      onHealth: (health) => {
+        for (const listener of this.healthListeners) listener(record.id, health);
+      },
+      onEra: (era) => {
+        for (const listener of this.eraListeners) listener(record.id, era);
+      },
+      onEvent: this.options.onEvent ?? (() => undefined),
+    });
+  }
+
+  private takeOut(id: ServerId, line: ServerLine): void {
+    this.lines.delete(id);
+    this.leaving.set(
+      line,
+      line.retire().finally(() => this.leaving.delete(line)),
+    );
+  }
+}
