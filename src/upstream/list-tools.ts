@@ -1,4 +1,3 @@
-import type { ToolDefinition } from "../registry/index.ts";
 import { Fault } from "../base/index.ts";
 import type { UpstreamReply } from "./exchange.ts";
 import type { ParamHeader } from "./http/param-headers.ts";
@@ -7,8 +6,14 @@ import type { UpstreamLimits } from "./limits.ts";
 import { isObject } from "./message.ts";
 import { garbageFault } from "./reply.ts";
 
+/** One element of `tools/list` as a server sent it. */
+export interface OfferedTool extends Readonly<Record<string, unknown>> {
+  readonly name: string;
+  readonly inputSchema: Readonly<Record<string, unknown>>;
+}
+
 export interface ToolList {
-  readonly definitions: readonly ToolDefinition[];
+  readonly definitions: readonly OfferedTool[];
   /** By upstream name; only tools that have some. */
   readonly paramHeaders: ReadonlyMap<string, readonly ParamHeader[]>;
   /** Definitions that cannot be used: no name, no schema, a name that stands twice, header annotations against the rules. */
@@ -33,7 +38,7 @@ export async function listTools(
   },
 ): Promise<ToolList> {
   const { serverName, limits } = options;
-  const definitions = new Map<string, ToolDefinition>();
+  const definitions = new Map<string, OfferedTool>();
   const paramHeaders = new Map<string, readonly ParamHeader[]>();
   const cursors = new Set<string>();
   let dropped = 0;
@@ -57,7 +62,7 @@ export async function listTools(
     if (!Array.isArray(tools)) throw garbageFault(serverName, "tools/list has no tools");
     text += reply.raw;
     for (const tool of tools) {
-      const definition = readDefinition(tool);
+      const definition = offeredTool(tool);
       const headers = definition === null ? null : findParamHeaders(definition.inputSchema);
       if (
         definition === null ||
@@ -85,20 +90,12 @@ export async function listTools(
   throw garbageFault(serverName, `tools/list has more than ${limits.listPagesMax} pages`);
 }
 
-/** null = it cannot be used. */
-export function readDefinition(tool: unknown): ToolDefinition | null {
+/** null = it cannot even be named or called. Everything finer is the registry's to judge, which gets it as it was offered. */
+export function offeredTool(tool: unknown): OfferedTool | null {
   if (!isObject(tool)) return null;
-  const { name, title, description, inputSchema, outputSchema, annotations, ...rest } = tool;
+  const { name, inputSchema, outputSchema } = tool;
   if (typeof name !== "string" || name === "" || name.length > toolNameCharsMax) return null;
   if (!isObject(inputSchema)) return null;
   if (outputSchema !== undefined && !isObject(outputSchema)) return null;
-  return {
-    name,
-    ...(typeof title === "string" ? { title } : {}),
-    ...(typeof description === "string" ? { description } : {}),
-    inputSchema,
-    ...(outputSchema === undefined ? {} : { outputSchema }),
-    ...(isObject(annotations) ? { annotations } : {}),
-    rest,
-  };
+  return { ...tool, name, inputSchema };
 }

@@ -7,7 +7,7 @@ import { backoffMs } from "./backoff.ts";
 import type { UpstreamRequest } from "./exchange.ts";
 import { headerValue } from "./http/header-value.ts";
 import { findParamHeaders, paramHeaderValues } from "./http/param-headers.ts";
-import { readDefinition } from "./list-tools.ts";
+import { offeredTool } from "./list-tools.ts";
 import { modernEnvelope, requestText } from "./request-text.ts";
 import { clearSecrets } from "./secrets.ts";
 import { idAtEdges, LineReader } from "./stdio/line-reader.ts";
@@ -196,14 +196,9 @@ describe("header values", () => {
 });
 
 describe("small pieces", () => {
-  it("a definition keeps what it does not know, apart from what it pins", () => {
-    expect(
-      readDefinition({ name: "t", inputSchema: {}, description: 7, icons: [], _meta: { a: 1 } }),
-    ).toEqual({
-      name: "t",
-      inputSchema: {},
-      rest: { icons: [], _meta: { a: 1 } },
-    });
+  it("an offered tool is handed on as it was sent, unless it cannot be named or called", () => {
+    const tool = { name: "t", inputSchema: {}, description: 7, icons: [], _meta: { a: 1 } };
+    expect(offeredTool(tool)).toEqual(tool);
     for (const bad of [
       null,
       [],
@@ -212,7 +207,7 @@ describe("small pieces", () => {
       { name: "t", inputSchema: [] },
       { name: "t", inputSchema: {}, outputSchema: 1 },
     ]) {
-      expect(readDefinition(bad)).toBe(null);
+      expect(offeredTool(bad)).toBe(null);
     }
   });
 

@@ -1,6 +1,7 @@
 import type { CancelTimer, MonotonicMs, Random } from "../base/index.ts";
 import { deadlineIn, delay, elapsedMs, Fault } from "../base/index.ts";
-import type { Era, Health, ServerRecord, ToolDefinition } from "../registry/index.ts";
+import type { OfferedTool } from "./list-tools.ts";
+import type { Era, Health, ServerRecord } from "../registry/index.ts";
 import { around, backoffMs } from "./backoff.ts";
 import { connectServer, listOver } from "./connect-server.ts";
 import type { UpstreamCount, UpstreamEvent } from "./events.ts";
@@ -16,7 +17,7 @@ import { within } from "./within.ts";
 
 export interface LineContext extends WireContext {
   readonly random: Random;
-  readonly onTools: (definitions: readonly ToolDefinition[]) => void;
+  readonly onTools: (definitions: readonly OfferedTool[]) => void;
   readonly onHealth: (health: Health) => void;
   readonly onEra: (era: Era) => void;
   readonly onEvent: (event: UpstreamEvent) => void;

@@ -401,7 +401,8 @@ describe("the life of a line", () => {
     expect(names.filter((name) => name === "echo")).toHaveLength(1);
     expect(harness.tools.get(paged.id)?.at(-1)).toMatchObject({
       name: "ok",
-      rest: { icons: [1], _meta: { a: 1 } },
+      icons: [1],
+      _meta: { a: 1 },
     });
     expect(harness.counted(paged, "dropped-tool")).toBe(3);
     expect(harness.lastHealth(endless)).toMatchObject({ state: "down", cause: "correctness" });

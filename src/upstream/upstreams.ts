@@ -1,12 +1,13 @@
 import type { Clock, Random } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
 import type { AddressScope, Net } from "../net/index.ts";
-import type { Era, Health, ServerId, ServerRecord, ToolDefinition } from "../registry/index.ts";
+import type { Era, Health, ServerId, ServerRecord } from "../registry/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { UpstreamEvent } from "./events.ts";
 import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
 import type { UpstreamLimits } from "./limits.ts";
 import { defaultUpstreamLimits } from "./limits.ts";
+import type { OfferedTool } from "./list-tools.ts";
 import type { LineSnapshot } from "./server-line.ts";
 import { ServerLine } from "./server-line.ts";
 import { Children } from "./stdio/children.ts";
@@ -36,8 +37,7 @@ export class Upstreams {
   private readonly lines = new Map<ServerId, ServerLine>();
   /** Lines that were taken out and still drain or close. */
   private readonly leaving = new Map<ServerLine, Promise<void>>();
-  private readonly toolListeners: ((serverId: ServerId, definitions: readonly ToolDefinition[]) => void)[] =
-    [];
+  private readonly toolListeners: ((serverId: ServerId, definitions: readonly OfferedTool[]) => void)[] = [];
   private readonly healthListeners: ((serverId: ServerId, health: Health) => void)[] = [];
   private readonly eraListeners: ((serverId: ServerId, era: Era) => void)[] = [];
   private isRunning = false;
@@ -121,7 +121,7 @@ export class Upstreams {
   }
 
   /** Told after each connection, and again whenever the list differs from the last one told. */
-  onTools(listener: (serverId: ServerId, definitions: readonly ToolDefinition[]) => void): void {
+  onTools(listener: (serverId: ServerId, definitions: readonly OfferedTool[]) => void): void {
     this.toolListeners.push(listener);
   }
 
