@@ -1,0 +1,23 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+test("the tour tells its story to the end", async () => {
+  const root = join(import.meta.dirname, "..");
+  const { code, text } = await new Promise<{ code: number; text: string }>((resolve) => {
+    execFile(process.execPath, [join(root, "tools/tour.ts")], { cwd: root }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : 1, text: stdout + stderr });
+    });
+  });
+  expect(code, text).toBe(0);
+  for (const line of [
+    /Successfully wrote to reports\/monday\.txt/,
+    /forbidden by nobody-moves-files/,
+    /forbidden by writes-stay-in-the-reports/,
+    /definition of "weather__forecast" changed/,
+    /tenant default: all \d+ entries proven/,
+    /BROKEN at position \d+, entry call_/,
+  ]) {
+    expect(text).toMatch(line);
+  }
+});
