@@ -15,7 +15,10 @@ const environment: Environment = {
   platform: "linux",
 };
 const take = (content: unknown): Imported => {
-  const parsed = parseForeign(typeof content === "string" ? content : JSON.stringify(content), "/projects/here");
+  const parsed = parseForeign(
+    typeof content === "string" ? content : JSON.stringify(content),
+    "/projects/here",
+  );
   if (!parsed.ok) throw new Error(parsed.refusal.detail);
   const taken = nothingTaken();
   takeServers(taken, parsed.value, "f.json", environment);

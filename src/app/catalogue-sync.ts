@@ -1,0 +1,196 @@
+import type { Clock } from "../base/index.ts";
+import { explain } from "../base/index.ts";
+import type { Acts } from "../admin/index.ts";
+import type { Identities, TenantId } from "../identity/index.ts";
+import type { Registry, ServerId } from "../registry/index.ts";
+import type { Change } from "../store/index.ts";
+import type { Log } from "../telemetry/index.ts";
+import type { Upstreams } from "../upstream/index.ts";
+import type { UpstreamEvent } from "../upstream/index.ts";
+
+export interface CatalogueSyncOptions {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly upstreams: Upstreams;
+  readonly identities: Identities;
+  readonly acts: Acts;
+  readonly log: Log;
+  readonly tenants: () => readonly TenantId[];
+}
+
+/** Changes of records arrive in bursts (a file with forty servers); the lines are brought up to date once, shortly after. */
+const reconcileDelayMs = 10;
+/** What a server offers and could not be written down is tried again: else a changed tool would stay callable after all. */
+const offerAgainMs = 1_000;
+
+/** Carries what servers say to the registry, and what the registry says to the connections. Every change leaves an entry. */
+export class CatalogueSync {
+  private readonly options: CatalogueSyncOptions;
+  /** Per server, what it offers is written one after the other. */
+  private readonly tails = new Map<ServerId, Promise<unknown>>();
+  /** The newest list of each server that could not be written down yet. */
+  private readonly unwritten = new Map<ServerId, readonly unknown[]>();
+  private cancelReconcile: (() => void) | null = null;
+  private cancelOffers: (() => void) | null = null;
+  private isStopped = false;
+  private stopListening: () => void = () => {};
+
+  constructor(options: CatalogueSyncOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    const { registry, upstreams } = this.options;
+    upstreams.onTools((id, definitions) => this.take(id, definitions));
+    upstreams.onEra((id, era) =>
+      this.after(id, () =>
+        this.record(id, "admin.server.remember-era", registry.rememberEra(id, era), { era }),
+      ),
+    );
+    upstreams.onHealth((id, health) => registry.reportHealth(id, health));
+    this.stopListening = registry.onChange(() => this.reconcileSoon());
+    this.reconcile();
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.stopListening();
+    this.cancelReconcile?.();
+    this.cancelOffers?.();
+    await Promise.allSettled(this.tails.values());
+  }
+
+  /** A connection is made with the server's own credential, under the node's name, and leaves an entry. */
+  onEvent(event: UpstreamEvent): void {
+    const { log, registry } = this.options;
+    const server = registry.server(event.serverId)?.name ?? event.serverId;
+    switch (event.kind) {
+      case "connected": {
+        const { era, tookMs } = event;
+        log.info("connected to a server", { server, era, tookMs });
+        this.after(event.serverId, () =>
+          this.record(event.serverId, "admin.server.connect", { ok: true, value: nothing }, { era }),
+        );
+        break;
+      }
+      case "lost":
+        log.warn("lost a server", { server, reason: event.reason });
+        break;
+      case "stderr":
+        log.debug("a server wrote to stderr", { server, line: event.line });
+        break;
+      case "counted":
+        log.debug("a server did something odd", { server, what: event.what });
+        break;
+    }
+  }
+
+  private reconcileSoon(): void {
+    if (this.cancelReconcile !== null || this.isStopped) return;
+    this.cancelReconcile = this.options.clock.after(reconcileDelayMs, () => {
+      this.cancelReconcile = null;
+      this.reconcile();
+    });
+  }
+
+  private reconcile(): void {
+    if (this.isStopped) return;
+    const { registry, upstreams, tenants } = this.options;
+    upstreams.reconcile(tenants().flatMap((tenant) => [...registry.serversOf(tenant)]));
+  }
+
+  private after(id: ServerId, work: () => Promise<unknown>): void {
+    if (this.isStopped) return;
+    const tail: Promise<unknown> = (this.tails.get(id) ?? Promise.resolve())
+      .then(work)
+      .catch((thrown: unknown) => {
+        this.options.log.error("what a server said could not be recorded", {
+          server: id,
+          reason: explain(thrown),
+        });
+      });
+    this.tails.set(id, tail);
+    void tail.then(() => {
+      if (this.tails.get(id) === tail) this.tails.delete(id);
+    });
+  }
+
+  private take(id: ServerId, definitions: readonly unknown[]): void {
+    this.unwritten.set(id, definitions);
+    this.after(id, async () => {
+      try {
+        const isWritten = await this.offer(id, definitions);
+        if (isWritten && this.unwritten.get(id) === definitions) this.unwritten.delete(id);
+      } finally {
+        if (this.unwritten.get(id) === definitions) this.takeAgainLater();
+      }
+    });
+  }
+
+  private takeAgainLater(): void {
+    if (this.cancelOffers !== null || this.isStopped) return;
+    this.cancelOffers = this.options.clock.after(offerAgainMs, () => {
+      this.cancelOffers = null;
+      for (const [id, definitions] of this.unwritten) this.take(id, definitions);
+    });
+  }
+
+  /** False = something of it is not on record. */
+  private async offer(id: ServerId, definitions: readonly unknown[]): Promise<boolean> {
+    const { registry, log } = this.options;
+    const offer = await registry.offer(id, definitions);
+    if (!offer.ok) return true; // the server was removed meanwhile
+    let isWritten = true;
+    const server = registry.server(id)?.name ?? id;
+    const { changes, report } = offer.value;
+    for (const { name, reason } of report.refused)
+      log.warn("a tool cannot be offered", { server, tool: name, reason });
+    for (const change of changes) {
+      const { added, changed, restored, gone } = change.value;
+      const isRecorded = await this.record(
+        id,
+        "admin.tool.offer",
+        { ok: true, value: change },
+        {
+          added: added.map(({ name, pin }) => ({ name, pin })),
+          changed: changed.map(({ name, pin, offeredPin }) => ({ name, pin, offeredPin })),
+          restored,
+          gone,
+        },
+      );
+      isWritten &&= isRecorded;
+    }
+    if (!isWritten) return false;
+    for (const { name } of report.changed) {
+      log.warn("a tool's definition changed; it is quarantined until someone approves the difference", {
+        server,
+        tool: name,
+      });
+    }
+    return true;
+  }
+
+  /** False = it should have been recorded and is not. */
+  private async record<T>(
+    id: ServerId,
+    action: string,
+    change: { readonly ok: true; readonly value: Change<T> } | { readonly ok: false },
+    note: Readonly<Record<string, unknown>>,
+  ): Promise<boolean> {
+    const { registry, identities, acts, log } = this.options;
+    const server = registry.server(id);
+    if (!change.ok || server === null) return true;
+    const node = identities.node(server.tenant);
+    if (!node.ok) return true;
+    const done = await acts.perform({ actor: node.value, action, decision: null }, id, change.value, note);
+    if (!done.ok)
+      log.error("a change of a server was not recorded", {
+        server: server.name,
+        action,
+        code: done.refusal.code,
+      });
+    return done.ok;
+  }
+}
+
+const nothing: Change<null> = { writes: [], value: null, applied: () => {} };

@@ -1,0 +1,33 @@
+import type { TenantId } from "../identity/index.ts";
+import type { Ledger } from "../ledger/index.ts";
+import type { Registry } from "../registry/index.ts";
+import type { Store } from "../store/index.ts";
+import type { Log, Metrics } from "../telemetry/index.ts";
+
+/** What is read from its owner at each scrape. */
+export function registerGauges(rooms: {
+  readonly metrics: Metrics;
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly registry: Registry;
+  readonly tenants: () => readonly TenantId[];
+  readonly log: Log;
+}): void {
+  const { metrics, store, ledger, registry, tenants, log } = rooms;
+  const one = (value: number) => [{ labels: {}, value }];
+  metrics.gauge("storeQueue", () => one(store.stats().waiting));
+  metrics.gauge("storeFlushes", () => one(store.stats().flushes));
+  metrics.gauge("ledgerTailAgeSeconds", () => [
+    { labels: { tenant: "all" }, value: ledger.stats().tailAgeMs / 1000 },
+  ]);
+  metrics.gauge("serverHealth", () =>
+    tenants().flatMap((tenant) =>
+      registry.serversOf(tenant).map((server) => {
+        const health = registry.serverHealth(server.id);
+        const cause = health.state === "degraded" || health.state === "down" ? health.cause : "none";
+        return { labels: { server: server.name, state: health.state, cause }, value: 1 };
+      }),
+    ),
+  );
+  metrics.counter("logLinesDropped", () => log.stats().linesDropped);
+}

@@ -1,0 +1,31 @@
+/**
+ * app: how a node starts and stops, and everything around it that is not a room: configuration, importing other clients' servers,
+ * looking at a machine. It wires the rooms and has no rule of its own.
+ *
+ * Ways to start: `startDev` (comfortable, finds servers, leaves a key for the command line), `startServe` (refuses development
+ * defaults), `startProxy` (one upstream, no token, loopback). Each resolves once the node listens, or throws the Fault of the part
+ * that could not start, with everything closed again. `stop()` finishes what is under way, ends child processes, closes the data.
+ *
+ * Identities: the installation's id. Bounds: those of the configuration, each with its reason in docs/reference/configuration.md.
+ * Errors: problems of the configuration as data, all at once; Faults of the rooms. Signals: the log, metrics, and `say` for a person.
+ */
+export type { Config } from "./config.ts";
+export type { ConnectionFile, FoundConnection } from "./connection-file.ts";
+export { readYaml } from "./config-yaml.ts";
+export { vaultNames } from "./dev-servers.ts";
+export type { DevNode, DevServer } from "./dev.ts";
+export { startDev } from "./dev.ts";
+export { examine } from "./doctor.ts";
+export type { Finding } from "./doctor-finding.ts";
+export type { Environment } from "./environment.ts";
+export { importServers } from "./import.ts";
+export type { Import } from "./import.ts";
+export { loadConfig } from "./launch-config.ts";
+export type { ConfigTrouble, LoadedConfig } from "./launch-config.ts";
+export type { Say } from "./launch-log.ts";
+export { startProxy } from "./launch-proxy.ts";
+export { startServe } from "./launch-serve.ts";
+export type { Launched, Process } from "./launch.ts";
+export { allTables } from "./node.ts";
+export { offlineCatalog } from "./offline-catalog.ts";
+export type { OfflineCatalog } from "./offline-catalog.ts";

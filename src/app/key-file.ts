@@ -1,0 +1,52 @@
+import { mkdirSync, openSync, closeSync, fsyncSync, readFileSync, statSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { Random } from "../base/index.ts";
+import { Fault } from "../base/index.ts";
+
+/** Made in the data directory when the configuration names no other; `serve` insists on one of the operator's own. */
+export const keyFileName = "node.key";
+
+const keyBytes = 32;
+
+/**
+ * The key-encryption key: 32 bytes in base64. Whoever holds this file and the data directory can read every payload, so it is
+ * refused when others may read it.
+ */
+export function readKeyFile(file: string): Uint8Array {
+  let text: string;
+  try {
+    const mode = statSync(file).mode & 0o077;
+    if (mode !== 0) {
+      throw new Fault("config-invalid", `the key file ${file} can be read by others: chmod 600 ${file}`);
+    }
+    text = readFileSync(file, "utf8");
+  } catch (thrown) {
+    if (thrown instanceof Fault) throw thrown;
+    throw new Fault("config-invalid", `the key file ${file} cannot be read`, { cause: thrown });
+  }
+  const key = Buffer.from(text.trim(), "base64");
+  if (key.length !== keyBytes) {
+    throw new Fault("config-invalid", `the key file ${file} must hold ${keyBytes} bytes in base64`);
+  }
+  return key;
+}
+
+/** Reads the data directory's own key, or makes it on the first start. */
+export function ownKeyFile(directory: string, random: Random): Uint8Array {
+  const file = join(directory, keyFileName);
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  try {
+    const handle = openSync(file, "wx", 0o600);
+    try {
+      writeSync(handle, `${Buffer.from(random.bytes(keyBytes)).toString("base64")}\n`);
+      fsyncSync(handle); // data sealed under a key that did not survive a power cut would be lost
+    } finally {
+      closeSync(handle);
+    }
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EEXIST") {
+      throw new Fault("config-invalid", `the key file ${file} cannot be written`, { cause: thrown });
+    }
+  }
+  return readKeyFile(file);
+}

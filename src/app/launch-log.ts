@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Clock } from "../base/index.ts";
+import type { Destination, Log, LogFields } from "../telemetry/index.ts";
+import { createLog, redactFields } from "../telemetry/index.ts";
+import type { Config } from "./config.ts";
+
+/** A warning or an error of the node as a sentence, for a person at the terminal. Without secrets, not yet clean of controls. */
+export type Say = (kind: "warning" | "error", sentence: string) => void;
+
+/** The node's log; with `say`, warnings and errors are said as well. */
+export function openLog(options: {
+  readonly config: Config;
+  readonly destination: Destination;
+  readonly clock: Clock;
+  readonly say: Say | null;
+}): Log {
+  const { config, destination, clock, say } = options;
+  const log = createLog({ level: config.log.level, destination, clock });
+  return say === null ? log : loud(log, say);
+}
+
+/** A fresh file for a fresh start; the one before is kept beside it. */
+export function freshLogFile(file: string): Destination {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  if (existsSync(file)) renameSync(file, `${file}.1`);
+  return { kind: "file", path: file };
+}
+
+function loud(log: Log, say: Say): Log {
+  return {
+    ...log,
+    // A getter would be read once by the spread.
+    isInfoOn: log.isInfoOn,
+    warn: (message, fields) => {
+      log.warn(message, fields);
+      say("warning", sentence(message, fields));
+    },
+    error: (message, fields) => {
+      log.error(message, fields);
+      say("error", sentence(message, fields));
+    },
+    child: (fields) => loud(log.child(fields), say),
+  };
+}
+
+/** Longer lists belong into the log. */
+const detailsCharactersMax = 600;
+
+function sentence(message: string, fields: LogFields = {}): string {
+  const details = Object.entries(redactFields(fields))
+    .map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .join(", ");
+  return details === "" ? message : `${message} (${details.slice(0, detailsCharactersMax)})`;
+}

@@ -1,0 +1,77 @@
+import { rmSync } from "node:fs";
+import type { Result } from "../base/index.ts";
+import { Fault, msOf, ok, refuse } from "../base/index.ts";
+import { adminName, systemTenant } from "../identity/index.ts";
+import type { Config } from "./config.ts";
+import { developmentDefaults } from "./config-production.ts";
+import { issueKey } from "./launch-keys.ts";
+import type { Launched, Process } from "./launch.ts";
+import { launch } from "./launch.ts";
+import type { RunningNode } from "./node.ts";
+import { writeNewPrivateFile, writePrivateFile } from "./private-file.ts";
+
+/** Long enough to make keys of one's own, short enough that a forgotten file opens nothing. */
+const firstKeyTtlMs = 24 * 3_600_000;
+
+/**
+ *  written     the file holds an API key of the admin of tenant `system`, for one day
+ *  not-needed  that admin has a key already, or the file is there
+ */
+export type FirstKey = "written" | "not-needed";
+
+export interface Served extends Launched {
+  readonly firstKey: FirstKey | null; // null = nobody asked for it
+}
+
+/** A node for production. Refused, each by name, while a development default is in force. */
+export async function startServe(
+  config: Config,
+  firstKeyFile: string | null,
+  host: Process,
+): Promise<Result<Served, readonly string[]>> {
+  const defaults = developmentDefaults(config);
+  if (defaults.length > 0) return refuse(defaults);
+  const destination =
+    config.log.file === null ? { kind: "stderr" as const } : { kind: "file" as const, path: config.log.file };
+  const launched = await launch("serve", config, destination, host);
+  try {
+    const firstKey = firstKeyFile === null ? null : await writeFirstKey(launched.running, firstKeyFile, host);
+    return ok({ ...launched, firstKey });
+  } catch (thrown) {
+    await launched.stop();
+    throw thrown;
+  }
+}
+
+/**
+ * Whoever can start the node with its data and its key file controls it anyway, so this gives nobody more. It leaves an entry,
+ * and does nothing as soon as that admin has a key that works.
+ */
+async function writeFirstKey(running: RunningNode, file: string, { clock }: Process): Promise<FirstKey> {
+  const { identities } = running;
+  const node = identities.node(systemTenant);
+  if (!node.ok) throw new Fault("internal", "there is no tenant system");
+  const admin = identities.find(node.value, "person", adminName);
+  if (!admin.ok) throw new Fault("internal", "tenant system has no admin");
+  const keys = identities.apiKeys(node.value, admin.value.id);
+  const now = msOf(clock.wall());
+  if (keys.ok && keys.value.some(({ expiresAt }) => expiresAt === null || msOf(expiresAt) > now))
+    return "not-needed";
+  // The file comes first: a key that nobody could read would block the next try for a day.
+  try {
+    writeNewPrivateFile(file, "");
+  } catch (thrown) {
+    if (thrown instanceof Error && "code" in thrown && thrown.code === "EEXIST") return "not-needed";
+    throw new Fault("config-invalid", `the file for the first admin key cannot be written: ${file}`, {
+      cause: thrown,
+    });
+  }
+  try {
+    const secret = await issueKey(running, admin.value, { label: "first start", ttlMs: firstKeyTtlMs });
+    writePrivateFile(file, `${secret}\n`);
+    return "written";
+  } catch (thrown) {
+    rmSync(file, { force: true });
+    throw thrown;
+  }
+}

@@ -1,0 +1,59 @@
+import type { Clock, Random } from "../base/index.ts";
+import type { Destination } from "../telemetry/index.ts";
+import { createMetrics } from "../telemetry/index.ts";
+import type { Config } from "./config.ts";
+import type { Environment } from "./environment.ts";
+import type { Say } from "./launch-log.ts";
+import { openLog } from "./launch-log.ts";
+import type { NodeMode, RunningNode } from "./node.ts";
+import { Node } from "./node.ts";
+
+/** What every way of starting a node needs of the process it runs in. */
+export interface Process {
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Warnings and errors for a person at the terminal; null = they go to the log alone. */
+  readonly say: Say | null;
+  /** The node cannot go on: the process should end. */
+  readonly onFatal: (reason: string) => void;
+}
+
+export interface Launched {
+  readonly running: RunningNode;
+  /** Lets calls under way finish for the configured grace, ends child processes, closes the data. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+/** What a log still has to write when the node has stopped. */
+const logGraceMs = 1_000;
+
+/** Starts a node with its log and metrics. Throws the Fault of the part that could not start; by then everything is closed again. */
+export async function launch(
+  mode: NodeMode,
+  config: Config,
+  destination: Destination,
+  { environment, clock, random, say, onFatal }: Process,
+): Promise<Launched> {
+  const log = openLog({ config, destination, clock, say });
+  const node = new Node({
+    mode,
+    config,
+    environment,
+    clock,
+    random,
+    log,
+    metrics: createMetrics(),
+    onFatal,
+  });
+  const stop = async (): Promise<void> => {
+    await node.stop();
+    await log.close(logGraceMs);
+  };
+  try {
+    return { running: await node.start(), stop };
+  } catch (thrown) {
+    await log.close(logGraceMs);
+    throw thrown;
+  }
+}

@@ -1,0 +1,378 @@
+import type { Clock, Random } from "../base/index.ts";
+import { Fault, explain, invariant } from "../base/index.ts";
+import { Acts, Admin, adminActions, applyFileSection } from "../admin/index.ts";
+import { CallLine, recoverCalls } from "../calls/index.ts";
+import { Gate } from "../dispatch/index.ts";
+import { Edge } from "../edge/index.ts";
+import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
+import type { Principal, TenantId } from "../identity/index.ts";
+import { Keys, keyTables } from "../keys/index.ts";
+import { Ledger, ledgerTables } from "../ledger/index.ts";
+import { Net } from "../net/index.ts";
+import { devPolicies, servePolicies } from "../policy/index.ts";
+import { Registry, registryTables } from "../registry/index.ts";
+import type { PolicySource } from "../registry/index.ts";
+import { openSqliteStore } from "../store/index.ts";
+import type { Store } from "../store/index.ts";
+import { createRecordCall } from "../telemetry/index.ts";
+import type { Log, Metrics } from "../telemetry/index.ts";
+import { Upstreams } from "../upstream/index.ts";
+import type { UpstreamLimits } from "../upstream/index.ts";
+import { Vault, vaultTables } from "../vault/index.ts";
+import { CatalogueSync } from "./catalogue-sync.ts";
+import { keepYoungObjectsYoung } from "./collector.ts";
+import type { Config } from "./config.ts";
+import type { Environment } from "./environment.ts";
+import { registerGauges } from "./gauges.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { installationId } from "./installation.ts";
+import { ownKeyFile, readKeyFile } from "./key-file.ts";
+import { NodeLease, nodeLeaseMs } from "./node-lease.ts";
+import { ParamHeaders } from "./param-headers.ts";
+import { PolicyDesk } from "./policy-desk.ts";
+import { PolicyFiles } from "./policy-files.ts";
+import { Shutdown } from "./shutdown.ts";
+import { installationTable } from "./tables.ts";
+import { version } from "./version.ts";
+
+/**
+ *  dev    comfortable: everyone with a token may use every tool until policies are written
+ *  serve  deny by default
+ *  proxy  one upstream under its own tool names, no token, everything allowed and still on record
+ */
+export type NodeMode = "dev" | "serve" | "proxy";
+
+export interface NodeOptions {
+  readonly mode: NodeMode;
+  readonly config: Config;
+  readonly environment: Environment;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** The node cannot go on (its lease moved): the process should end. */
+  readonly onFatal: (reason: string) => void;
+  /** How upstream connections behave; for tests that cannot wait a minute for a new listing. */
+  readonly upstreamLimits?: Partial<UpstreamLimits>;
+}
+
+/** From a stranger's mistake to a bound on what waits: four rounds of calls. */
+const waitingCallsMax = 4_096;
+const dispatchWindowMs = 10_000;
+const nodeName = "local";
+
+/** All rooms of one process, wired. Constructing does nothing; `start` opens the data directory and listens. */
+export class Node {
+  private readonly options: NodeOptions;
+  private readonly shutdown = new Shutdown();
+  private notReady: string[] = ["starting"];
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+  }
+
+  /** Resolves once the node listens. When a step fails, what was opened is closed again and the fault is thrown. */
+  async start(): Promise<RunningNode> {
+    keepYoungObjectsYoung();
+    try {
+      return await this.open();
+    } catch (thrown) {
+      await this.stop();
+      throw thrown;
+    }
+  }
+
+  /** Stops in the reverse order of starting and finishes even when a step throws. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.notReady = ["stopping"];
+    for (const { doing, thrown } of await this.shutdown.run()) {
+      this.options.log.error("a part did not stop cleanly", { doing, reason: explain(thrown) });
+    }
+  }
+
+  private async open(): Promise<RunningNode> {
+    const { config, clock, random, log, metrics, mode, environment } = this.options;
+    const onTrouble = (doing: string, thrown: unknown) =>
+      log.error("trouble", { doing, reason: explain(thrown) });
+
+    const store = openSqliteStore({ directory: config.data.directory, tables: allTables, clock });
+    await this.openPart("the store", store);
+    const lease = new NodeLease({
+      store,
+      clock,
+      holder: nodeName,
+      onLost: () => this.options.onFatal("another process took over this data directory"),
+    });
+    const fence = await lease.start();
+    this.shutdown.add("giving back the lease", () => lease.stop());
+
+    const keys = new Keys({ store, random, clock, kek: this.kek() });
+    await this.openPart("the keys", keys);
+    const ledger = new Ledger({
+      store,
+      keys,
+      clock,
+      installationId: await installationId(store, clock, random),
+      onAlert: (alert) => log.error("the ledger needs a look", { ...alert }),
+    });
+    await this.openPart("the ledger", ledger);
+    const identities = new Identities({ store, keys, clock, random });
+    await this.openPart("the identities", identities);
+    const acts = new Acts({ store, keys, ledger, clock, random });
+    await this.bootstrap(identities, store);
+    const vault = new Vault({ store, keys, clock });
+    await this.openPart("the vault", vault);
+    const registry = new Registry({ store, clock, random, unprefixed: mode === "proxy" });
+    await registry.start();
+    this.shutdown.add("closing the registry", () => registry.stop());
+
+    const tenants = () => identities.tenants().map((tenant) => tenant.id);
+    const policies = new PolicyDesk({
+      registry,
+      log,
+      tenants,
+      adminActions,
+      // Whoever names policy files means them: until one of them was good, nothing is permitted in `dev` either.
+      fallback: mode === "serve" || config.policies.files.length > 0 ? servePolicies : devPolicies,
+    });
+    this.shutdown.add("closing the policies", policies.start());
+
+    const recovered = await recoverCalls({ clock, store, ledger, node: { name: nodeName, fence } });
+    if (recovered > 0) {
+      log.warn("calls of an earlier process have an unknown outcome: signalbox calls ls --state unknown", {
+        recovered,
+      });
+    }
+
+    // Entries that an earlier process wrote and did not sequence: the tail of every tenant is looked at once.
+    for (const tenant of tenants()) ledger.noted(tenant);
+    await this.openPart("the housekeeping", new Housekeeping({ clock, store, onTrouble }));
+
+    const net = new Net({ clock });
+    net.start();
+    this.shutdown.add("closing the HTTP client", () => net.stop());
+    let sync: CatalogueSync | null = null;
+    const upstreams = new Upstreams({
+      clock,
+      random,
+      net,
+      reveal: (tenant, name) => vault.reveal(tenant, name),
+      // An operator's file and a developer's machine may lead to private addresses; what comes in through the API of a
+      // production node may not.
+      allowedFor: (server) => (mode !== "serve" || server.origin === "file" ? ["loopback", "private"] : []),
+      environment: environment.variables,
+      workingDirectory: config.data.directory,
+      clientVersion: version,
+      limits: { processesMax: config.limits.processesMax, ...this.options.upstreamLimits },
+      onEvent: (event) => sync?.onEvent(event),
+    });
+    upstreams.start();
+    this.shutdown.add("ending the connections to servers", () => upstreams.stop());
+
+    const line = new CallLine({
+      clock,
+      random,
+      store,
+      keys,
+      ledger,
+      registry,
+      policies,
+      vault,
+      gate: new Gate({ clock, waitingMax: waitingCallsMax }),
+      upstreams,
+      limits: { ...config.limits, dispatchWindowMs },
+      node: { name: nodeName, fence },
+      record: createRecordCall({ log, metrics, clock }),
+      onTrouble,
+    });
+    await line.start();
+
+    sync = new CatalogueSync({ clock, registry, upstreams, identities, acts, log, tenants });
+    const catalogue = sync;
+    await this.applyFile(registry, identities, acts);
+    catalogue.start();
+    this.shutdown.add("closing the catalogue", () => catalogue.stop());
+    const policyFiles = await this.watchPolicies(policies, registry, identities, acts);
+    this.shutdown.add("leaving the policy files", () => policyFiles?.stop());
+
+    const admin = new Admin({
+      clock,
+      random,
+      store,
+      keys,
+      identities,
+      ledger,
+      registry,
+      vault,
+      policies,
+      policiesComeFromFile: (tenant) => tenant === config.tenant && config.policies.files.length > 0,
+      upstreams,
+      calls: line,
+      node: {
+        name: nodeName,
+        fence,
+        startedAt: clock.wall(),
+        version,
+        runtime: `node ${process.versions.node}`,
+      },
+      leaseMs: nodeLeaseMs,
+      onTrouble,
+    });
+    admin.start();
+    this.shutdown.add("closing the API", () => admin.stop());
+
+    const paramHeaders = new ParamHeaders();
+    const edge = new Edge({
+      clock,
+      random,
+      log,
+      metrics,
+      calls: line,
+      authenticate: (token) => identities.authenticate(token),
+      anonymousPrincipal: mode === "proxy" ? this.node(identities, defaultTenant) : null,
+      ...config.listen,
+      publicUrl: null,
+      serverInfo: { name: "signalbox", title: "Signalbox", version },
+      instructions: null,
+      authorizationServers: [],
+      readiness: () => ({
+        notReady: [...this.notReady, ...policyTrouble(policies, tenants()), ...fileTrouble(policyFiles)],
+      }),
+      jwks: () => JSON.stringify(identities.jwks()),
+      metricsNeedToken: mode === "serve",
+      api: (request, response) => admin.handle(request, response),
+      home: null,
+      paramHeaders: (principal, name) => {
+        const tool = registry.toolNamed(principal.tenant, name);
+        return tool === null ? null : paramHeaders.of(tool);
+      },
+      bounds: { bodyBytesMax: config.limits.bodyBytesMax, connectionsMax: config.limits.connectionsMax },
+    });
+    const { url } = await edge.start();
+    this.shutdown.add(
+      "telling clients of changed tools",
+      registry.onChange(() => edge.toolsChanged()),
+    );
+    // Added last, so stopped first: no new call enters while those under way are waited for.
+    this.shutdown.add("waiting for calls under way", () => line.stop(config.limits.shutdownGraceMs));
+    this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
+    registerGauges({ metrics, store, ledger, registry, tenants, log });
+    this.notReady = [];
+    return { url, identities, registry, vault, acts, store, ledger, line };
+  }
+
+  private async openPart(doing: string, part: { start(): unknown; stop(): unknown }): Promise<void> {
+    this.shutdown.add(`closing ${doing}`, () => part.stop());
+    await part.start();
+  }
+
+  private kek(): Uint8Array {
+    const { config, random } = this.options;
+    return config.keys.file === null
+      ? ownKeyFile(config.data.directory, random)
+      : readKeyFile(config.keys.file);
+  }
+
+  private async bootstrap(identities: Identities, store: Store): Promise<void> {
+    const first = identities.bootstrap();
+    if (!first.ok) throw new Fault("internal", first.refusal.detail);
+    if (first.value.writes.length === 0) return;
+    const verdict = await store.commit(first.value.writes);
+    invariant(verdict.verdict === "done", "nobody else starts this data directory");
+    first.value.applied();
+  }
+
+  private node(identities: Identities, tenant: TenantId): Principal {
+    const node = identities.node(tenant);
+    if (!node.ok) throw new Fault("config-invalid", `tenant ${tenant} does not exist`);
+    return node.value;
+  }
+
+  private async applyFile(registry: Registry, identities: Identities, acts: Acts): Promise<void> {
+    const { config } = this.options;
+    const problems = await applyFileSection({
+      registry,
+      acts,
+      actor: this.node(identities, config.tenant),
+      section: { digest: config.serversDigest, servers: config.servers },
+    });
+    for (const problem of problems)
+      this.options.log.warn("the configuration file is not applied in full", { problem });
+  }
+
+  /** null = the configuration names no policy files. */
+  private async watchPolicies(
+    desk: PolicyDesk,
+    registry: Registry,
+    identities: Identities,
+    acts: Acts,
+  ): Promise<PolicyFiles | null> {
+    const { config, clock, log } = this.options;
+    const { tenant } = config;
+    desk.current(tenant);
+    if (config.policies.files.length === 0) return null;
+    const files = new PolicyFiles({
+      clock,
+      patterns: config.policies.files,
+      onTrouble: (reason) =>
+        log.error("the policy files cannot be taken, the last good ones stay", { reason }),
+      onChange: async (sources: readonly PolicySource[]) => {
+        const compiled = desk.compile(
+          tenant,
+          sources.map(({ name, text }) => ({ path: name, text })),
+        );
+        if (!compiled.ok) return desk.refuse(tenant, compiled.refusal);
+        await putPolicies(registry, acts, this.node(identities, tenant), sources);
+        desk.reload(tenant);
+      },
+    });
+    await files.start();
+    return files;
+  }
+}
+
+async function putPolicies(
+  registry: Registry,
+  acts: Acts,
+  actor: Principal,
+  sources: readonly PolicySource[],
+): Promise<void> {
+  const put = await registry.putPolicies(actor.tenant, sources);
+  if (!put.ok) throw new Fault("config-invalid", put.refusal.detail);
+  if (put.value.writes.length === 0) return;
+  const act = { actor, action: "admin.policy.set", decision: null };
+  const done = await acts.perform(act, put.value.value.digest, put.value, {
+    files: sources.map(({ name }) => name),
+  });
+  if (!done.ok) throw new Fault(done.refusal.code, done.refusal.detail);
+}
+
+function policyTrouble(policies: PolicyDesk, tenants: readonly TenantId[]): string[] {
+  return tenants
+    .filter((tenant) => tenant !== systemTenant && policies.trouble(tenant) !== null)
+    .map((tenant) => `the newest policies of tenant ${tenant} were refused`);
+}
+
+const fileTrouble = (files: PolicyFiles | null): string[] =>
+  (files?.trouble ?? null) === null ? [] : ["the newest policy files could not be taken"];
+
+/** What whoever started the node may need of it: the command line for its first token, tests for looking inside. */
+export interface RunningNode {
+  readonly url: string;
+  readonly identities: Identities;
+  readonly registry: Registry;
+  readonly vault: Vault;
+  readonly acts: Acts;
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly line: CallLine;
+}
+
+export const allTables = [
+  installationTable,
+  ...keyTables,
+  ...identityTables,
+  ...ledgerTables,
+  ...registryTables,
+  ...vaultTables,
+];
