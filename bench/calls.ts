@@ -1,0 +1,225 @@
+import type { ChildProcess } from "node:child_process";
+import { fork } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, tmpdir, totalmem } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { LoadReport } from "./load.ts";
+import { spawnLoad } from "./load.ts";
+
+/**
+ * Governed calls against a byte-copy proxy, in interleaved rounds of one run, everything durable and on record:
+ * `npm run bench -- calls [--rounds 5] [--seconds 4] [--save]`. Upstream, proxy, gateway and load generator are processes of
+ * their own, all on this machine. Gates are ratios within the run and CPU per call; absolute rates depend on the machine.
+ */
+const option = (name: string, fallback: number): number => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at === -1 ? fallback : Number(process.argv[at + 1]);
+};
+const rounds = option("rounds", 3);
+const seconds = option("seconds", 3);
+
+interface Target {
+  readonly child: ChildProcess;
+  readonly port: number;
+  readonly token: string;
+  readonly readyMs: number;
+}
+
+interface Scenario {
+  readonly name: string;
+  readonly target: () => Target;
+  readonly tool: string;
+  readonly connections: number;
+}
+
+interface Sample {
+  readonly perSecond: number;
+  readonly cpuUsPerCall: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly rssMiB: number;
+}
+
+const directory = mkdtempSync(join(tmpdir(), "signalbox-bench-"));
+const cached = policyFile("cached.cedar", 'permit(principal is Agent, action == Action::"call", resource);');
+const reads = policyFile(
+  "reads.cedar",
+  `permit(principal is Agent, action == Action::"call", resource);
+forbid(principal, action == Action::"call", resource) when { context.args.path like "/etc/*" };`,
+);
+const echo = await start("echo");
+const copy = await start("copy", String(echo.port));
+const gateway = await start("gateway", workspace("cached"), String(echo.port), cached);
+const reader = await start("gateway", workspace("reads"), String(echo.port), reads);
+const idle = await measureIdle();
+
+const scenarios: readonly Scenario[] = [
+  { name: "copy c64", target: () => copy, tool: "read_file", connections: 64 },
+  { name: "read c64, cached decision", target: () => gateway, tool: "files__read_file", connections: 64 },
+  { name: "effect c64, cached decision", target: () => gateway, tool: "files__write_file", connections: 64 },
+  { name: "read c64, policy reads arguments", target: () => reader, tool: "files__read_file", connections: 64 },
+  { name: "direct c1", target: () => echo, tool: "read_file", connections: 1 },
+  { name: "copy c1", target: () => copy, tool: "read_file", connections: 1 },
+  { name: "read c1", target: () => gateway, tool: "files__read_file", connections: 1 },
+  { name: "effect c1", target: () => gateway, tool: "files__write_file", connections: 1 },
+];
+
+const samples = new Map<string, Sample[]>(scenarios.map(({ name }) => [name, []]));
+for (let round = 0; round < rounds; round++) {
+  for (const scenario of scenarios) {
+    samples.get(scenario.name)?.push(await measure(scenario));
+    process.stderr.write(`round ${round + 1}/${rounds} ${scenario.name}\n`);
+  }
+}
+for (const { child } of [echo, copy, gateway, reader]) child.disconnect();
+report();
+rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+
+async function measure({ target, tool, connections }: Scenario): Promise<Sample> {
+  const { child, port, token } = target();
+  const load = (durationMs: number): Promise<LoadReport> =>
+    spawnLoad({
+      host: "127.0.0.1",
+      port,
+      connections,
+      requests: requests(tool, token),
+      warmupMs: 0,
+      durationMs,
+      countMax: 1_000_000,
+    });
+  await load(700); // warm-up
+  const before = await usage(child);
+  const report = await load(seconds * 1000);
+  const after = await usage(child);
+  if (report.ok !== report.answers || report.answers === 0) {
+    throw new Error(`not every answer was 200: ${JSON.stringify(report.otherStatuses)} ${report.otherBodies.join()}`);
+  }
+  return {
+    perSecond: report.perSecond,
+    cpuUsPerCall: (after.cpuUs - before.cpuUs) / report.answers,
+    p50Ms: report.latencyMs.p50,
+    p99Ms: report.latencyMs.p99,
+    rssMiB: after.rssBytes / 1024 / 1024,
+  };
+}
+
+/** A fresh node without servers: from fork to listening, and its memory three seconds later. */
+async function measureIdle(): Promise<{ readyMs: number; rssMiB: number }> {
+  const forkedAt = performance.now();
+  const child = fork(fileURLToPath(new URL("../src/cli/main.ts", import.meta.url)), ["dev", "--json", "--port", "0"], {
+    cwd: workspace("idle"),
+    stdio: ["ignore", "pipe", "inherit", "ipc"],
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`the idle node ended with ${code}`)));
+    child.stdout?.once("data", () => resolve());
+  });
+  const readyMs = performance.now() - forkedAt;
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
+  const rssMiB = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+  child.removeAllListeners("exit");
+  child.kill("SIGTERM");
+  await new Promise((resolve) => child.once("exit", resolve));
+  return { readyMs, rssMiB };
+}
+
+function report(): void {
+  const of = (name: string, pick: (sample: Sample) => number) => median((samples.get(name) ?? []).map(pick));
+  const row = (name: string) => ({
+    "calls/s": Math.round(of(name, (s) => s.perSecond)),
+    "CPU µs/call": Number(of(name, (s) => s.cpuUsPerCall).toFixed(1)),
+    "p50 ms": Number(of(name, (s) => s.p50Ms).toFixed(3)),
+    "p99 ms": Number(of(name, (s) => s.p99Ms).toFixed(2)),
+    "RSS MiB": Math.round(of(name, (s) => s.rssMiB)),
+  });
+  console.table(Object.fromEntries(scenarios.map(({ name }) => [name, row(name)])));
+  const rate = (name: string) => of(name, (s) => s.perSecond);
+  const p50 = (name: string) => of(name, (s) => s.p50Ms);
+  const results = {
+    "calls/s ÷ byte-copy, read": rate("read c64, cached decision") / rate("copy c64"),
+    "calls/s ÷ byte-copy, effect": rate("effect c64, cached decision") / rate("copy c64"),
+    "added latency c1 p50 ms, read": p50("read c1") - p50("direct c1"),
+    "added latency c1 p50 ms, effect": p50("effect c1") - p50("direct c1"),
+    "idle: ready ms": idle.readyMs,
+    "idle: RSS MiB": idle.rssMiB,
+  };
+  console.table(Object.fromEntries(Object.entries(results).map(([name, value]) => [name, Number(value.toFixed(3))])));
+  if (!process.argv.includes("--save")) return;
+  const envelope = {
+    cpu: cpus()[0]?.model,
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    node: process.version,
+    rounds,
+    seconds,
+    connections: 64,
+    requestBytes: requests("files__read_file", "")[0]?.length,
+    settings: "sqlite, full sync, log of every call to a file, metrics on, screening on, receipts on",
+  };
+  const file = fileURLToPath(new URL("results/calls.json", import.meta.url));
+  mkdirSync(fileURLToPath(new URL("results/", import.meta.url)), { recursive: true });
+  const raw = Object.fromEntries(samples);
+  writeFileSync(file, `${JSON.stringify({ envelope, results, idle, samples: raw }, null, 2)}\n`);
+}
+
+/** A thousand requests with different arguments: an identical open effect would be refused, as it should. */
+function requests(tool: string, token: string): Buffer[] {
+  return Array.from({ length: 1000 }, (_, n) => {
+    const body = JSON.stringify({
+      jsonrpc: "2.0",
+      id: n,
+      method: "tools/call",
+      params: {
+        name: tool,
+        arguments: { path: `/srv/data/reports/2026/summary-${n}.txt`, limit: 100, encoding: "utf-8" },
+        _meta: {
+          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+          "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
+          "io.modelcontextprotocol/clientCapabilities": {},
+          traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        },
+      },
+    });
+    return Buffer.from(
+      `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n` +
+        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n" +
+        `Mcp-Name: ${tool}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    );
+  });
+}
+
+function start(...args: string[]): Promise<Target> {
+  const child = fork(fileURLToPath(new URL("calls-servers.ts", import.meta.url)), args);
+  return new Promise((resolve, reject) => {
+    child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
+    child.once("message", (message) => {
+      child.removeAllListeners("exit");
+      resolve({ token: "", ...(message as object), child } as Target);
+    });
+  });
+}
+
+function usage(child: ChildProcess): Promise<{ cpuUs: number; rssBytes: number }> {
+  return new Promise((resolve) => {
+    child.once("message", (message) => resolve(message as { cpuUs: number; rssBytes: number }));
+    child.send("usage");
+  });
+}
+
+function workspace(name: string): string {
+  const path = join(directory, name);
+  mkdirSync(path);
+  return path;
+}
+
+function policyFile(name: string, text: string): string {
+  const path = join(directory, name);
+  writeFileSync(path, text);
+  return path;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
