@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
-import type { Clock } from "../base/index.ts";
+import type { Clock, MonotonicMs } from "../base/index.ts";
+import { elapsedMs } from "../base/index.ts";
 import type { Destination, Log, LogFields } from "../telemetry/index.ts";
 import { createLog, redactFields } from "../telemetry/index.ts";
 import type { Config } from "./config.ts";
@@ -17,7 +18,7 @@ export function openLog(options: {
 }): Log {
   const { config, destination, clock, say } = options;
   const log = createLog({ level: config.log.level, destination, clock });
-  return say === null ? log : loud(log, say);
+  return say === null ? log : loud(log, seldom(say, clock));
 }
 
 /** A fresh file for a fresh start; the one before is kept beside it. */
@@ -25,6 +26,22 @@ export function freshLogFile(file: string): Destination {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   if (existsSync(file)) renameSync(file, `${file}.1`);
   return { kind: "file", path: file };
+}
+
+/** A server that is down is tried again and again; a person need not read each time that it still is. */
+const againMs = 10 * 60_000;
+const rememberedMax = 200;
+
+function seldom(say: Say, clock: Clock): Say {
+  const saidAt = new Map<string, MonotonicMs>();
+  return (kind, text) => {
+    const now = clock.monotonic();
+    const before = saidAt.get(text);
+    if (before !== undefined && elapsedMs(now, before) < againMs) return;
+    if (saidAt.size >= rememberedMax) saidAt.clear();
+    saidAt.set(text, now);
+    say(kind, text);
+  };
 }
 
 function loud(log: Log, say: Say): Log {

@@ -5,8 +5,8 @@
  * Verbs return a `Change` guarded by the secret's version. A revealed value is at hand for 1 s, on this node no longer than until
  * it is replaced; values once revealed stay known to `screening` until the process ends.
  *
- * Identities: (tenant, name), names 1-64 of `[a-z0-9._-]`; versions only grow while the secret is there. Bounds: 1,000 secrets per
- * tenant, 64 KiB each, 1,024 values at hand, 2,000 known values per tenant. Errors: refusals `invalid-params`, `conflict`,
+ * Identities: (tenant, name), names 1-128 of `[A-Za-z0-9._-]`; versions only grow while the secret is there. Bounds: 1,000 secrets
+ * per tenant, 64 KiB each, 1,024 values at hand, 2,000 known values per tenant. Errors: refusals `invalid-params`, `conflict`,
  * `not-found`; Fault `config-invalid` when a secret is missing, and those of `keys` and `store`. Signals: none.
  */
 export { Secret } from "./secret.ts";

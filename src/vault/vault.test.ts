@@ -164,7 +164,7 @@ describe("a secret in the vault", () => {
   });
 
   test("has a name and a value within bounds, and a refusal never quotes the value", async () => {
-    for (const name of ["", "A", "a b", "a/b", "é", "x".repeat(65)]) {
+    for (const name of ["", "a b", "a/b", "é", "x".repeat(129)]) {
       expect(codeOf(await vault.put(defaultTenant, name, "value"))).toBe("invalid-params");
     }
     for (const value of ["", "canary\0", "canary\ud800", "canary".repeat(secretBytesMax / 6 + 1)]) {

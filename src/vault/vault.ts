@@ -19,7 +19,8 @@ const revealedForMs = 1_000;
 /** Revealed values at hand, over all tenants; the oldest goes first. With `secretBytesMax` this could be 64 MB, in practice under 1. */
 const revealedMax = 1_024;
 
-const namePattern = /^[a-z0-9._-]{1,64}$/;
+/** Every name that a server's settings may refer to is one of these; see the registry. */
+const namePattern = /^[A-Za-z0-9._-]{1,128}$/;
 
 export interface VaultOptions {
   readonly store: Store;
@@ -186,7 +187,7 @@ export class Vault {
 
 /** Null = acceptable. Never quotes the value. */
 function problemOf(name: string, value: string): string | null {
-  if (!namePattern.test(name)) return "The name of a secret must be 1-64 characters of a-z 0-9 . _ -";
+  if (!namePattern.test(name)) return "The name of a secret must be 1-128 characters of A-Z a-z 0-9 . _ -";
   if (value.length === 0) return `The secret "${name}" is empty.`;
   const bytes = Buffer.byteLength(value);
   if (bytes > secretBytesMax) return `The secret "${name}" is ${bytes} bytes; ${secretBytesMax} are allowed.`;

@@ -67,9 +67,13 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   cli: ["base", "store", "keys", "identity", "ledger", "registry", "policy", "app"],
 };
 
-/** Doors besides `index.ts`: a store is swapped by naming its folder, so each store has a door of its own. */
+/**
+ * Doors besides `index.ts`: a store is swapped by naming its folder, so each store has a door of its own; and a command that only
+ * asks a node should not load one.
+ */
 export const innerDoors: Readonly<Record<string, readonly string[]>> = {
   store: ["sqlite/index.ts", "memory/index.ts", "store.suite.ts"],
+  app: ["command-line.ts"],
 };
 
 /** What only the named files may touch. Tests and benches are free. */

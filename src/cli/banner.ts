@@ -1,0 +1,64 @@
+import type { DevServer } from "../app/index.ts";
+import { version } from "../app/command-line.ts";
+import { cleanLine } from "./clean.ts";
+import { colourOfState } from "./paint.ts";
+import type { Snippet } from "./snippets.ts";
+import type { Field } from "./show.ts";
+import { fieldsText } from "./table.ts";
+import type { Page } from "./terminal.ts";
+
+export interface Banner {
+  readonly mcpUrl: string;
+  /** null = there is none to show; `tokenNote` says why. */
+  readonly token: string | null;
+  readonly tokenNote: string;
+  readonly servers: readonly DevServer[];
+  readonly data: string;
+  readonly log: string | null; // null = standard error
+  readonly notes: readonly string[];
+  readonly snippets: readonly Snippet[];
+  /** How this command line is called from here. */
+  readonly program: string;
+}
+
+/** What whoever has just started a node needs next, in the order in which they need it. */
+export function bannerText(banner: Banner, page: Page): string {
+  const { paint } = page;
+  const { mcpUrl, token, tokenNote, servers, data, log, notes, snippets, program } = banner;
+  const fields: Field[] = [
+    ["MCP", mcpUrl, "bold"],
+    ["token", token === null ? tokenNote : `${token}  (${tokenNote})`],
+    ...(servers.length === 0
+      ? [["servers", `none yet: ${program} servers add, or ${program} import`] as const]
+      : servers.map((server, at): Field => [
+          at === 0 ? "servers" : "",
+          serverText(server),
+          colourOfState(server.state),
+        ])),
+    ["data", data],
+    ["log", log ?? "standard error"],
+  ];
+  return [
+    `${paint("bold", "Signalbox")} ${version} is running.`,
+    "",
+    indented(fieldsText(fields, paint)),
+    ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `  • ${cleanLine(note)}`)]),
+    "",
+    "Connect a client:",
+    ...snippets.flatMap(({ client, place, text }) => [
+      "",
+      `  ${paint("cyan", client)}${place === null ? "" : paint("dim", `  ${place}`)}`,
+      indented(indented(text)),
+    ]),
+    "",
+    `In another terminal: ${program} status, ${program} tools ls, ${program} calls ls. Ctrl-C stops the node.`,
+    "",
+  ].join("\n");
+}
+
+const serverText = ({ name, state, reason, tools }: DevServer): string =>
+  state === "healthy"
+    ? `${name}: ${tools} ${tools === 1 ? "tool" : "tools"}`
+    : `${name}: ${state}${reason === null ? "" : `, ${reason}`}`;
+
+const indented = (text: string): string => text.replace(/^(?=.)/gm, "  ");

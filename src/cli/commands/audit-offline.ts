@@ -1,0 +1,161 @@
+import { readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { msOf } from "../../base/index.ts";
+import type { LedgerReport, TenantReport } from "../../ledger/index.ts";
+import { Stop, usage } from "../exit.ts";
+import { configStop } from "../config-stop.ts";
+import type { Page, Terminal } from "../terminal.ts";
+import { cleanLine } from "../clean.ts";
+import { fieldsText } from "../table.ts";
+import { collect, localVerb, run } from "../session.ts";
+import { shown } from "../show.ts";
+
+interface VerifyOptions {
+  readonly config?: string;
+  readonly tenant?: string;
+  readonly checkpoint?: readonly string[];
+  readonly key?: string;
+}
+
+/** The two verbs that need no node: whoever has the data, or only a receipt and the key, can prove it. */
+export function addOfflineAudit(audit: Command, terminal: Terminal): void {
+  localVerb(audit, {
+    usage: "verify",
+    summary: "Prove a data directory offline, and name the first entry that does not hold",
+    notes:
+      "Also beside a running node; changes nothing. Without --key it proves only that the data agrees with itself; without --checkpoint a log that was rolled back looks whole.",
+    example:
+      "signalbox audit verify --data /var/lib/signalbox --key signalbox.vkey --checkpoint checkpoint-2026-11-21.txt",
+  })
+    .option("--data <dir>", "the data directory (the configuration's, or ./.signalbox)")
+    .option("--config <file>", "the configuration that names it")
+    .option("--tenant <tenant>", "only this tenant's log")
+    .option("--checkpoint <file>", "a checkpoint kept outside; repeatable", collect)
+    .option("--key <key>", "the public key you trust, or a file with it (`signalbox audit key`)")
+    .action(
+      run(terminal, async (session, options: VerifyOptions) => {
+        const { loadConfig } = await import("../../app/index.ts");
+        const { environment } = terminal;
+        const data = session.data;
+        const loaded = loadConfig({
+          environment,
+          file: options.config ?? null,
+          ...(data === undefined ? {} : { data }),
+        });
+        if (!loaded.ok) throw configStop(loaded.refusal);
+        const report = await verified(loaded.value.config.data.directory, options);
+        session.print({ json: report, human: (page) => reportText(report, page) });
+        if (!report.isIntact)
+          throw new Stop("ledger-broken", "The ledger does not hold.", {
+            hint: "Keep a copy of the data directory as it is, before anything else is done with it.",
+          });
+      }),
+    );
+
+  localVerb(audit, {
+    usage: "verify-receipt <file>",
+    summary: "Prove a receipt offline with nothing but the public key",
+    example: "signalbox audit verify-receipt receipt.txt --key signalbox.vkey",
+  })
+    .requiredOption("--key <key>", "the public key you trust, or a file with it (`signalbox audit key`)")
+    .option("--leaf <file>", "the leaf, for a receipt that does not carry it")
+    .action(
+      run(terminal, async (session, file: string, options: { key: string; leaf?: string }) => {
+        const leaf = options.leaf === undefined ? {} : { leaf: readText(options.leaf) };
+        const { verifyReceipt } = await import("../../ledger/index.ts");
+        const proven = verifyReceipt(readText(file), { verifierKey: keyText(options.key), ...leaf });
+        if (!proven.ok) {
+          const { problem, detail } = proven.refusal;
+          throw new Stop(`receipt-${problem}`, `The receipt proves nothing: ${detail}.`);
+        }
+        const { entry, origin, index, size } = proven.value;
+        session.print(
+          shown({ proven: true, origin, index, size, entry }, [
+            ["proven", "yes", "green"],
+            ["log", origin],
+            ["position", `${index} of ${size}`],
+            ["entry", entry.id],
+            ["recorded", JSON.stringify(entry, null, 2)],
+          ]),
+        );
+      }),
+    );
+}
+
+async function verified(directory: string, options: VerifyOptions): Promise<LedgerReport> {
+  const { tenant, checkpoint = [], key } = options;
+  const { allTables } = await import("../../app/index.ts");
+  const { verifyLedger } = await import("../../ledger/index.ts");
+  const { openReadOnlySqlite } = await import("../../store/index.ts");
+  const store = openReadOnlySqlite(directory, allTables);
+  try {
+    const report = await verifyLedger(store, {
+      ...(key === undefined ? {} : { verifierKey: keyText(key) }),
+      remembered: checkpoint.map(readText),
+    });
+    if (tenant === undefined) return report;
+    const tenants = report.tenants.filter((each) => each.tenant === tenant);
+    if (tenants.length === 0)
+      throw new Stop("not-found", `There is no log of tenant "${tenant}" in ${directory}.`);
+    return { ...report, tenants, isIntact: tenants.every(({ broken }) => broken === null) };
+  } finally {
+    store.close();
+  }
+}
+
+function reportText(report: LedgerReport, page: Page): string {
+  const { paint } = page;
+  const parts = report.tenants.map((tenant) => tenantText(tenant, page));
+  const verdict = report.isIntact
+    ? paint(
+        "green",
+        report.tenants.length === 0 ? "Nothing is recorded yet." : "Every entry is as it was recorded.",
+      )
+    : paint("red", "The ledger does not hold.");
+  const trust =
+    report.trust === "given"
+      ? "Proven with the key you gave."
+      : "Proven with the key in the data itself: give the one you trust with --key.";
+  return [...parts, `${verdict} ${paint("dim", trust)}`].join("\n\n");
+}
+
+function tenantText(
+  { tenant, origin, proven, checkpoints, payloads, tail, broken }: TenantReport,
+  { paint }: Page,
+): string {
+  const sealed = payloads.opened + payloads.unopened;
+  const oldest =
+    tail.oldestAt === null ? "" : `, the oldest of ${new Date(msOf(tail.oldestAt)).toISOString()}`;
+  return fieldsText(
+    [
+      ["tenant", tenant, "bold"],
+      ["log", origin],
+      ["proven", `${proven} entries, by ${checkpoints} checkpoints`],
+      ["payloads", `${sealed} sealed, ${payloads.erased} erased`],
+      [
+        "not yet sequenced",
+        tail.entries === 0 ? "none" : `${tail.entries}${oldest}`,
+        tail.entries === 0 ? "plain" : "yellow",
+      ],
+      ["broken", broken === null ? null : `${broken.kind}: ${cleanLine(broken.detail)}`, "red"],
+      ["at entry", broken?.entry ?? null, "red"],
+      ["at position", broken?.position === null || broken === null ? null : String(broken.position), "red"],
+    ],
+    paint,
+  );
+}
+
+/** A key as text, or the name of a file that holds one. Keys contain "+" and a base64 tail; file names seldom look so. */
+function keyText(given: string): string {
+  if (/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(given)) return given;
+  return readText(given).trim();
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file === "-" ? 0 : file, "utf8");
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? String(thrown.code) : "unknown";
+    throw usage(`${file} cannot be read (${code}).`);
+  }
+}

@@ -1,0 +1,33 @@
+/** As the API shows an outcome. */
+export interface Outcome {
+  readonly kind: "succeeded" | "failed" | "unknown" | "refused";
+  readonly isError?: boolean;
+  readonly code?: string;
+}
+
+/** As the API shows an entry. */
+export interface Entry {
+  readonly id: string;
+  readonly kind: string;
+  readonly at: string;
+  readonly call: string | null;
+  readonly run: string | null;
+  readonly step: string | null;
+  readonly principals: readonly string[];
+  readonly method: string;
+  readonly subject: string | null;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly decision: { readonly effect: string; readonly policies: readonly string[] } | null;
+  readonly outcome: Outcome | null;
+  readonly commitments: Readonly<Record<string, string>>;
+  readonly after: string | null;
+  readonly leafHash: string;
+  readonly hasPayload: boolean;
+}
+
+export const outcomeText = ({ kind, isError, code }: Outcome): string =>
+  kind === "succeeded"
+    ? isError === true
+      ? "succeeded, the tool says error"
+      : kind
+    : `${kind}: ${code ?? ""}`;

@@ -1,0 +1,111 @@
+import { CommanderError } from "commander";
+import type { Code } from "../../contract/index.ts";
+import { codes } from "../../contract/index.ts";
+import { explain, Fault } from "../base/index.ts";
+
+/** The same for every command; scripts rely on them. */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, refused: 3, timedOut: 4 } as const;
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+interface StopOptions {
+  readonly exitCode?: ExitCode;
+  /** What to do about it; null = nothing that we know. */
+  readonly hint?: string | null;
+  /** Everything that is wrong, one line each. */
+  readonly problems?: readonly string[];
+  /** Under which the node has logged it. */
+  readonly requestId?: string | null;
+}
+
+/** Ends a command: what happened, and what to do about it. `code` is a row of contract/codes.ts or one of the command line's own. */
+export class Stop extends Error {
+  override readonly name = "Stop";
+  readonly code: string;
+  readonly exitCode: ExitCode;
+  readonly hint: string | null;
+  readonly problems: readonly string[];
+  readonly requestId: string | null;
+
+  constructor(code: string, sentence: string, options: StopOptions = {}) {
+    super(sentence);
+    this.code = code;
+    this.exitCode = options.exitCode ?? exitCodeOf(code);
+    this.hint = options.hint ?? null;
+    this.problems = options.problems ?? [];
+    this.requestId = options.requestId ?? null;
+  }
+}
+
+/** Ends a command whose answer has said it all: nothing more is printed. */
+export class Quietly extends Error {
+  override readonly name = "Quietly";
+  readonly exitCode: ExitCode;
+
+  constructor(exitCode: ExitCode) {
+    super(`exit ${exitCode}`);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The input was not understood; nothing was done. */
+export const usage = (sentence: string, hint: string | null = null): Stop =>
+  new Stop("usage", sentence, { exitCode: exitCodes.usage, hint });
+
+/** "Refused" is for what somebody may not do; what cannot be done has failed. */
+export function exitCodeOf(code: string): ExitCode {
+  const row = isCode(code) ? codes[code] : null;
+  if (row === null) return exitCodes.failed;
+  if (row.http === 401 || row.http === 403) return exitCodes.refused;
+  return row.http === 504 ? exitCodes.timedOut : exitCodes.failed;
+}
+
+export const isCode = (code: string): code is Code => Object.hasOwn(codes, code);
+
+/** Anything thrown, in words for a person. */
+export function stopFrom(thrown: unknown): Stop {
+  if (thrown instanceof Stop) return thrown;
+  if (thrown instanceof Fault) {
+    return new Stop(thrown.code, thrown.code === "internal" ? explain(thrown) : sentences(thrown), {
+      hint: hintOf(thrown),
+    });
+  }
+  return new Stop("internal", `Something is wrong in this program: ${explain(thrown)}`);
+}
+
+/** Null = it is not one that ends quietly. Commander has printed its help or complaint already. */
+export function quietExitCode(thrown: unknown): ExitCode | null {
+  if (thrown instanceof Quietly) return thrown.exitCode;
+  if (!(thrown instanceof CommanderError)) return null;
+  return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+}
+
+function sentences(fault: Fault): string {
+  const text = explain(fault);
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+}
+
+const hints: Partial<Record<Code, string>> = {
+  "store-in-use": "Only one process works on a data directory: stop that one, or choose another with --data.",
+  "store-version": "Use the version of Signalbox that wrote it, or a newer one.",
+  "store-unavailable": "Look at the disk: space, permissions, mount. `signalbox doctor` checks them.",
+  "not-found": "Name the data directory with --data.",
+};
+
+const hintOf = (fault: Fault): string | null =>
+  isListening(fault) ? listenHint(fault) : (hints[fault.code] ?? null);
+
+const causeCode = (fault: Fault): unknown =>
+  fault.cause instanceof Error && "code" in fault.cause ? fault.cause.code : null;
+
+const isListening = (fault: Fault): boolean => fault.message.startsWith("cannot listen on");
+
+function listenHint(fault: Fault): string {
+  switch (causeCode(fault)) {
+    case "EADDRINUSE":
+      return "Something listens there already, perhaps another node: choose another port with --port.";
+    case "EACCES":
+      return "Ports below 1024 belong to the system: choose a higher one with --port.";
+    default:
+      return "Choose an address of this machine with --host, or in listen.host.";
+  }
+}

@@ -1,0 +1,29 @@
+import { cleanLine } from "./clean.ts";
+import type { ExitCode } from "./exit.ts";
+import { exitCodes, quietExitCode, stopFrom } from "./exit.ts";
+import { buildProgram } from "./program.ts";
+import type { Terminal } from "./terminal.ts";
+import { Output } from "./terminal.ts";
+
+/** Runs one command line (without the program's name) and answers how it ended. Never throws. */
+export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  try {
+    await buildProgram(terminal).parseAsync(args, { from: "user" });
+    return exitCodes.ok;
+  } catch (thrown) {
+    const quiet = quietExitCode(thrown);
+    if (quiet !== null) return quiet;
+    const stop = stopFrom(thrown);
+    const { code, message, hint, problems, requestId, exitCode } = stop;
+    const output = new Output(terminal, undefined);
+    if (args.includes("--json")) {
+      output.remark(JSON.stringify({ error: { code, message, problems, hint, requestId } }));
+    } else {
+      output.error(`${code}: ${cleanLine(message)}`);
+      for (const problem of problems) output.remark(`  ${cleanLine(problem)}`);
+      if (hint !== null) output.remark(`  → ${cleanLine(hint)}`);
+      if (requestId !== null) output.remark(`  request ${cleanLine(requestId)}`);
+    }
+    return exitCode;
+  }
+}
