@@ -1,9 +1,11 @@
 import type { Result } from "../base/index.ts";
 import { elapsedMs } from "../base/index.ts";
 import type { Leave } from "../dispatch/index.ts";
+import type { PolicySet } from "../policy/index.ts";
+import type { House } from "./house.ts";
 import type { Admitted, Authorised } from "./stages.ts";
 import type { Station } from "./station.ts";
-import { refused } from "./station.ts";
+import { Stop, refused } from "./station.ts";
 
 /** Is the tool well, and is there room? Bounds what runs at once, per node, principal and server. */
 export const admit: Station<Authorised, Admitted> = {
@@ -25,13 +27,35 @@ export const admit: Station<Authorised, Admitted> = {
     );
     if (!(entering instanceof Promise)) return enter(call, entering);
     const queuedAt = clock.monotonic();
-    return entering.then((result) => {
+    const policies = house.policies.current(call.principal.tenant);
+    return entering.then(async (result) => {
       call.trace.queueMs += elapsedMs(house.clock.monotonic(), queuedAt);
-      return enter(call, result);
+      const entered = enter(call, result);
+      return entered instanceof Stop ? entered : ((await changedMeanwhile(call, policies, house)) ?? entered);
     });
   },
 };
 
-function enter(call: Authorised, result: Result<Leave>): Admitted | ReturnType<typeof refused> {
+/**
+ * What was true before the wait may not be any more: the node stops, the server is down, the token was revoked. Where roles, tool
+ * or policies changed the call goes back and is judged by what is in force now.
+ */
+async function changedMeanwhile(call: Authorised, policies: PolicySet, house: House): Promise<Stop | null> {
+  const { principal, tool } = call;
+  if (house.isStopping()) return refused({ code: "shutting-down", detail: "ask another node or try again" });
+  const callable = house.registry.callable(tool);
+  if (!callable.ok) return refused(callable.refusal);
+  const who = await call.input.authenticate();
+  if (!who.ok) return refused(who.refusal);
+  const now = house.registry.toolNamed(principal.tenant, call.input.name);
+  const isSame =
+    who.value.version === principal.version &&
+    house.policies.current(principal.tenant) === policies &&
+    now?.pin === tool.pin &&
+    now.class.kind === tool.class.kind;
+  return isSame ? null : new Stop({ kind: "again" });
+}
+
+function enter(call: Authorised, result: Result<Leave>): Admitted | Stop {
   return result.ok ? Object.assign(call, { leave: result.value }) : refused(result.refusal);
 }

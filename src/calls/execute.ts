@@ -3,6 +3,7 @@ import type { Fault } from "../base/index.ts";
 import { elapsedMs, faultFrom } from "../base/index.ts";
 import { neverAborts, passedOnMeta } from "./request-meta.ts";
 import type { House } from "./house.ts";
+import { screenedProgress } from "./progress.ts";
 import type { Executed, Intended, Reply } from "./stages.ts";
 import type { Station } from "./station.ts";
 
@@ -40,7 +41,7 @@ async function once(call: Intended, house: House): Promise<{ reply: Reply; fault
       // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent, so we listen until the
       // deadline and record what became of it.
       signal: call.tool.class.kind === "read" ? call.input.signal : neverAborts,
-      onProgress: call.input.onProgress,
+      onProgress: screenedProgress(call, house),
       mayDispatch: call.mayDispatch,
     });
     switch (answer.kind) {
@@ -51,7 +52,7 @@ async function once(call: Intended, house: House): Promise<{ reply: Reply; fault
           reply: {
             kind: "failed",
             code: "upstream-rejected",
-            detail: `${call.tool.server.name} rejected the request: ${answer.error.message.slice(0, 500)}`,
+            detail: `${call.tool.server.name} rejected the request: ${answer.error.message}`,
             evidence: { rpcCode: answer.error.code },
           },
           fault: null,
@@ -62,7 +63,7 @@ async function once(call: Intended, house: House): Promise<{ reply: Reply; fault
     }
   } catch (thrown) {
     const fault = faultFrom(thrown, `calling ${call.tool.id}`);
-    return { reply: fromFault(fault), fault };
+    return { reply: wasWithdrawn(call, fault) ? withdrawn : fromFault(fault), fault };
   }
 }
 
@@ -87,6 +88,17 @@ function fromError(code: number, message: string): Reply {
   };
   return { kind: "answered", raw: JSON.stringify(value), value, isError: true };
 }
+
+const withdrawn: Reply = {
+  kind: "failed",
+  code: "cancelled",
+  detail: "withdrawn before it was sent",
+  evidence: {},
+};
+
+/** `mayDispatch` says no without a reason; when the caller has gone, that is the reason. */
+const wasWithdrawn = (call: Intended, fault: Fault): boolean =>
+  fault.code === "deadline-before-dispatch" && fault.effect === "none" && call.input.signal.aborted;
 
 function fromFault(fault: Fault): Reply {
   const detail = fault.code === "internal" ? codes.internal.text : fault.message;

@@ -11,6 +11,7 @@ import type { Vault } from "../vault/index.ts";
 import type { CallAnswer } from "./call.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { StoreClock } from "./store-clock.ts";
+import type { Unsettled } from "./unsettled.ts";
 import type { Validators } from "./validators.ts";
 
 /** The other rooms as the stations see them, and the little that calls share among themselves. */
@@ -33,6 +34,8 @@ export interface House {
   readonly retryBudget: RetryBudget;
   /** Repeat-safe calls this node drives right now; a second arrival joins the first one's answer. */
   readonly underWay: Map<CallId, Promise<CallAnswer>>;
+  /** Calls whose end could not be written yet. */
+  readonly unsettled: Unsettled;
   readonly isStopping: () => boolean;
   /** About `ms`, with jitter of half of it. */
   readonly pause: (ms: number) => Promise<void>;

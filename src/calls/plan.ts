@@ -8,6 +8,7 @@ import {
   keyKeptMs,
   keyPlace,
   newRun,
+  ownerOf,
   readClaim,
   readRun,
   stepDigest,
@@ -56,8 +57,9 @@ interface OnRecord {
 
 function planned(call: Authenticated, house: House, tool: Tool, found: OnRecord): Planned {
   const argumentsText = canonicalJson(call.input.arguments);
-  // An erased record leaves no salt, so nothing can be compared any more; `recall` says so before the digest is used.
-  const argumentsCommitment = commitment(found.salt ?? new Uint8Array(0), argumentsText);
+  // An erased record leaves no salt, so nothing can be compared any more, and `recall` says so. What the refusal leaves in ledger
+  // and log is salted all the same: nobody can guess arguments from it.
+  const argumentsCommitment = commitment(found.salt ?? house.random.bytes(16), argumentsText);
   return Object.assign(call, {
     ...found,
     tool,
@@ -85,24 +87,23 @@ async function named(principal: Principal, names: RepeatNames, house: House): Pr
   if (!run.ok) return run;
   const place =
     names.key !== null
-      ? keyPlace(principal.id, names.key)
+      ? keyPlace(ownerOf(principal), names.key)
       : run.value !== null && names.step !== null
         ? stepPlace(run.value.record.run, names.step)
         : null;
   if (place === null) return ok({ run: run.value, repeat: null, salt: house.random.bytes(16) });
   const now = await house.store.now();
   const found = await readClaim(house.store, principal.tenant, place);
-  const binds =
-    found !== null && !(found.state === "released" || (found.state === "final" && isExpired(found, now)));
+  // An open one counts however old it is: its call still has to end.
+  const isPast = found !== null && found.state !== "open" && isExpired(found, now);
   const repeat: Repeat = {
     place,
     expiresAt: names.key === null ? null : plusMs(now, keyKeptMs),
     found,
-    binds,
+    isPast,
   };
   // A released step may only be entered again with the same digest, so its salt is needed too.
-  const isFresh = found === null || isExpired(found, now);
-  const salt = isFresh ? house.random.bytes(16) : await saltOf(found, house);
+  const salt = found === null || isPast ? house.random.bytes(16) : await saltOf(found, house);
   return ok({ run: run.value, repeat, salt });
 }
 

@@ -13,12 +13,10 @@ export const recall: Station<Planned, Planned> = {
   name: "recall",
   visit(call, house) {
     const { repeat } = call;
-    if (repeat === null || repeat.found === null) return call;
+    if (repeat === null || repeat.found === null || repeat.isPast) return call;
     if (call.salt === null)
       return refused({ code: "erased", detail: "its arguments cannot be compared any more" });
-    const { found, binds } = repeat;
-    // A new salt was drawn for a claim past its time, so its digest says nothing.
-    if (!binds && found.state === "final") return call;
+    const { found } = repeat;
     if (found.stepDigest !== call.stepDigest) {
       return refused({
         code: "step-mismatch",
@@ -39,7 +37,10 @@ export const recall: Station<Planned, Planned> = {
 
 async function join(claim: Claim, house: House): Promise<Stop> {
   const underWay = house.underWay.get(claim.call);
-  if (underWay !== undefined) return new Stop({ kind: "recalled", answer: await underWay });
+  const answer = await underWay;
+  // That its own caller withdrew it, and nothing was sent, is no answer for this one: it enters again by itself.
+  const isWithdrawn = answer?.kind === "refused" && answer.refusal.code === "cancelled";
+  if (answer !== undefined && !isWithdrawn) return new Stop({ kind: "recalled", answer });
   // It may have ended between our reading of the claim and now; then going round once more finds the record.
   return new Stop({ kind: "again" });
 }

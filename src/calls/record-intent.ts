@@ -1,10 +1,10 @@
 import { canonicalJson, elapsedMs, invariant } from "../base/index.ts";
 import type { OpenCall } from "../ledger/index.ts";
-import { claim, intentDigest, openCall } from "../ledger/index.ts";
+import { claim, identicalOpenCall, intentDigest, openCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { entryId, principalIds } from "./entries.ts";
 import type { House } from "./house.ts";
-import { storeRefusal } from "./store-refusal.ts";
+import { isStoreFault, storeRefusal } from "./store-refusal.ts";
 import type { Admitted, Intended } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
@@ -49,7 +49,8 @@ async function durably(
   invariant(call.salt !== null, "recall stops a call whose record was erased");
   const intent = entryId(call.id, 0);
   try {
-    const writes = [openCall(await openCallOf(call, house, dispatchBy.at)), ...claimWrites(call)];
+    const open = await openCallOf(call, house, dispatchBy.at);
+    const writes = [openCall(open), ...claimWrites(call)];
     const { verdict } = await writeEntry(
       house,
       call,
@@ -66,10 +67,14 @@ async function durably(
     );
     if (verdict.verdict === "guard-failed") {
       // 0 is the entry, 1 the open call; what follows is the claim and the run, which somebody else was faster to make.
-      return verdict.index > 1 ? new Stop({ kind: "again" }) : identical(call);
+      return verdict.index > 1 ? new Stop({ kind: "again" }) : await identical(call, open, house);
     }
   } catch (thrown) {
-    return refused(storeRefusal(thrown));
+    const refusal = storeRefusal(thrown);
+    // It may stand all the same; then it ended here, with nothing sent.
+    if (isStoreFault(thrown) && thrown.effect === "unknown")
+      house.unsettled.add(call.id, { kind: "failed", code: refusal.code });
+    return refused(refusal);
   }
   if (call.repeat !== null) house.underWay.set(call.id, call.whole());
   return Object.assign(call, {
@@ -124,9 +129,12 @@ export function claimWrites(call: Admitted): Write[] {
   return writes;
 }
 
-const identical = (call: Admitted): Stop =>
-  refused({
+async function identical(call: Admitted, { tenant, principal, same }: OpenCall, house: House): Promise<Stop> {
+  const other = same === null ? null : await identicalOpenCall(house.store, tenant, principal, same);
+  if (other === null) return new Stop({ kind: "again" }); // it has ended meanwhile
+  return refused({
     code: "identical-call-open",
-    detail: `name a run and step, or a key, to make repeats of ${call.tool.exposedName} safe`,
-    evidence: { tool: call.tool.id },
+    detail: `see call ${other.call}; name a run and step, or a key, to make repeats of ${call.tool.exposedName} safe`,
+    evidence: { tool: call.tool.id, call: other.call, state: other.state },
   });
+}

@@ -25,8 +25,14 @@ export const recordOutcome: Station<Screened, Recorded> = {
     const id = entryId(call.id, call.intent === null ? 0 : 1);
     invariant(call.salt !== null, "recall stops a call whose record was erased");
     const commitments: Record<string, string> = { arguments: call.argumentsCommitment };
-    if (call.reply.kind === "answered") commitments["raw"] = committed(call.salt, call.reply.raw);
-    if (call.seen !== null) commitments["result"] = committed(call.salt, call.seen);
+    const raw = call.reply.kind === "answered" ? call.reply.raw : null;
+    const commitmentToRaw = raw === null ? null : committed(call.salt, raw);
+    if (commitmentToRaw !== null) commitments["raw"] = commitmentToRaw;
+    if (call.seen !== null) {
+      // Nearly always the caller sees what came, and the same bytes under the same salt have the same commitment.
+      commitments["result"] =
+        call.seen === raw && commitmentToRaw !== null ? commitmentToRaw : committed(call.salt, call.seen);
+    }
     try {
       const { verdict, receipt } = await writeEntry(
         house,
@@ -38,7 +44,9 @@ export const recordOutcome: Station<Screened, Recorded> = {
       if (verdict.verdict === "guard-failed") return lostRace(call, house);
       return Object.assign(call, { outcome, answer: answerOf(call, receipt) });
     } catch (thrown) {
-      return Object.assign(call, { outcome, answer: notRecorded(thrown) });
+      const answer = notRecorded(thrown);
+      if (call.intent !== null) house.unsettled.add(call.id, outcome.kind === "failed" ? outcome : notKnown);
+      return Object.assign(call, { outcome, answer });
     }
   },
 };
@@ -108,7 +116,9 @@ function lostRace(call: Screened, house: House): Stop | Recorded {
   });
 }
 
-/** Nothing is acknowledged before it is durable: the result stays here, and the open call will be found `unknown`. */
+const notKnown: Outcome = { kind: "unknown", code: "outcome-not-recorded" };
+
+/** Nothing is acknowledged before it is durable: the result stays here, and the open call becomes `unknown`. */
 function notRecorded(thrown: unknown): CallAnswer {
   if (!(thrown instanceof Fault)) throw thrown; // a bug of ours is not the disk's
   const fault = thrown;

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/index.ts";
-import type { OpenCall } from "../ledger/index.ts";
-import { entryWrite, markUnknown, openCallsOfNode, settleClaim } from "../ledger/index.ts";
+import type { OpenCall, Outcome } from "../ledger/index.ts";
+import { closeCall, entryWrite, markUnknown, openCallsOfNode, settleClaim } from "../ledger/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
 import { entryId } from "./entries.ts";
@@ -28,7 +28,11 @@ export async function recoverCalls(options: RecoveryOptions): Promise<number> {
       ...(after === undefined ? {} : { after }),
     });
     for (const open of page) {
-      if (open.state === "dispatched" && open.fence < options.node.fence && (await settle(open, options)))
+      if (
+        open.state === "dispatched" &&
+        open.fence < options.node.fence &&
+        (await settleOpen(open, lost, options))
+      )
         recovered++;
     }
     after = page.at(-1)?.call;
@@ -36,10 +40,16 @@ export async function recoverCalls(options: RecoveryOptions): Promise<number> {
   }
 }
 
-async function settle(open: OpenCall, { clock, store, ledger }: RecoveryOptions): Promise<boolean> {
+const lost: Outcome = { kind: "unknown", code: "upstream-lost" };
+
+/** Writes down how a dispatched call ended that nobody drives any more. False when somebody else did, or its intent is gone. */
+export async function settleOpen(
+  open: OpenCall,
+  outcome: Outcome,
+  { clock, store, ledger }: Pick<RecoveryOptions, "clock" | "store" | "ledger">,
+): Promise<boolean> {
   const intent = await ledger.entry(open.tenant, open.intentEntry);
   if (intent === null) return false; // the ledger has lost an entry; `audit verify` names it
-  const outcome = { kind: "unknown", code: "upstream-lost" } as const;
   const id = entryId(open.call, 1);
   const entry = {
     ...intent.entry,
@@ -51,7 +61,7 @@ async function settle(open: OpenCall, { clock, store, ledger }: RecoveryOptions)
   };
   const writes: Write[] = [
     entryWrite(entry, null).write,
-    markUnknown(open.call, { node: open.node, fence: open.fence }),
+    outcome.kind === "unknown" ? markUnknown(open.call, open) : closeCall(open.call, open),
   ];
   if (open.claim !== null) writes.push(settleClaim(open.tenant, open.claim, open.call, outcome.kind, id));
   const verdict = await store.commit(writes);

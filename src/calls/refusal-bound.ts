@@ -57,6 +57,11 @@ export class RefusalBound {
     return summaries;
   }
 
+  /** A summary that could not be written is counted again, in the window that is open now. */
+  giveBack({ principal, refusals }: RefusalSummary): void {
+    (this.windows.get(principal.id) ?? this.open(principal)).counted += refusals;
+  }
+
   private open(principal: Principal): Window {
     const window: Window = { principal, openedAt: this.clock.monotonic(), written: 0, counted: 0 };
     this.windows.set(principal.id, window);

@@ -3,7 +3,14 @@ import { elapsedMs, msOf, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { CallId, Entry, EntryId, Ledger, OpenCall, Outcome } from "../ledger/index.ts";
-import { entryWrite, readOpenCall, resettleClaim, resolveCall, sealPayload } from "../ledger/index.ts";
+import {
+  entryWrite,
+  readClaim,
+  readOpenCall,
+  resettleClaim,
+  resolveCall,
+  sealPayload,
+} from "../ledger/index.ts";
 import type { Change, Store } from "../store/index.ts";
 import { entryId, principalIds } from "./entries.ts";
 
@@ -55,7 +62,7 @@ async function change(
   open: OpenCall,
   resolution: Resolution,
   reason: string,
-  { clock, keys, ledger }: ResolveOptions,
+  { clock, store, keys, ledger }: ResolveOptions,
 ): Promise<Change<{ readonly entry: EntryId }>> {
   const at = clock.wall();
   const id = entryId(open.call, 2);
@@ -87,11 +94,14 @@ async function change(
   const scope = `day/${actor.tenant}/${actor.id}/${new Date(msOf(at)).toISOString().slice(0, 10)}`;
   const sealed = sealPayload(keys, await keys.scopeKey(scope), id, { note: { resolution, reason } });
   const settled = resolution === "done" ? "final" : "released";
+  // A key is kept for a day: by now it may be gone, or another call's.
+  const claim = open.claim === null ? null : await readClaim(store, open.tenant, open.claim);
+  const place = claim?.call === open.call ? claim.place : null;
   return {
     writes: [
       entryWrite(entry, sealed).write,
       resolveCall(open.call),
-      ...(open.claim === null ? [] : [resettleClaim(open.tenant, open.claim, open.call, settled, id)]),
+      ...(place === null ? [] : [resettleClaim(open.tenant, place, open.call, settled, id)]),
     ],
     value: { entry: id },
     applied: () => ledger.noted(open.tenant),

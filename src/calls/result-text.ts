@@ -25,6 +25,22 @@ function intoObject(objectText: string, member: string): string {
   return `${objectText.slice(0, end)}${isEmpty ? "" : ","}${member}${objectText.slice(end)}`;
 }
 
+/**
+ * Without `_meta` keys of ours that the server sent: only we give receipts, and a refusal of ours means that nothing was done,
+ * which a server must not be able to make a caller believe. A result without such keys stays as it is, byte for byte.
+ */
+export function withoutOurKeys(resultText: string, value: Readonly<Record<string, unknown>>): string {
+  const meta = value["_meta"];
+  if (typeof meta !== "object" || meta === null || !Object.keys(meta).some(isOurs)) return resultText;
+  const kept = Object.fromEntries(Object.entries(meta).filter(([key]) => !isOurs(key)));
+  const span = memberSpan(resultText, "_meta");
+  // Two members of that name: which one counts depends on the reader, so it is written anew.
+  if (span === null) return JSON.stringify({ ...value, _meta: kept });
+  return resultText.slice(0, span[0]) + JSON.stringify(kept) + resultText.slice(span[1]);
+}
+
+const isOurs = (key: string): boolean => key.startsWith("dev.signalbox/");
+
 /** What the caller sees instead of a result that is withheld: a tool result that says so, in the words of the code. */
 export function withheldText(code: Code, detail: string): string {
   const row = codes[code];

@@ -1,8 +1,11 @@
-import { removeKnownSecretsFromJson } from "../screening/index.ts";
+import { removeKnownSecrets, removeKnownSecretsFromJson } from "../screening/index.ts";
 import type { House } from "./house.ts";
-import { withheldText } from "./result-text.ts";
+import { withheldText, withoutOurKeys } from "./result-text.ts";
 import type { Executed, Reply, Screened } from "./stages.ts";
 import type { Station } from "./station.ts";
+
+/** A server's own words about a failure; longer ones help nobody. */
+const detailCharsMax = 1_000;
 
 /**
  * What of the answer may the caller see? Cannot refuse any more, only withhold: an answer that breaks the tool's own output
@@ -11,11 +14,20 @@ import type { Station } from "./station.ts";
 export const screen: Station<Executed, Screened> = {
   name: "screen",
   visit(call, house) {
-    return Object.assign(call, { seen: seenOf(call, call.reply, house) });
+    const secrets = house.vault.knownSecrets(call.principal.tenant);
+    const reply = withoutSecrets(call.reply, secrets);
+    const text = textOf(call, reply, house);
+    return Object.assign(call, { reply, seen: text === null ? null : cleaned(text, secrets) });
   },
 };
 
-function seenOf(call: Executed, reply: Reply, house: House): string | null {
+/** What goes wrong is told in words that can come from the server; `evidence` is sealed with the record. */
+function withoutSecrets(reply: Reply, secrets: readonly string[]): Reply {
+  if (reply.kind === "answered") return reply;
+  return { ...reply, detail: removeKnownSecrets(reply.detail, secrets).text.slice(0, detailCharsMax) };
+}
+
+function textOf(call: Executed, reply: Reply, house: House): string | null {
   switch (reply.kind) {
     case "failed":
     case "unknown":
@@ -24,21 +36,23 @@ function seenOf(call: Executed, reply: Reply, house: House): string | null {
       return withheldText(reply.code, reply.detail);
     case "answered": {
       const violation = outputViolation(call, reply, house);
-      if (violation !== null) {
-        house.registry.reportToolHealth(call.tool, {
-          state: "degraded",
-          since: house.clock.wall(),
-          cause: "correctness",
-          reason: `its result broke its own output schema: ${violation}`,
-        });
-        return withheldText("result-invalid", violation);
-      }
-      const { text } = removeKnownSecretsFromJson(reply.raw, house.vault.knownSecrets(call.principal.tenant));
-      return text.startsWith("{") || text === reply.raw
-        ? text
-        : withheldText("result-invalid", "all of it was a credential");
+      if (violation === null) return withoutOurKeys(reply.raw, reply.value);
+      house.registry.reportToolHealth(call.tool, {
+        state: "degraded",
+        since: house.clock.wall(),
+        cause: "correctness",
+        reason: `its result broke its own output schema: ${violation}`,
+      });
+      return withheldText("result-invalid", violation);
     }
   }
+}
+
+function cleaned(text: string, secrets: readonly string[]): string {
+  const clean = removeKnownSecretsFromJson(text, secrets).text;
+  return clean === text || clean.trimStart().startsWith("{")
+    ? clean
+    : withheldText("result-invalid", "all of it was a credential");
 }
 
 function outputViolation(

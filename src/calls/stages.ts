@@ -78,10 +78,10 @@ export interface NamedRun {
 export interface Repeat {
   readonly place: ClaimPlace;
   readonly expiresAt: StoreMs | null; // null = as long as the run
-  /** null = nothing on record. Also an expired or released claim, which a new call may replace. */
+  /** null = nothing on record. Also a claim that is past its time or released, which a new call may replace. */
   readonly found: Claim | null;
-  /** The found claim counts: it is open or final and not past its time. */
-  readonly binds: boolean;
+  /** The found claim has ended and outlived its time: it says nothing any more, and the new call has a salt of its own. */
+  readonly isPast: boolean;
 }
 
 /**

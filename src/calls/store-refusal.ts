@@ -1,11 +1,21 @@
-import type { Refusal } from "../../contract/index.ts";
+import type { Code, Refusal } from "../../contract/index.ts";
 import { Fault, explain } from "../base/index.ts";
 
-/** The ledger could not be written before anything happened: a refusal without effect. Throws on what is no Fault. */
+const ofStore: ReadonlySet<Code> = new Set([
+  "store-busy",
+  "store-unavailable",
+  "lease-lost",
+  "shutting-down",
+]);
+
+export const isStoreFault = (thrown: unknown): thrown is Fault =>
+  thrown instanceof Fault && ofStore.has(thrown.code);
+
+/** The ledger could not be read or written before anything happened: a refusal without effect. Throws on what is no Fault. */
 export function storeRefusal(thrown: unknown): Refusal {
   if (!(thrown instanceof Fault)) throw thrown; // a bug of ours is not the disk's
   const fault = thrown;
-  const code = fault.code === "store-busy" || fault.code === "lease-lost" ? fault.code : "ledger-unavailable";
+  const code = isStoreFault(fault) && fault.code !== "store-unavailable" ? fault.code : "ledger-unavailable";
   return {
     code,
     detail: "nothing was sent to the tool",

@@ -5,10 +5,15 @@ import { invariant } from "../base/index.ts";
  * they equal `canonicalJson`.
  */
 export function quote(value: string): string {
+  // Ids, digests and names, which is nearly all of it: a sixth of what a general serialiser takes, twenty-five times per entry.
+  if (needsNoEscape.test(value)) return `"${value}"`;
   // The edge refuses lone surrogates; one that got here has no canonical form, and must not be digested as an escape.
   invariant(value.isWellFormed(), "a string with a lone surrogate has no canonical form");
   return JSON.stringify(value);
 }
+
+/** Printable ASCII without quote and backslash: RFC 8785 writes it as it is. */
+const needsNoEscape = /^[ !#-[\]-~]*$/;
 
 export const quoteOrNull = (value: string | null): string => (value === null ? "null" : quote(value));
 

@@ -1,6 +1,6 @@
 import type { Sha256Hex, StoreMs } from "../base/index.ts";
 import { msOf, storeMs } from "../base/index.ts";
-import type { PrincipalId, TenantId } from "../identity/index.ts";
+import type { TenantId } from "../identity/index.ts";
 import type { RowOf, Store, Write } from "../store/index.ts";
 import { insert, remove, update } from "../store/index.ts";
 import type { CallId, EntryId, Outcome, RunId } from "./shapes.ts";
@@ -13,8 +13,9 @@ export interface ClaimPlace {
 }
 
 export const stepPlace = (run: RunId, step: string): ClaimPlace => ({ scope: `run:${run}`, name: step });
-export const keyPlace = (principal: PrincipalId, key: string): ClaimPlace => ({
-  scope: `key:${principal}`,
+/** `owner` is the principal with its whole chain, from `ownerOf`. */
+export const keyPlace = (owner: string, key: string): ClaimPlace => ({
+  scope: `key:${owner}`,
   name: key,
 });
 

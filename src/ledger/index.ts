@@ -53,6 +53,6 @@ export {
   resolveCall,
 } from "./open-calls.ts";
 export type { Holder, OpenCall, OpenCallState } from "./open-calls.ts";
-export { attemptIsCurrent, listRuns, newRun, raiseAttempt, readRun } from "./run-records.ts";
+export { attemptIsCurrent, listRuns, newRun, ownerOf, raiseAttempt, readRun } from "./run-records.ts";
 export type { RunRecord, RunState } from "./run-records.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

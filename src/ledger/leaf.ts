@@ -12,8 +12,10 @@ export function entryWrite(
   entry: Entry,
   sealed: SealedPayload | null,
 ): { readonly write: Write; readonly leafHash: Uint8Array } {
-  const leaf = leafText(entry);
-  const leafHash = leafHashOf(leaf);
+  // Hashing makes the text one piece, and a slice of it is one piece too: the store would otherwise join it a second time.
+  const hashed = `\u0000${leafText(entry)}`;
+  const leafHash = hash("sha256", hashed, "buffer");
+  const leaf = hashed.slice(1);
   return {
     leafHash,
     write: append(entryTable, {

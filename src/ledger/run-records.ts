@@ -41,9 +41,18 @@ export function newRun(
   };
   return {
     run,
-    write: insert(runTable, { ...run, chain: JSON.stringify(run.chain), createdAt: msOf(createdAt) }),
+    write: insert(runTable, {
+      ...run,
+      owner: ownerOf(owner),
+      chain: JSON.stringify(run.chain),
+      createdAt: msOf(createdAt),
+    }),
   };
 }
+
+/** The actor and on whose behalf it acts, as one name: for somebody else it is another owner, whose records it must not see. */
+export const ownerOf = ({ id, chain }: Pick<Principal, "id" | "chain">): string =>
+  [id, ...chain.map((identity) => identity.id)].join(" ");
 
 /** An explicit attach. Fails when somebody attached meanwhile. */
 export const raiseAttempt = (run: RunRecord): Write =>
@@ -55,9 +64,9 @@ export const attemptIsCurrent = (run: RunRecord): Write =>
 
 type Reader = Pick<Store, "get" | "list">;
 
-/** Only under the owner's own id: another principal's run looks like a missing one. */
+/** Only under the owner's own id and chain: another principal's run looks like a missing one. */
 export async function readRun(store: Reader, owner: Principal, name: string): Promise<RunRecord | null> {
-  const row = await store.get(runTable, { tenant: owner.tenant, owner: owner.id, name });
+  const row = await store.get(runTable, { tenant: owner.tenant, owner: ownerOf(owner), name });
   return row === null ? null : runOf(row);
 }
 
@@ -76,13 +85,13 @@ export async function listRuns(
   return rows.map(runOf);
 }
 
-const keyOf = (run: RunRecord) => ({ tenant: run.tenant, owner: run.owner, name: run.name });
+const keyOf = (run: RunRecord) => ({ tenant: run.tenant, owner: run.chain.join(" "), name: run.name });
 
 // The casts name what `newRun` wrote: the store gives back what it was given.
 const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
   run: row.run as RunId,
   tenant: row.tenant as TenantId,
-  owner: row.owner as PrincipalId,
+  owner: row.owner.split(" ", 1)[0] as PrincipalId,
   name: row.name,
   chain: JSON.parse(row.chain) as PrincipalId[],
   attempt: row.attempt,

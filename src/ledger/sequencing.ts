@@ -81,6 +81,9 @@ export class Sequencing {
     this.round?.();
     this.sweep?.();
     await this.running;
+    // Whoever pauses after a failed batch is tried once more: after this nobody will, until the next start.
+    const now = this.clock.monotonic();
+    for (const waiting of this.waiting.values()) waiting.notBefore = now;
     await this.runRound();
   }
 

@@ -117,7 +117,7 @@ export const runTable = keyedTable({
   indexes: { tenant: ["tenant", "run"] },
   columns: {
     tenant: text,
-    owner: text,
+    owner: text, // the owner and its whole chain, with spaces between
     name: text,
     run: text,
     chain: text, // JSON array of principal ids: the owner's whole chain at creation

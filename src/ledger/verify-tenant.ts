@@ -10,7 +10,7 @@ import { entryOfLeaf, leafHashOf } from "./leaf.ts";
 import { Frontier } from "./merkle.ts";
 import type { VerifierKey } from "./note.ts";
 import type { OpenedPayload, SealedPayload } from "./payload.ts";
-import type { Entry, EntryId } from "./shapes.ts";
+import type { Entry, EntryId, Payload } from "./shapes.ts";
 import type { EntryRow, SequenceRow } from "./tables.ts";
 import { entryTable, headTable, sequenceTable } from "./tables.ts";
 import { TileCheck } from "./tile-check.ts";
@@ -222,16 +222,34 @@ export class TenantWalk {
       this.payloads.erased++;
       return;
     }
-    const salt = Buffer.from(opened.payload.salt ?? "", "base64");
+    const salt = await this.saltOf(opened.payload, entry);
     for (const name of ["arguments", "result"] as const) {
       const bytes = opened.payload[name];
       const committed = entry.commitments[name];
-      if (bytes === undefined || committed === undefined) continue;
+      if (bytes === undefined || committed === undefined || salt === null) continue;
       if (commitment(salt, bytes) !== committed) {
         throw found("payload", position, row.id, `its ${name} are not what was committed to`);
       }
     }
     this.payloads.opened++;
+  }
+
+  /** An outcome's salt stands in the payload of its intent. Null when that was erased, or does not open: its own row says so. */
+  private async saltOf(own: Payload, { after }: Entry): Promise<Buffer | null> {
+    if (own.salt !== undefined) return Buffer.from(own.salt, "base64");
+    if (after === null) return Buffer.alloc(0); // nothing it can have committed with
+    const row = await this.read.getLogged(entryTable, after);
+    if (row === null || row.payload === null || row.payloadScope === null || this.openPayload === null)
+      return null;
+    try {
+      const sealed = { bytes: row.payload, scope: row.payloadScope };
+      const opened = await this.openPayload(row.id as EntryId, sealed);
+      return opened.erased || opened.payload.salt === undefined
+        ? null
+        : Buffer.from(opened.payload.salt, "base64");
+    } catch {
+      return null;
+    }
   }
 
   /** Unsigned records that receipts and the sequencer rely on. */

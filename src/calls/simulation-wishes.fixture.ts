@@ -1,0 +1,61 @@
+import { metaKeys } from "../../contract/index.ts";
+import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
+import type { Dice, SimulatedTool } from "./simulation-node.fixture.ts";
+import { tenants, toolClasses } from "./simulation-node.fixture.ts";
+
+/** One thing an agent wants done, however often it asks: a step, a key, or a bare call. */
+export interface Wish {
+  readonly principal: Principal;
+  readonly tool: SimulatedTool;
+  /** In the arguments, so that it can be found again in what was sent and in the ledger. */
+  readonly label: string;
+  readonly meta: Readonly<Record<string, unknown>>;
+  readonly isNamed: boolean;
+  /** How often bytes may leave for it: once, and once more for each retry a person allowed and each time its key expired. */
+  allowed: number;
+  /** Texts of results that were given for it; a step has only one. */
+  readonly texts: Set<string>;
+}
+
+const who = (id: string, tenant: TenantId, chain: Principal["chain"] = []): Principal => ({
+  id: id as PrincipalId,
+  kind: id.startsWith("person/") ? "person" : "agent",
+  name: id,
+  roles: [],
+  tenant,
+  chain,
+  version: `${id} for ${chain.length}`,
+});
+
+export const personOf = (tenant: TenantId): Principal => who("person/p", tenant);
+
+/** Two agents of one tenant, one of them also on behalf of a person, and one of another tenant: all use the same names. */
+const agents: readonly Principal[] = [
+  who("agent/a0", tenants[0]),
+  who("agent/a1", tenants[0]),
+  who("agent/a1", tenants[0], [personOf(tenants[0])]),
+  who("agent/a2", tenants[1]),
+];
+
+export function newWish(dice: Dice, wishes: ReadonlyMap<string, Wish>): Wish {
+  const principal = dice.pick(agents);
+  // Each counts for itself, so that the names of one are the names of all.
+  const own = [...wishes.values()].filter((wish) => wish.principal === principal).length;
+  const named = dice.below(10);
+  return {
+    principal,
+    tool: dice.pick(Object.keys(toolClasses) as SimulatedTool[]),
+    label: `${dice.chance(10) ? "denied " : ""}${wishes.size}`,
+    meta: metaOf(dice, named, own),
+    isNamed: named < 8,
+    allowed: 1,
+    texts: new Set(),
+  };
+}
+
+function metaOf(dice: Dice, named: number, own: number): Record<string, unknown> {
+  const run = { [metaKeys.run]: `r${dice.below(3)}` };
+  if (named < 5) return { ...run, [metaKeys.step]: `s${own}` };
+  if (named < 8) return { ...(dice.chance(30) ? run : {}), [metaKeys.key]: `k${own}` };
+  return named < 9 ? run : {};
+}

@@ -1,0 +1,363 @@
+import { metaKeys } from "../../contract/index.ts";
+import { ManualClock, msOf, ok, plusMs, seededRandom } from "../base/index.ts";
+import { listOpenCalls } from "../ledger/index.ts";
+import type { OpenCall } from "../ledger/index.ts";
+import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
+import type { CallAnswer } from "./call.ts";
+import { resolutions, resolveUnknown } from "./resolve.ts";
+import type { ResolveOptions } from "./resolve.ts";
+import { checkAnswer, checkEverything } from "./simulation-check.fixture.ts";
+import {
+  Dice,
+  SimulatedNode,
+  SimulatedServers,
+  dispatchWindowMs,
+  leaseMs,
+  tables,
+  tenants,
+} from "./simulation-node.fixture.ts";
+import type { Sent } from "./simulation-node.fixture.ts";
+import type { Wish } from "./simulation-wishes.fixture.ts";
+import { newWish, personOf } from "./simulation-wishes.fixture.ts";
+
+/** What the world has seen, for the model to judge. */
+export interface Seen {
+  readonly wishes: Map<string, Wish>;
+  readonly problems: string[];
+  answers: number;
+  results: number;
+  crashes: number;
+  resolved: number;
+  lost: number;
+}
+
+/** What happens in one life, one thing after another. */
+const ticks = 60;
+
+/** Plays one seed from an empty database to a healed one, and says what was wrong: nothing, if all promises hold. */
+export async function simulate(seed: number): Promise<Seen & { readonly sent: readonly Sent[] }> {
+  const simulation = new Simulation(seed);
+  await simulation.play();
+  return { ...simulation.seen, sent: simulation.servers.sent };
+}
+
+class Simulation {
+  readonly clock = new ManualClock();
+  readonly database = new MemoryDatabase(tables);
+  readonly seen: Seen = {
+    wishes: new Map(),
+    problems: [],
+    answers: 0,
+    results: 0,
+    crashes: 0,
+    resolved: 0,
+    lost: 0,
+  };
+  readonly servers: SimulatedServers;
+  private readonly dice: Dice;
+  private readonly seed: number;
+  private readonly reader: ReturnType<typeof openMemoryStore>;
+  /** Paused processes that come back, or wild clocks; both at once would break what the design promises of a retry. */
+  private readonly hasZombies: boolean;
+  /** Nothing dies, and all the more often the disk is full. */
+  private readonly isCalm: boolean;
+  private readonly zombies: SimulatedNode[] = [];
+  private node: SimulatedNode | null = null;
+  private readonly pending = new Set<Promise<void>>();
+  private boots = 0;
+
+  constructor(seed: number) {
+    this.seed = seed;
+    this.dice = new Dice(seededRandom(`dice ${seed}`));
+    this.hasZombies = this.dice.chance(50);
+    this.isCalm = this.dice.chance(30);
+    this.servers = new SimulatedServers(this.clock, this.dice);
+    this.servers.onSent = (sent) => this.countSent(sent);
+    this.reader = openMemoryStore({ tables, clock: this.clock, database: this.database });
+  }
+
+  async play(): Promise<void> {
+    await this.reader.start();
+    for (let tick = 0; tick < ticks; tick++) {
+      if (this.node !== null && this.dice.chance(30) && (await this.node.hasDeadStore())) this.crash();
+      if (this.node === null || this.node.isDead) await this.boot(true);
+      await this.happen();
+      for (let i = this.dice.below(4); i >= 0; i--) await this.pass(this.dice.below(60));
+    }
+    await this.heal();
+    await checkEverything(this.seen, this.servers.sent, this.reader, this.node as SimulatedNode);
+    await this.resolveAll();
+    for (const node of [this.node as SimulatedNode, ...this.zombies]) node.crash();
+  }
+
+  private async happen(): Promise<void> {
+    const { dice } = this;
+    const what = dice.below(100);
+    if (what < 45) this.ask(this.wish());
+    else if (what < 60) this.askAgain();
+    else if (what < 68) this.askAtOnce();
+    else if (what < 78) await this.resolve();
+    else if (what < 80) await this.pass(dice.below(30_000));
+    else if (this.isCalm) return;
+    else if (what < 84) this.crash();
+    else if (what < 88 && this.hasZombies) await this.takeOver();
+    else if (what < 90) await this.stopNode();
+    else if (what < 91 && !this.hasZombies) await this.nextDay();
+  }
+
+  private wish(): Wish {
+    const wish = newWish(this.dice, this.seen.wishes);
+    this.seen.wishes.set(wish.label, wish);
+    return wish;
+  }
+
+  private askAgain(): void {
+    const known = [...this.seen.wishes.values()];
+    const wish = known.at(-1 - this.dice.below(12));
+    if (wish === undefined) return;
+    this.ask(wish);
+    // What is on record for other arguments must never be given, nor anything sent.
+    if (wish.texts.size > 0 && wish.isNamed && this.dice.chance(30)) this.ask({ ...wish, label: "other" });
+  }
+
+  private askAtOnce(): void {
+    const wish = this.wish();
+    for (let i = 2 + this.dice.below(3); i > 0; i--) this.ask(wish);
+  }
+
+  private ask(wish: Wish): void {
+    const work = this.call(wish);
+    this.pending.add(work);
+    void work.finally(() => this.pending.delete(work));
+  }
+
+  private async call(wish: Wish): Promise<void> {
+    const { clock, dice, seen } = this;
+    const node = dice.chance(20) ? (this.zombies.at(-1) ?? this.node) : this.node;
+    if (node === null || node.line === null || node.isDead) return;
+    const caller = new AbortController();
+    if (dice.chance(15)) clock.after(dice.below(300), () => caller.abort());
+    const answer = await node.whileAlive(
+      node.line.call({
+        requestId: "req",
+        authenticate: () => ok(wish.principal),
+        method: "tools/call",
+        name: `sim__${wish.tool}`,
+        arguments: { label: wish.label },
+        meta: wish.meta,
+        deadline: dice.chance(20) ? { at: plusMs(clock.monotonic(), dice.below(800)) } : null,
+        signal: caller.signal,
+        onProgress: null,
+        receivedAt: clock.monotonic(),
+      }),
+    );
+    if (answer === null) {
+      seen.lost++;
+      return;
+    }
+    this.hear(wish, answer);
+    if (answer.kind === "refused" && answer.refusal.code === "cancelled" && !caller.signal.aborted)
+      seen.problems.push(`${wish.label}: told that it was withdrawn, which its caller had not done`);
+  }
+
+  private hear(wish: Wish, answer: CallAnswer): void {
+    this.seen.answers++;
+    if (answer.kind === "result") this.seen.results++;
+    for (const problem of checkAnswer(wish, answer, this.database)) this.seen.problems.push(problem);
+  }
+
+  private countSent(sent: Sent): void {
+    const { label } = JSON.parse(sent.argumentsText) as { label: string };
+    const wish = this.seen.wishes.get(label);
+    if (wish === undefined) {
+      this.seen.problems.push(`"${label}" was sent although its step has other arguments`);
+      return;
+    }
+    if (sent.tool === "read" || !wish.isNamed) return;
+    const times = this.timesSent(wish);
+    if (times > wish.allowed)
+      this.seen.problems.push(`${label} was sent ${times} times; allowed were ${wish.allowed}`);
+  }
+
+  /** What a server proved not to have carried out does not count. */
+  private timesSent({ label }: Wish): number {
+    const text = JSON.stringify({ label });
+    return this.servers.sent.filter((each) => each.argumentsText === text && !each.rejected).length;
+  }
+
+  /** Nothing that has not been sent by now may still be sent beside the one more. */
+  private allowOneMore(wish: Wish): void {
+    wish.allowed = Math.max(wish.allowed, this.timesSent(wish) + 1);
+  }
+
+  private async unknownCalls(): Promise<OpenCall[]> {
+    const lists = await Promise.all(
+      tenants.map((tenant) => listOpenCalls(this.reader, tenant, "unknown", { limit: 1_000 })),
+    );
+    return lists.flat();
+  }
+
+  /** A person looks at a call whose outcome is unknown and says what it finds. */
+  private async resolve(): Promise<void> {
+    const node = this.node as SimulatedNode;
+    const open = this.dice.pick(await this.unknownCalls());
+    if (open === undefined) return;
+    const resolution = this.dice.pick(resolutions);
+    const person = personOf(open.tenant);
+    const options = this.resolving(node);
+    const work = node.whileAlive(
+      resolveUnknown(person, open.call, resolution, "looked", options).then(async (change) => {
+        if (!change.ok) return change.refusal.code === "conflict";
+        const wish = resolution === "retry" ? await this.wishOf(node, open) : null;
+        // From the commit on the step may be entered again, whether or not anybody heard that it went through.
+        const before = wish?.allowed ?? 0;
+        if (wish !== null) this.allowOneMore(wish);
+        const verdict = await node.store.commit(change.value.writes);
+        if (verdict.verdict === "done") {
+          this.seen.resolved++;
+          change.value.applied();
+          if (wish !== null) this.ask(wish);
+        } else if (wish !== null) wish.allowed = before;
+        return true;
+      }),
+    );
+    await this.until(
+      work.then(
+        () => undefined,
+        () => undefined, // the disk was full, or the process died: somebody will look again
+      ),
+    );
+  }
+
+  private resolving({ store, keys, ledger }: SimulatedNode): ResolveOptions {
+    return { clock: this.clock, store, keys, ledger, leaseMs };
+  }
+
+  /** Whatever has happened: a person can settle every call that is still unknown. */
+  private async resolveAll(): Promise<void> {
+    const node = this.node as SimulatedNode;
+    for (const open of await this.unknownCalls()) {
+      const person = personOf(open.tenant);
+      const change = await resolveUnknown(person, open.call, "done", "", this.resolving(node));
+      const verdict = change.ok
+        ? (await node.store.commit(change.value.writes)).verdict
+        : change.refusal.code;
+      if (verdict !== "done") this.seen.problems.push(`nobody can resolve ${open.call}: ${verdict}`);
+    }
+    const left = await this.unknownCalls();
+    if (left.length > 0) this.seen.problems.push(`${left.length} calls are unknown after all were resolved`);
+  }
+
+  private async wishOf(node: SimulatedNode, open: OpenCall): Promise<Wish | null> {
+    const entry = await node.ledger.entry(open.tenant, open.intentEntry);
+    const opened = entry === null ? null : await node.ledger.payload(entry);
+    if (opened === null || opened.erased) return null;
+    const { label } = JSON.parse(opened.payload.arguments ?? "{}") as { label: string };
+    return this.seen.wishes.get(label) ?? null;
+  }
+
+  private crash(): void {
+    this.node?.crash();
+    this.seen.crashes++;
+  }
+
+  /** The process stands still so long that another takes its place, and then goes on. */
+  private async takeOver(): Promise<void> {
+    const { dice, servers } = this;
+    servers.nextPauseMs = dice.below(dispatchWindowMs);
+    this.ask(this.wish());
+    for (let i = 0; i < 5; i++) await this.pass(50);
+    servers.nextPauseMs = 0;
+    this.zombies.push(this.node as SimulatedNode);
+    await this.boot(true);
+    this.seen.crashes++;
+    // Somebody may be quick to allow what the paused process is still about to do.
+    await this.resolve();
+  }
+
+  private async stopNode(): Promise<void> {
+    const node = this.node as SimulatedNode;
+    await this.until(node.whileAlive(node.line?.stop(this.dice.below(2_000)) ?? Promise.resolve()));
+    node.crash(); // what did not end in time is cut off
+  }
+
+  private async nextDay(): Promise<void> {
+    for (const wish of this.seen.wishes.values()) {
+      if (wish.meta[metaKeys.key] === undefined) continue;
+      this.allowOneMore(wish);
+      wish.texts.clear();
+    }
+    for (const node of [this.node, ...this.zombies]) node?.crash(); // switched off overnight
+    await this.pass(25 * 3_600_000);
+  }
+
+  /** A new process on the same database; it may die while it starts. */
+  private async boot(mayFail: boolean): Promise<void> {
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const node = new SimulatedNode({
+        clock: this.clock,
+        random: seededRandom(`node ${this.seed} ${this.boots++}`),
+        database: this.database,
+        servers: this.servers,
+        faults: {
+          random: seededRandom(`faults ${this.seed} ${this.boots}`),
+          chances: mayFail
+            ? {
+                "disk-full": this.isCalm ? 0.06 : 0.02,
+                "slow-flush": 0.1,
+                "crash-before-commit": this.isCalm ? 0 : 0.005,
+                "crash-after-commit": this.isCalm ? 0 : 0.005,
+                "time-jump": this.hasZombies ? 0 : 0.02,
+              }
+            : {},
+          slowFlushMsMax: 200,
+        },
+      });
+      const started = await this.until(
+        node.start().then(
+          () => true,
+          () => false,
+        ),
+      );
+      if (started) {
+        this.node = node;
+        return;
+      }
+      node.crash();
+    }
+    throw new Error("no process could be started");
+  }
+
+  /** Everything goes well from here: what is under way ends, and one more process starts and finds what is left. */
+  private async heal(): Promise<void> {
+    for (const node of [this.node, ...this.zombies]) node?.store.faults.heal();
+    await this.until(Promise.all(this.pending));
+    for (let i = 0; i < 4; i++) await this.pass(dispatchWindowMs / 2);
+    if (!(await (this.node as SimulatedNode).hasDeadStore())) await this.checkNothingHangs();
+    (this.node as SimulatedNode).crash();
+    await this.boot(false);
+    await this.pass(2_000);
+  }
+
+  /** A node that lives needs no restart to know how its calls ended. */
+  private async checkNothingHangs(): Promise<void> {
+    for (const tenant of tenants) {
+      for (const { call } of await listOpenCalls(this.reader, tenant, "dispatched", { limit: 1_000 }))
+        this.seen.problems.push(`nobody drives call ${call}, and it is still dispatched`);
+    }
+  }
+
+  private async until<T>(work: Promise<T>): Promise<T> {
+    const progress = { isDone: false };
+    const finished = work.finally(() => (progress.isDone = true));
+    for (let i = 0; i < 2_000 && !progress.isDone; i++) await this.pass(i < 40 ? 5 : 200);
+    if (!progress.isDone)
+      throw new Error(`seed ${this.seed}: something never ends at ${msOf(this.clock.monotonic())}`);
+    return finished;
+  }
+
+  private async pass(ms: number): Promise<void> {
+    this.clock.advance(ms);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
