@@ -108,7 +108,7 @@ export class McpEndpoint {
       if (body === null) return; // the client went away
       if (!body.ok) {
         this.responder.refuse(response, "modern", body.refusal, { headers: closeHeader });
-        closeAfter(request, response);
+        closeAfter(request, this.responder.clock);
         return;
       }
       let id: RequestId = null;

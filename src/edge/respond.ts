@@ -104,7 +104,7 @@ export class Responder {
     const hasBody = request.headers["transfer-encoding"] !== undefined || length > 0;
     const isSmall = !hasBody || length <= unreadBytesMax;
     this.refuse(response, face, refusal, { headers: isSmall ? headers : [...headers, ...closeHeader] });
-    if (!isSmall) closeAfter(request, response);
+    if (!isSmall) closeAfter(request, this.clock);
   }
 
   /** Something of ours failed: counted, logged with its chain, and told without its particulars. */
@@ -121,9 +121,20 @@ const unreadBytesMax = 64 * 1024;
 const noHeaders: readonly string[] = [];
 export const closeHeader: readonly string[] = ["Connection", "close"];
 
-/** Ends the connection once the answer is out; what the client still sends is dropped. */
-export function closeAfter(request: IncomingMessage, response: ServerResponse): void {
-  // Reading on, without keeping anything, until then: a socket closed with unread data resets, and the answer may be lost.
+/** How long a client that is still sending may take to read the answer. */
+const lingerMs = 1_000;
+
+/**
+ * Ends the connection once the answer is out; what the client still sends is read and dropped for a moment. A socket closed with
+ * unread data resets, and a reset overtakes the answer: the client would see a lost connection instead of why.
+ */
+export function closeAfter(request: IncomingMessage, clock: Clock): void {
+  const { socket } = request;
   request.resume();
-  response.once("finish", () => request.socket.destroySoon());
+  // What the HTTP server calls after the last answer of a connection; by itself it closes at once.
+  socket.destroySoon = () => {
+    socket.end();
+    const cancel = clock.after(lingerMs, () => socket.destroy());
+    socket.once("close", cancel);
+  };
 }

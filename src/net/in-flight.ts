@@ -6,8 +6,9 @@ export interface Placed {
 
 /**
  * Those under way, in no order; entering and leaving are constant time. An array that only grows, and not a Set: a Set with
- * steady turnover leaves a table behind every few hundred changes, an array that shrinks and grows leaves its old memory. Once
- * such a leftover has grown old, the young collector keeps alive all that ever stood in it until the next full collection.
+ * steady turnover leaves a table behind every few hundred changes, and that points to the next one. As soon as one such leftover
+ * has grown old, the young collector keeps every later table and all that ever stood in it, until the next full collection.
+ * Measured at 64 calls under way: 10 KB kept per call, and 9 to 14 ms per young collection instead of 3.
  */
 export class InFlight<T extends Placed> {
   private readonly members: (T | null)[] = [];

@@ -1,6 +1,7 @@
 /**
  * Many waiters may share one signal (a node's shutdown, a batch of one caller). One listener per signal serves them all, so
- * listeners never pile up and Node prints no warning; the returned function forgets the waiter.
+ * listeners never pile up and Node prints no warning; the returned function forgets the waiter. Not for what happens on every
+ * call: see `deadline-sweep.ts`.
  */
 export function onAbort(signal: AbortSignal, action: () => void): () => void {
   let waiters = waitersOf.get(signal);

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { codes } from "../../../contract/index.ts";
 import { explain, faultFrom, newId } from "../../base/index.ts";
 import type { CallAnswer } from "../../calls/index.ts";
@@ -36,10 +37,6 @@ export function callTool(context: CallToolContext, exchange: Exchange, message: 
   }
   const token = meta["progressToken"] as string | number | undefined;
   const stream = token === undefined ? null : openStream(context, exchange);
-  const gone = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) gone.abort();
-  });
   const call = options.calls.call({
     requestId: newId("req", options.clock.wall(), options.random),
     authenticate: exchange.authenticate,
@@ -48,7 +45,7 @@ export function callTool(context: CallToolContext, exchange: Exchange, message: 
     arguments: args,
     meta,
     deadline: null,
-    signal: gone.signal,
+    signal: whenGone(response),
     onProgress:
       stream === null || token === undefined
         ? null
@@ -77,6 +74,18 @@ export function callTool(context: CallToolContext, exchange: Exchange, message: 
       else stream.end(answerText(message, answer));
     },
   );
+}
+
+/**
+ * Aborts when the client goes away before it has its answer. A function of its own, so that what listens holds the response and
+ * nothing else of the call: a response that grows old in a slow call would keep all of it for the collector to copy.
+ */
+function whenGone(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 function openStream(context: CallToolContext, exchange: Exchange): EventStream {
