@@ -70,7 +70,7 @@ export class PolicyFiles {
 }
 
 /** Every file the patterns name, sorted by name; names are relative to the folder of the first pattern. */
-export function readPolicyFiles(patterns: readonly string[]): readonly PolicySource[] {
+function readPolicyFiles(patterns: readonly string[]): readonly PolicySource[] {
   const files = [...new Set(patterns.flatMap((pattern) => globSync(pattern)))].toSorted();
   const base = dirname((patterns[0] ?? "/").replace(/[*?{[].*$/, "x"));
   return files.map((file) => ({ name: relative(base, file), text: readFileSync(file, "utf8") }));

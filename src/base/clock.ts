@@ -23,7 +23,7 @@ export type Instant = MonotonicMs | StoreMs | WallMs;
 const asNumber = (instant: Instant): number => instant as unknown as number;
 
 /** A number read from a rim (database, JSON) becomes an instant here and nowhere else. */
-export const monotonicMs = (ms: number): MonotonicMs => ms as unknown as MonotonicMs;
+const monotonicMs = (ms: number): MonotonicMs => ms as unknown as MonotonicMs;
 export const storeMs = (ms: number): StoreMs => ms as unknown as StoreMs;
 export const wallMs = (ms: number): WallMs => ms as unknown as WallMs;
 

@@ -29,7 +29,7 @@ export class Fault extends Error {
 }
 
 /** A bug of ours. Ends this unit of work; counted, never retried. */
-export class InvariantError extends Error {
+class InvariantError extends Error {
   override readonly name = "InvariantError";
 }
 

@@ -4,28 +4,18 @@
  */
 export type { Brand } from "./brand.ts";
 export { BoundedQueue } from "./bounded-queue.ts";
-export {
-  ManualClock,
-  delay,
-  elapsedMs,
-  monotonicMs,
-  msOf,
-  plusMs,
-  storeMs,
-  systemClock,
-  wallMs,
-} from "./clock.ts";
+export { ManualClock, delay, elapsedMs, msOf, plusMs, storeMs, systemClock, wallMs } from "./clock.ts";
 export type { CancelTimer, Clock, MonotonicMs, StoreMs, WallMs } from "./clock.ts";
 export { deadlineIn, remainingMs } from "./deadline.ts";
 export type { Deadline } from "./deadline.ts";
 export { canonicalDigest, canonicalJson, commitment, sha256, sha256Hex } from "./digest.ts";
 export type { Sha256Hex } from "./digest.ts";
-export { Fault, InvariantError, explain, faultFrom, invariant, unreachable } from "./fault.ts";
+export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
 export { memberSpan } from "./json-span.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { ok, refuse } from "./result.ts";
 export type { Result } from "./result.ts";
-export { defaultJsonBounds, parseStrictBytes, parseStrictJson } from "./strict-json.ts";
+export { parseStrictBytes, parseStrictJson } from "./strict-json.ts";
 export type { JsonBounds } from "./strict-json.ts";

@@ -15,7 +15,7 @@ export interface JsonBounds {
 }
 
 /** Depth 64 is four times the deepest schema seen in the field; 100,000 values keep the check under 20 ms. */
-export const defaultJsonBounds: JsonBounds = { depthMax: 64, valuesMax: 100_000 };
+const defaultJsonBounds: JsonBounds = { depthMax: 64, valuesMax: 100_000 };
 
 const bad = (detail: string, evidence: Record<string, unknown>): Result<never> =>
   refuse<Refusal>({ code: "malformed-json", detail, evidence });

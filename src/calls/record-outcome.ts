@@ -51,7 +51,7 @@ export const recordOutcome: Station<Screened, Recorded> = {
   },
 };
 
-export function outcomeOf(reply: Reply): Outcome {
+function outcomeOf(reply: Reply): Outcome {
   switch (reply.kind) {
     case "answered":
       return { kind: "succeeded", isError: reply.isError };

@@ -17,7 +17,7 @@ import type { CallAnswer, CallInput } from "./call.ts";
 import { CallLine } from "./line.ts";
 
 /** Answers like a server would; a test says how, and sees what was sent. */
-export class ScriptedUpstream {
+class ScriptedUpstream {
   readonly sent: UpstreamRequest[] = [];
   answer: (request: UpstreamRequest) => Promise<UpstreamReply> | UpstreamReply = (request) =>
     resultOf(`{"content":[{"type":"text","text":${JSON.stringify(request.argumentsText)}}]}`);

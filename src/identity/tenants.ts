@@ -15,7 +15,7 @@ import { tenantTable } from "./tables.ts";
 /** Who is in a tenant from its first moment: the node's own service principal, and a person who may let others in. */
 export const nodeName = "node";
 export const adminName = "admin";
-export const adminRole = "admin";
+const adminRole = "admin";
 
 export interface NewTenant {
   readonly tenant: TenantRecord;

@@ -11,7 +11,6 @@
 export type { DataKey } from "./data-key.ts";
 export { Keys } from "./keys.ts";
 export type { KeysOptions } from "./keys.ts";
-export { sealOverheadBytes } from "./seal.ts";
 export { storedPublicKey } from "./signing-keys.ts";
 export type { PublicKey, SigningKeyName } from "./signing-keys.ts";
 export { keyTables } from "./tables.ts";

@@ -16,7 +16,7 @@ const frontBytes = headerBytes + counterBytes + keyBytes;
 const bodyAt = frontBytes + ivBytes;
 
 /** What sealing adds to a payload. */
-export const sealOverheadBytes = bodyAt + tagBytes;
+const sealOverheadBytes = bodyAt + tagBytes;
 
 /** Front and aad, joined for authentication. Reused: everything here is synchronous. A longer aad gets its own. */
 const scratch = Buffer.alloc(1024);

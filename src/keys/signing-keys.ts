@@ -8,7 +8,7 @@ import type { KekRing } from "./kek-ring.ts";
 import { signingKeyTable } from "./tables.ts";
 
 /** `log` signs checkpoints, `issuer` signs tokens. Never one for both. */
-export const signingKeyNames = ["log", "issuer"] as const;
+const signingKeyNames = ["log", "issuer"] as const;
 export type SigningKeyName = (typeof signingKeyNames)[number];
 
 export interface PublicKey {

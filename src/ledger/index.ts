@@ -14,7 +14,7 @@
 export type { CallId, DecisionRecord, Entry, EntryId, EntryKind, Outcome, Payload, RunId } from "./shapes.ts";
 export { intentDigest, stepDigest } from "./digests.ts";
 export type { IntentIdentity, StepIdentity } from "./digests.ts";
-export { entryOfLeaf, entryWrite, leafHashOf, leafText } from "./leaf.ts";
+export { entryOfLeaf, entryWrite } from "./leaf.ts";
 export { Ledger } from "./ledger.ts";
 export type { LedgerEntry, LedgerOptions } from "./ledger.ts";
 export type { LedgerAlert, SequencingStats } from "./sequencing.ts";
@@ -33,7 +33,6 @@ export {
   isExpired,
   keyKeptMs,
   keyPlace,
-  mayReclaim,
   readClaim,
   resettleClaim,
   settleClaim,
@@ -41,9 +40,7 @@ export {
 } from "./claims.ts";
 export type { Claim, ClaimPlace, ClaimState, NewClaim } from "./claims.ts";
 export {
-  adoptCall,
   closeCall,
-  dispatchWaiting,
   identicalOpenCall,
   listOpenCalls,
   markUnknown,
@@ -53,6 +50,6 @@ export {
   resolveCall,
 } from "./open-calls.ts";
 export type { Holder, OpenCall, OpenCallState } from "./open-calls.ts";
-export { attemptIsCurrent, listRuns, newRun, ownerOf, raiseAttempt, readRun } from "./run-records.ts";
+export { newRun, ownerOf, readRun } from "./run-records.ts";
 export type { RunRecord, RunState } from "./run-records.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

@@ -31,7 +31,7 @@ export function receiptText(receipt: Receipt): string {
 }
 
 /** Null when it is not a tlog-proof of version 1. Verifies nothing. */
-export function parseReceipt(text: string): Receipt | null {
+function parseReceipt(text: string): Receipt | null {
   if (text.length > receiptCharactersMax) return null;
   const split = text.indexOf("\n\n");
   if (split === -1) return null;

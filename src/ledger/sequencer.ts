@@ -12,7 +12,7 @@ import { entryTable, headTable, sequenceTable } from "./tables.ts";
 import { TileEdge } from "./tiles.ts";
 
 /** About 4 ms of reading and hashing, so a call that arrives meanwhile hardly notices; the flush between two lets others in. */
-export const batchEntriesMax = 1024;
+const batchEntriesMax = 1024;
 
 /** Who loses to another sequencer finds a longer log. Losing this often at one size means the records contradict each other. */
 const lossesMax = 8;

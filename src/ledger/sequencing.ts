@@ -4,7 +4,7 @@ import type { TenantId } from "../identity/index.ts";
 import type { Sequenced } from "./sequencer.ts";
 
 /** Under load a checkpoint four times a second; a receipt is promised within one second. */
-export const sequenceEveryMs = 250;
+const sequenceEveryMs = 250;
 /** For entries whose writer died before it told us: a few tenants are looked at each second, in turn. */
 const sweepEveryMs = 1000;
 const tenantsPerSweep = 16;
@@ -16,7 +16,7 @@ const readyMax = 256;
 const retryMs = 500;
 const retryMsMax = 10_000;
 /** A tail older than this is an alert (DESIGN: receipts). */
-export const tailAlertMs = 10_000;
+const tailAlertMs = 10_000;
 
 /** Something an operator has to look at. `tail` comes once per tenant until it is sequenced again. */
 export type LedgerAlert =

@@ -12,7 +12,7 @@
 export type { AddressScope } from "./address-guard.ts";
 export { DeadlineSweep } from "./deadline-sweep.ts";
 export { NetFailure } from "./failure.ts";
-export { defaultNetLimits, Net } from "./net.ts";
+export { Net } from "./net.ts";
 export type { NetLimits } from "./net.ts";
 export { onAbort } from "./on-abort.ts";
 export type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders } from "./http-request.ts";

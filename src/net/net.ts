@@ -13,7 +13,7 @@ export interface NetLimits {
   readonly headerBytesMax: number;
 }
 
-export const defaultNetLimits: NetLimits = {
+const defaultNetLimits: NetLimits = {
   poolsMax: 2_000,
   connectionsMax: 128,
   connectTimeoutMs: 10_000,

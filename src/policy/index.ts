@@ -16,7 +16,7 @@ export type { CatalogInput, CatalogTool } from "./catalog.ts";
 export { compilePolicies } from "./compile.ts";
 export type { PolicyInput } from "./compile.ts";
 export { devPolicies, servePolicies } from "./default-policies.ts";
-export { explainDecision, explanationText } from "./explain.ts";
+export { explainDecision } from "./explain.ts";
 export type { Explanation, PolicyExplanation, PolicyFinding } from "./explain.ts";
 export { Policies } from "./policies.ts";
 export type { PoliciesOptions, PolicyEvent } from "./policies.ts";

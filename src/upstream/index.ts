@@ -17,7 +17,6 @@
  */
 export type { UpstreamCount, UpstreamEvent } from "./events.ts";
 export type { JsonRpcError, UpstreamReply, UpstreamRequest } from "./exchange.ts";
-export { defaultUpstreamLimits } from "./limits.ts";
 export type { UpstreamLimits } from "./limits.ts";
 export type { OfferedTool } from "./list-tools.ts";
 export type { LineSnapshot } from "./server-line.ts";
