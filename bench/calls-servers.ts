@@ -136,6 +136,7 @@ log: { file: ${JSON.stringify(join(directory, "calls.jsonl"))} }
     },
   });
   const running = await node.start();
+  storeStats = () => running.store.stats();
   process.on("disconnect", () => void node.stop().then(() => process.exit(0)));
   const admin = running.identities.find(boss(running), "person", "admin");
   if (!admin.ok) throw new Error(admin.refusal.detail);
@@ -172,6 +173,12 @@ function listen(server: Server): Promise<number> {
   });
 }
 
+/** How many flushes carried how many transactions: what the group commit makes of the load. */
+let storeStats = (): { readonly flushes: number; readonly transactions: number } => ({
+  flushes: 0,
+  transactions: 0,
+});
+
 const startedAt = performance.now();
 const [kind, first = "", second = "", third = ""] = process.argv.slice(2);
 const ready =
@@ -182,7 +189,8 @@ const ready =
       : await startGateway(first, Number(second), third);
 process.on("message", () => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage().rss });
+  const { flushes, transactions } = storeStats();
+  process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage().rss, flushes, transactions });
 });
 if (kind !== "gateway") process.on("disconnect", () => process.exit(0));
 process.send?.({ ...ready, readyMs: performance.now() - startedAt });

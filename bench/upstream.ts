@@ -120,6 +120,7 @@ const exchange = (harness: UpstreamHarness, server: ServerRecord): Promise<unkno
     meta: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
     deadline: deadlineIn(systemClock, 30_000),
     signal,
+    advice: signal,
     onProgress: null,
     mayDispatch: () => true,
   });
