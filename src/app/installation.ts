@@ -6,6 +6,11 @@ import { installationTable } from "./tables.ts";
 
 const only = "installation";
 
+/** Whether this data has been started before: then there are things sealed under its key. */
+export async function hasStartedBefore(store: Store): Promise<boolean> {
+  return (await store.get(installationTable, { only })) !== null;
+}
+
 /** The id this data was created with; made at the first start. */
 export async function installationId(store: Store, clock: Clock, random: Random): Promise<string> {
   const found = await store.get(installationTable, { only });

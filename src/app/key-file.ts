@@ -1,4 +1,13 @@
-import { mkdirSync, openSync, closeSync, fsyncSync, readFileSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import type { Random } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
@@ -31,9 +40,18 @@ export function readKeyFile(file: string): Uint8Array {
   return key;
 }
 
-/** Reads the data directory's own key, or makes it on the first start. */
-export function ownKeyFile(directory: string, random: Random): Uint8Array {
+/**
+ * Reads the data directory's own key, or makes it on the first start. `hasData`: there is a database already, which was sealed
+ * under a key that must then be here; a new one in its place would only hide that it is missing.
+ */
+export function ownKeyFile(directory: string, hasData: boolean, random: Random): Uint8Array {
   const file = join(directory, keyFileName);
+  if (hasData && !existsSync(file)) {
+    throw new Fault(
+      "config-invalid",
+      `the key file ${file} is missing, and without it this data cannot be opened: put it back, or name another data directory`,
+    );
+  }
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
     const handle = openSync(file, "wx", 0o600);

@@ -25,12 +25,13 @@ import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { registerGauges } from "./gauges.ts";
 import { Housekeeping } from "./housekeeping.ts";
-import { installationId } from "./installation.ts";
+import { hasStartedBefore, installationId } from "./installation.ts";
 import { ownKeyFile, readKeyFile } from "./key-file.ts";
 import { NodeLease, nodeLeaseMs } from "./node-lease.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import { PolicyDesk } from "./policy-desk.ts";
 import { PolicyFiles } from "./policy-files.ts";
+import { serversDirectory } from "./data-directory.ts";
 import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
 import { version } from "./version.ts";
@@ -106,7 +107,7 @@ export class Node {
     const fence = await lease.start();
     this.shutdown.add("giving back the lease", () => lease.stop());
 
-    const keys = new Keys({ store, random, clock, kek: this.kek() });
+    const keys = new Keys({ store, random, clock, kek: this.kek(await hasStartedBefore(store)) });
     await this.openPart("the keys", keys);
     const ledger = new Ledger({
       store,
@@ -161,7 +162,7 @@ export class Node {
       // production node may not.
       allowedFor: (server) => (mode !== "serve" || server.origin === "file" ? ["loopback", "private"] : []),
       environment: environment.variables,
-      workingDirectory: config.data.directory,
+      workingDirectory: serversDirectory(config.data.directory),
       clientVersion: version,
       limits: { processesMax: config.limits.processesMax, ...this.options.upstreamLimits },
       onEvent: (event) => sync?.onEvent(event),
@@ -266,10 +267,10 @@ export class Node {
     await part.start();
   }
 
-  private kek(): Uint8Array {
+  private kek(hasData: boolean): Uint8Array {
     const { config, random } = this.options;
     return config.keys.file === null
-      ? ownKeyFile(config.data.directory, random)
+      ? ownKeyFile(config.data.directory, hasData, random)
       : readKeyFile(config.keys.file);
   }
 

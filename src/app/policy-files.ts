@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { dirname, relative } from "node:path";
 import type { Clock } from "../base/index.ts";
-import { canonicalDigest, explain } from "../base/index.ts";
+import { canonicalDigest, explain, Fault } from "../base/index.ts";
 import type { PolicySource } from "../registry/index.ts";
 
 /** How soon a saved file is noticed. Looking costs a few system calls, and works on every file system. */
@@ -72,6 +72,8 @@ export class PolicyFiles {
 /** Every file the patterns name, sorted by name; names are relative to the folder of the first pattern. */
 function readPolicyFiles(patterns: readonly string[]): readonly PolicySource[] {
   const files = [...new Set(patterns.flatMap((pattern) => globSync(pattern)))].toSorted();
+  // No file at all is a slip of a name far more often than a wish to deny everything, administrators included.
+  if (files.length === 0) throw new Fault("config-invalid", `no file matches ${patterns.join(", ")}`);
   const base = dirname((patterns[0] ?? "/").replace(/[*?{[].*$/, "x"));
   return files.map((file) => ({ name: relative(base, file), text: readFileSync(file, "utf8") }));
 }
