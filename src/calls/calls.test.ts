@@ -202,10 +202,33 @@ describe("what comes of a call that goes wrong", () => {
     world.upstream.answer = (request) => {
       caller.abort();
       expect(request.signal.aborted).toBe(false);
+      expect(request.advice?.aborted).toBe(true);
       return resultOf('{"content":[]}');
     };
     await world.call("files__write", {}, {}, { signal: caller.signal });
     expect(await world.outcomes()).toEqual(["intent:-", "outcome:succeeded"]);
+  });
+
+  test("a named step whose caller goes away is not advised against: somebody comes back for it", async () => {
+    const caller = new AbortController();
+    world.upstream.answer = (request) => {
+      caller.abort();
+      expect(request.advice).toBeNull();
+      return resultOf('{"content":[]}');
+    };
+    await world.call("files__write", {}, { "dev.signalbox/key": "k" }, { signal: caller.signal });
+    expect(await world.outcomes()).toEqual(["intent:-", "outcome:succeeded"]);
+  });
+
+  test("a read whose caller goes away after dispatch is cancelled, which needs no advice", async () => {
+    const caller = new AbortController();
+    world.upstream.answer = (request) => {
+      caller.abort();
+      expect(request.signal.aborted).toBe(true);
+      expect(request.advice).toBeNull();
+      throw new Fault("cancelled", "withdrawn", { effect: "unknown" });
+    };
+    expect(codeOf(await world.call("files__read", {}, {}, { signal: caller.signal }))).toBe("cancelled");
   });
 });
 

@@ -38,9 +38,12 @@ async function once(call: Intended, house: House): Promise<{ reply: Reply; fault
       argumentsText: call.argumentsText,
       meta: passedOnMeta(call.input.meta),
       deadline: call.deadline,
-      // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent, so we listen until the
-      // deadline and record what became of it.
+      // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent: its server is told, and we
+      // listen until the deadline and record what became of it.
       signal: call.tool.class.kind === "read" ? call.input.signal : neverAborts,
+      // A server that follows the advice may never answer, which makes the outcome unknown. So it is not given for a named step
+      // or key: its caller, or another that has joined it, comes back for the outcome.
+      advice: call.tool.class.kind === "read" || call.repeat !== null ? null : call.input.signal,
       onProgress: screenedProgress(call, house),
       mayDispatch: call.mayDispatch,
     });

@@ -22,6 +22,8 @@ export interface HttpSink {
   mayStart(): boolean;
   onHeaders(status: number, headers: ResponseHeaders): void;
   onData(chunk: Buffer): void;
+  /** Called every 20 ms or so between the first byte's leaving and the end: for what is not worth a listener per request. */
+  onWaiting?(): void;
   onEnd(): void;
   onFailure(failure: NetFailure): void;
 }

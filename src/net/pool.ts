@@ -30,7 +30,7 @@ export class HttpPool {
     this.options = options;
     this.deadlines = new DeadlineSweep(options.clock, () => {
       const now = options.clock.monotonic();
-      this.active.forEach((sending) => sending.abortIfDue(now));
+      this.active.forEach((sending) => sending.onSweep(now));
       return this.active.size > 0;
     });
     this.pool = new Pool(options.origin, {

@@ -34,10 +34,11 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
   }
 
   /** Asked by the pool's sweep, so that a request needs neither a timer nor a listener of its own. */
-  abortIfDue(now: MonotonicMs): void {
+  onSweep(now: MonotonicMs): void {
     if (this.isWithdrawn()) this.abort(new NetFailure("aborted", this.sent, "withdrawn"));
     else if (elapsedMs(now, this.request.deadline.at) >= 0)
       this.abort(new NetFailure("deadline", this.sent, "the deadline passed"));
+    else if (this.sent) this.sink.onWaiting?.();
   }
 
   /** The owner has all it needs: no more is told to the sink, and the connection is given up. */

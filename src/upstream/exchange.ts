@@ -14,6 +14,12 @@ export interface UpstreamRequest {
   readonly deadline: Deadline;
   /** Aborts when the caller withdrew or the node stops. Before the first byte left, the call ends with `effect: none`. */
   readonly signal: AbortSignal;
+  /**
+   * When it aborts after dispatch, the server is told once that the caller has gone, and the exchange goes on listening until the
+   * deadline. Before dispatch it changes nothing: that is for `mayDispatch`. Modern HTTP tells nothing, as the only way to do so
+   * there is to close the connection that we listen on. null = nobody's going away is the server's business.
+   */
+  readonly advice: AbortSignal | null;
   /** Set when the caller asked for progress. Values are passed on as received, without the token. */
   readonly onProgress: ((progress: Readonly<Record<string, unknown>>) => void) | null;
   /**

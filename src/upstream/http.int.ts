@@ -102,6 +102,36 @@ describe.each([
     expect(await harness.say(server, "echo", {})).toBe("{}");
   });
 
+  it("is told by the legacy era alone that a call's caller has gone, and its answer is still taken", async () => {
+    open();
+    const { fixture, server } = await connected(options);
+    const isLegacy = options.era === "legacy";
+    const tool = isLegacy ? "until_cancelled" : "slow";
+    const caller = new AbortController();
+    const answer = harness.say(server, tool, { ms: 100 }, { advice: caller.signal });
+    await until(() => fixture.mcp.executed.get(tool) === 1);
+    const abandonedBefore = fixture.abandoned;
+    caller.abort();
+    if (isLegacy) {
+      const { executed, reason } = JSON.parse(await answer) as { executed: number; reason: string };
+      expect(reason).toContain("the caller has gone");
+      expect(fixture.mcp.cancelled).toEqual([executed]);
+    } else {
+      expect(await answer).toBe("slept");
+      expect(fixture.mcp.cancelled).toEqual([]);
+    }
+    expect(fixture.abandoned).toBe(abandonedBefore);
+    const over = { advice: caller.signal, deadline: deadlineIn(systemClock, 200) };
+    const late = await faultOf(harness.call(server, "hang", {}, over));
+    expect(late).toMatchObject({ code: "deadline-exceeded", effect: "unknown" });
+    const answered = new AbortController();
+    await harness.say(server, "echo", {}, { advice: answered.signal });
+    answered.abort();
+    // Some sweeps, in which neither the call that ended late nor the one that was answered is told of again.
+    await harness.say(server, "slow", { ms: 100 });
+    expect(fixture.mcp.cancelled).toHaveLength(isLegacy ? 2 : 0);
+  });
+
   it("gets nothing of a call whose dispatch is forbidden, withdrawn or out of time", async () => {
     open();
     const { fixture, server } = await connected(options);

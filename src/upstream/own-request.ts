@@ -18,6 +18,7 @@ export function ownRequest(
     meta: {},
     deadline,
     signal,
+    advice: null,
     onProgress: null,
     mayDispatch: () => true,
   };

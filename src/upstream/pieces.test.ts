@@ -91,6 +91,7 @@ describe("the text of a request", () => {
     meta: {},
     deadline: deadlineIn(new ManualClock(), 1),
     signal: new AbortController().signal,
+    advice: null,
     onProgress: null,
     mayDispatch: () => true,
     ...over,

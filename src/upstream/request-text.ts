@@ -37,8 +37,14 @@ export function requestText(id: number, request: UpstreamRequest, envelope: stri
 export const notificationText = (method: string, params: string | null): string =>
   `{"jsonrpc":"2.0","method":${JSON.stringify(method)}${params === null ? "" : `,"params":${params}`}}`;
 
-export const cancelledText = (id: number): string =>
-  notificationText("notifications/cancelled", `{"requestId":${id},"reason":"withdrawn or out of time"}`);
+/** `given-up`: an answer would not be read any more. `advice`: it would. */
+export const cancelledText = (id: number, why: "given-up" | "advice"): string =>
+  notificationText("notifications/cancelled", `{"requestId":${id},"reason":"${cancelReasons[why]}"}`);
+
+const cancelReasons = {
+  "given-up": "withdrawn or out of time",
+  advice: "the caller has gone; an answer is still recorded",
+} as const;
 
 function paramsText(request: UpstreamRequest, meta: string): string {
   const metaMember = meta === "" ? "" : `"_meta":{${meta}}`;

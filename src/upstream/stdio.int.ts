@@ -200,6 +200,34 @@ describe("a call over stdio", () => {
     expect(await harness.say(server, "echo", { still: "there" })).toContain("there");
   });
 
+  it.each(["legacy", "modern"] as const)(
+    "of the %s era is told once that a call's caller has gone, and its answer is still taken",
+    async (era) => {
+      const server = stdioRecord({ era });
+      await open().connect(server);
+      const caller = new AbortController();
+      const call = harness.say(server, "until_cancelled", { ms: 100 }, { advice: caller.signal });
+      await until(() => harness.upstreams.snapshot(server.id)?.inFlight === 1);
+      caller.abort();
+      const { executed, reason } = JSON.parse(await call) as { executed: number; reason: string };
+      expect(reason).toContain("the caller has gone");
+      // The 100 ms were some sweeps; a notification more would have come before this request.
+      expect(JSON.parse(await harness.say(server, "cancellations"))).toEqual([executed]);
+    },
+  );
+
+  it("that does not answer after it was told is not told again at the deadline", async () => {
+    const server = stdioRecord({});
+    await open().connect(server);
+    const caller = new AbortController();
+    const over = { advice: caller.signal, deadline: deadlineIn(systemClock, 300) };
+    const late = faultOf(harness.call(server, "hang", {}, over));
+    await until(() => harness.upstreams.snapshot(server.id)?.inFlight === 1);
+    caller.abort();
+    expect(await late).toMatchObject({ code: "deadline-exceeded", effect: "unknown" });
+    expect(JSON.parse(await harness.say(server, "cancellations"))).toHaveLength(1);
+  });
+
   it("that loses its server is unknown, the reason names the exit, and the server comes back by itself", async () => {
     const server = stdioRecord({ stderrBanner: "last words" });
     await open({ backoffFirstMs: 20 }).connect(server);

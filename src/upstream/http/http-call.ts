@@ -19,6 +19,8 @@ export interface HttpPeer {
   readonly clock: Clock;
   /** Called once, before the caller hears. */
   onSettled(call: HttpCall): void;
+  /** Called once at most: the call's caller has gone, and its answer is still waited for. */
+  onAdvice(call: HttpCall): void;
   /** What came on the call's stream beside its answer and its progress. */
   onSideMessage(message: Message): void;
   /** True = the wire takes the call over (a session to be made anew); it is not settled here. */
@@ -46,6 +48,7 @@ export class HttpCall implements HttpSink {
   private readonly resolve: (reply: UpstreamReply) => void;
   private readonly reject: (fault: Fault) => void;
   isSettled = false;
+  wasAdvised = false;
   private body: Body = "unknown";
   private hasGarbage = false;
   private bytes = 0;
@@ -69,6 +72,12 @@ export class HttpCall implements HttpSink {
   mayStart(): boolean {
     if (remainingMs(this.peer.clock, this.request.deadline) === 0) return false;
     return this.request.mayDispatch();
+  }
+
+  onWaiting(): void {
+    if (this.wasAdvised || this.isSettled || this.request.advice?.aborted !== true) return;
+    this.wasAdvised = true;
+    this.peer.onAdvice(this);
   }
 
   onHeaders(status: number, headers: ResponseHeaders): void {

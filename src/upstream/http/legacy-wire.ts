@@ -84,10 +84,15 @@ export class LegacyHttpWire implements Wire, HttpPeer {
   onSettled(call: HttpCall): void {
     this.inFlight--;
     const kind = call.failure?.kind;
-    if ((kind === "aborted" || kind === "deadline") && call.failure?.sent === true) {
-      this.post(cancelledText(call.id));
+    if ((kind === "aborted" || kind === "deadline") && call.failure?.sent === true && !call.wasAdvised) {
+      this.post(cancelledText(call.id, "given-up"));
     }
     tellOwner(this.owner, call, this.stopping.signal.aborted);
+  }
+
+  /** In a request of its own: the call's connection stays open for the answer. */
+  onAdvice(call: HttpCall): void {
+    this.post(cancelledText(call.id, "advice"));
   }
 
   onSideMessage(message: Message): void {

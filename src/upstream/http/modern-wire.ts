@@ -73,6 +73,10 @@ export class ModernHttpWire implements Wire, HttpPeer {
     tellOwner(this.owner, call, this.isClosed);
   }
 
+  onAdvice(): void {
+    // The server could only be told by closing the connection; that would end our listening, and leave the outcome unknown.
+  }
+
   /** A modern server asks nothing on a stream; what it notifies besides progress has no listener here. */
   onSideMessage(message: Message): void {
     countSideMessage(this.owner, message);

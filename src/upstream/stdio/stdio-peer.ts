@@ -1,6 +1,6 @@
 import type { Clock } from "../../base/index.ts";
 import { delay, elapsedMs, Fault, remainingMs } from "../../base/index.ts";
-import { DeadlineSweep, onAbort } from "../../net/index.ts";
+import { DeadlineSweep } from "../../net/index.ts";
 import type { UpstreamReply, UpstreamRequest } from "../exchange.ts";
 import type { UpstreamLimits } from "../limits.ts";
 import type { Message } from "../message.ts";
@@ -20,7 +20,8 @@ interface Pending {
   readonly request: UpstreamRequest;
   readonly resolve: (reply: UpstreamReply) => void;
   readonly reject: (fault: Fault) => void;
-  readonly forgetSignal: () => void;
+  /** The server has been told that it is withdrawn. */
+  wasTold: boolean;
 }
 
 const envelopeBytesMax = 64 * 1024;
@@ -102,12 +103,7 @@ export class StdioPeer {
         return;
       }
       const id = ++this.lastId;
-      this.pending.set(id, {
-        request,
-        resolve,
-        reject,
-        forgetSignal: onAbort(request.signal, () => this.giveUp(id, cancelledFault(this.serverName, true))),
-      });
+      this.pending.set(id, { request, resolve, reject, wasTold: false });
       this.deadlines.arm();
       this.write(requestText(id, request, envelope));
     });
@@ -227,8 +223,12 @@ export class StdioPeer {
 
   private endWhatIsDue(): boolean {
     const now = this.clock.monotonic();
-    for (const [id, { request }] of this.pending) {
-      if (elapsedMs(now, request.deadline.at) >= 0) this.giveUp(id, deadlineFault(this.serverName, true));
+    for (const [id, pending] of this.pending) {
+      const { request } = pending;
+      if (request.signal.aborted) this.giveUp(id, cancelledFault(this.serverName, true));
+      else if (elapsedMs(now, request.deadline.at) >= 0)
+        this.giveUp(id, deadlineFault(this.serverName, true));
+      else if (request.advice?.aborted === true) this.tellOnce(id, pending, "advice");
     }
     return this.pending.size > 0;
   }
@@ -236,16 +236,21 @@ export class StdioPeer {
   private giveUp(id: number, fault: Fault): void {
     const pending = this.take(id);
     if (pending === undefined) return;
-    // `initialize` may not be withdrawn (MCP 2025-11-25, cancellation).
-    if (pending.request.method !== "initialize") this.notify(cancelledText(id));
+    this.tellOnce(id, pending, "given-up");
     pending.reject(fault);
+  }
+
+  private tellOnce(id: number, pending: Pending, why: "given-up" | "advice"): void {
+    // `initialize` may not be withdrawn (MCP 2025-11-25, cancellation).
+    if (pending.wasTold || pending.request.method === "initialize") return;
+    pending.wasTold = true;
+    this.notify(cancelledText(id, why));
   }
 
   private take(id: number): Pending | undefined {
     const pending = this.pending.get(id);
     if (pending === undefined) return undefined;
     this.pending.delete(id);
-    pending.forgetSignal();
     return pending;
   }
 
