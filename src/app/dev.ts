@@ -59,7 +59,7 @@ export async function startDev(options: DevOptions, host: Process): Promise<DevN
     await leaveConnection(running, config);
     await putDemoServers(running, config.tenant, demo);
     const looks = options.findServers && !options.demo;
-    const found = looks ? await importServers(host.environment, null) : null;
+    const found = looks ? await importServers(host.environment, null, running.url) : null;
     const imported = found === null ? [] : await takeFoundServers(running, config, found);
     return {
       ...launched,

@@ -1,8 +1,11 @@
+import type { Gate } from "../dispatch/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
+import type { PolicyDesk } from "./policy-desk.ts";
+import type { UnknownCalls } from "./unknown-calls.ts";
 
 /** What is read from its owner at each scrape. */
 export function registerGauges(rooms: {
@@ -12,14 +15,32 @@ export function registerGauges(rooms: {
   readonly registry: Registry;
   readonly tenants: () => readonly TenantId[];
   readonly log: Log;
+  readonly gate: Gate;
+  readonly policies: PolicyDesk;
+  readonly unknownCalls: UnknownCalls;
 }): void {
-  const { metrics, store, ledger, registry, tenants, log } = rooms;
+  const { metrics, store, ledger, registry, tenants, log, gate, policies, unknownCalls } = rooms;
   const one = (value: number) => [{ labels: {}, value }];
   metrics.gauge("storeQueue", () => one(store.stats().waiting));
   metrics.gauge("storeFlushes", () => one(store.stats().flushes));
   metrics.gauge("ledgerTailAgeSeconds", () => [
     { labels: { tenant: "all" }, value: ledger.stats().tailAgeMs / 1000 },
   ]);
+  metrics.gauge("storeTransactions", () => one(store.stats().transactions));
+  metrics.gauge("storeFlushSeconds", () => one(store.stats().lastFlushMs / 1000));
+  metrics.gauge("unknownCalls", () =>
+    [...unknownCalls.current()].map(([tenant, value]) => ({ labels: { tenant }, value })),
+  );
+  metrics.gauge("policyLoaded", () =>
+    tenants().map((tenant) => ({ labels: { tenant }, value: policies.trouble(tenant) === null ? 1 : 0 })),
+  );
+  metrics.gauge("serverInflight", () =>
+    tenants().flatMap((tenant) =>
+      registry
+        .serversOf(tenant)
+        .map((server) => ({ labels: { server: server.name }, value: gate.insideOf(server.id) })),
+    ),
+  );
   metrics.gauge("serverHealth", () =>
     tenants().flatMap((tenant) =>
       registry.serversOf(tenant).map((server) => {

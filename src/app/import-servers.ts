@@ -1,5 +1,5 @@
 import type { SecretText, ServerInput, Transport } from "../registry/index.ts";
-import { reservedServerName, serverNameMax, serverNamePattern, serverProblems } from "../registry/index.ts";
+import { isOwnEndpoint, reservedServerName, serverNameMax, serverNamePattern, serverProblems } from "../registry/index.ts";
 import type { Environment } from "./environment.ts";
 import { looksLikeCredential, looksLikeCredentialValue } from "./import-credentials.ts";
 import type { ForeignServers } from "./import-parse.ts";
@@ -47,12 +47,16 @@ export const importedOf = (taken: Taken): Imported => ({
   notes: taken.notes,
 });
 
-/** Adds a client's servers to what is taken. Whatever cannot be used is left out with a sentence that says why. */
+/**
+ * Adds a client's servers to what is taken. Whatever cannot be used is left out with a sentence that says why: also the entry with
+ * which the client reaches the node at `ownUrl` itself.
+ */
 export function takeServers(
   taken: Taken,
   foreign: ForeignServers,
   file: string,
   environment: Environment,
+  ownUrl: string | null = null,
 ): void {
   taken.notes.push(...foreign.notes.map((note) => `${file}: ${note}`));
   for (const [foreignName, said] of foreign.servers) {
@@ -72,6 +76,10 @@ export function takeServers(
     const transport = one.transport(said);
     if (transport === null) {
       note(`Skipped ${quoted(foreignName)}: ${one.reason}`);
+      continue;
+    }
+    if (ownUrl !== null && isOwnEndpoint(transport, ownUrl)) {
+      note(`Skipped ${quoted(foreignName)}: it is this node.`);
       continue;
     }
     const server: ServerInput = { name, transport, enabled: said["disabled"] !== true };

@@ -18,11 +18,13 @@ export interface Import extends Imported {
 
 /**
  * Reads MCP servers out of the files of the usual clients, or out of the given ones. A given file that cannot be read is said in
- * `notes`; one of the usual places that is missing is not worth a word. Reads files, changes nothing.
+ * `notes`; one of the usual places that is missing is not worth a word. Leaves out the entry that leads to the node at `ownUrl`.
+ * Reads files, changes nothing.
  */
 export async function importServers(
   environment: Environment,
   paths: readonly string[] | null,
+  ownUrl: string | null = null,
 ): Promise<Import> {
   const places: readonly (Omit<ImportPlace, "client"> & { client: ImportPlace["client"] | null })[] =
     paths === null ? importPlaces(environment) : paths.map((path) => ({ client: null, path }));
@@ -44,7 +46,7 @@ export async function importServers(
       continue;
     }
     const before = taken.servers.size;
-    takeServers(taken, parsed.value, path, environment);
+    takeServers(taken, parsed.value, path, environment, ownUrl);
     files.push({ client, path, servers: taken.servers.size - before });
   }
   return { ...importedOf(taken), files };

@@ -34,6 +34,7 @@ import { PolicyFiles } from "./policy-files.ts";
 import { serversDirectory } from "./data-directory.ts";
 import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
+import { UnknownCalls } from "./unknown-calls.ts";
 import { version } from "./version.ts";
 
 /**
@@ -170,6 +171,7 @@ export class Node {
     upstreams.start();
     this.shutdown.add("ending the connections to servers", () => upstreams.stop());
 
+    const gate = new Gate({ clock, waitingMax: waitingCallsMax });
     const line = new CallLine({
       clock,
       random,
@@ -179,7 +181,7 @@ export class Node {
       registry,
       policies,
       vault,
-      gate: new Gate({ clock, waitingMax: waitingCallsMax }),
+      gate,
       upstreams,
       limits: { ...config.limits, dispatchWindowMs },
       node: { name: nodeName, fence },
@@ -216,6 +218,7 @@ export class Node {
         version,
         runtime: `node ${process.versions.node}`,
       },
+      ownUrl: () => edge.url,
       leaseMs: nodeLeaseMs,
       onTrouble,
     });
@@ -257,7 +260,9 @@ export class Node {
     // Added last, so stopped first: no new call enters while those under way are waited for.
     this.shutdown.add("waiting for calls under way", () => line.stop(config.limits.shutdownGraceMs));
     this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
-    registerGauges({ metrics, store, ledger, registry, tenants, log });
+    const unknownCalls = new UnknownCalls({ clock, store, tenants });
+    await this.openPart("the count of unknown calls", unknownCalls);
+    registerGauges({ metrics, store, ledger, registry, tenants, log, gate, policies, unknownCalls });
     this.notReady = [];
     return { url, identities, registry, vault, acts, store, ledger, line };
   }

@@ -15,19 +15,9 @@ export const metricNames = {
 
 /** Values read when somebody scrapes, from the room that owns them. `labels` bounds what a sample may carry. */
 export const gaugeNames = {
-  ledgerTailEntries: {
-    name: "signalbox_ledger_tail_entries",
-    help: "Committed entries that have no place in the log yet.",
-    labels: ["tenant"],
-  },
   ledgerTailAgeSeconds: {
     name: "signalbox_ledger_tail_age_seconds",
     help: "Age of the oldest entry without a place in the log. Alert above 10.",
-    labels: ["tenant"],
-  },
-  ledgerSize: {
-    name: "signalbox_ledger_size_entries",
-    help: "Entries in the log.",
     labels: ["tenant"],
   },
   storeQueue: {
@@ -38,15 +28,14 @@ export const gaugeNames = {
   storeFlushes: { name: "signalbox_store_flushes", help: "Flushes since start.", labels: [] },
   storeTransactions: {
     name: "signalbox_store_transactions",
-    help: "Transactions since start, by verdict.",
-    labels: ["verdict"],
+    help: "Transactions since start.",
+    labels: [],
   },
   storeFlushSeconds: {
     name: "signalbox_store_flush_seconds",
-    help: "Recent duration of a flush.",
-    labels: ["quantile"],
+    help: "Duration of the last flush.",
+    labels: [],
   },
-  storeBytes: { name: "signalbox_store_bytes", help: "Size of the store on disk.", labels: [] },
   serverHealth: {
     name: "signalbox_server_health",
     help: "1 for the state a server is in: connecting, healthy, degraded, down.",
