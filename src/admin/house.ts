@@ -25,6 +25,8 @@ export interface Rooms {
   readonly upstreams: UpstreamDesk;
   readonly calls: { readonly callsUnderWay: number };
   readonly node: NodeFacts;
+  /** Where the node listens, without a path; null = not yet. */
+  readonly ownUrl: () => string | null;
   /** How long a node's lease lasts: a call may be resolved as "retry" one lease after its last moment of dispatch. */
   readonly leaseMs: number;
   /** A bug of ours or a ledger that cannot be written: for the log and an alarm. Must not throw. */

@@ -57,6 +57,17 @@ describe("servers", () => {
     ]);
   });
 
+  test("the node's own endpoint is no server of it, added or changed", async () => {
+    const own = `http://localhost:${new URL(office.url).port}/mcp`;
+    const added = await post("/servers", { name: "mirror", transport: http(own) });
+    expect(errorOf(added)).toEqual([400, "invalid-params"]);
+    expect(added.body.error.detail).toContain("cannot be its own server");
+    await post("/servers", { name: "turning", transport: http("https://files.example/mcp") });
+    const changed = await office.send(office.admin, "PATCH", "/servers/turning", { transport: http(own) });
+    expect(errorOf(changed)).toEqual([400, "invalid-params"]);
+    expect((await office.send(office.admin, "DELETE", "/servers/turning")).status).toBe(200);
+  });
+
   test("a version that is no longer current changes nothing", async () => {
     await post("/servers", { name: "moving", transport: http("https://moving.example/mcp") });
     const stale = await office.send(office.admin, "PATCH", "/servers/moving", { enabled: false, version: 7 });

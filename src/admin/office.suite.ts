@@ -184,6 +184,7 @@ export async function openOffice(): Promise<Office> {
     upstreams,
     calls: { callsUnderWay: 0 },
     node: { name: "local", fence: 1, startedAt: clock.wall(), version: "0.0.0", runtime: "node" },
+    ownUrl: () => url,
     leaseMs: 1_000,
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });

@@ -133,6 +133,47 @@ describe("policies", () => {
     ).toEqual([400, "invalid-params"]);
   });
 
+  test("policies that would lock out whoever sets them need force, and so does going back to them", async () => {
+    const lockedOut = `@id("agents") permit (principal is Agent, action == Action::"call", resource);`;
+    const before = (await get("/policies")).body.version.digest;
+    const refused = await put(lockedOut);
+    expect(errorOf(refused)).toEqual([400, "config-invalid"]);
+    expect(refused.body.error.detail).toContain("would not let you set policies any more");
+    expect(await newestEntries(office, 1)).toEqual(["act admin.policy.set refused config-invalid"]);
+    const onlyWithApproval = `${admins}
+      @approve("group=admin") forbid (principal, action == Action::"admin.policy.set", resource);`;
+    expect(errorOf(await put(onlyWithApproval, { force: false }))).toEqual([400, "config-invalid"]);
+    expect((await get("/policies")).body.version.digest).toBe(before);
+
+    const other = await openOffice();
+    const ask = (method: "GET" | "POST" | "PUT", path: string, body?: unknown) =>
+      other.send(other.admin, method, path, body);
+    const sources = [{ name: "p.cedar", text: admins }];
+    const forced = await ask("PUT", "/policies", {
+      sources: [{ name: "p.cedar", text: lockedOut }],
+      force: true,
+    });
+    expect(forced.status).toBe(200);
+    expect(errorOf(await ask("PUT", "/policies", { sources }))).toEqual([403, "forbidden"]);
+    await other.stop();
+  });
+
+  test("a version that would lock its activator out is not gone back to without force", async () => {
+    const other = await openOffice();
+    const ask = (method: "POST" | "PUT", path: string, body: unknown) =>
+      other.send(other.admin, method, path, body);
+    // May activate, but not set: so only force has put it there, and force brings it back.
+    const half = `permit (principal in Role::"admin", action == Action::"admin.policy.activate", resource);`;
+    const whole = await ask("PUT", "/policies", { sources: [{ name: "p.cedar", text: admins }] });
+    const set = await ask("PUT", "/policies", { sources: [{ name: "p.cedar", text: half }], force: true });
+    expect(set.status).toBe(200);
+    const { digest } = set.body.version;
+    expect((await ask("POST", "/policies/activate", { digest: whole.body.version.digest })).status).toBe(200);
+    expect(errorOf(await ask("POST", "/policies/activate", { digest }))).toEqual([400, "config-invalid"]);
+    expect((await ask("POST", "/policies/activate", { digest, force: true })).status).toBe(200);
+    await other.stop();
+  });
+
   test("those of the configuration file are read-only here", async () => {
     office.fileOwnsPolicies = true;
     expect((await get("/policies")).body.origin).toBe("file");

@@ -1,5 +1,11 @@
 import type { SecretText, ServerInput, Transport } from "../registry/index.ts";
-import { isOwnEndpoint, reservedServerName, serverNameMax, serverNamePattern, serverProblems } from "../registry/index.ts";
+import {
+  isOwnEndpoint,
+  reservedServerName,
+  serverNameMax,
+  serverNamePattern,
+  serverProblems,
+} from "../registry/index.ts";
 import type { Environment } from "./environment.ts";
 import { looksLikeCredential, looksLikeCredentialValue } from "./import-credentials.ts";
 import type { ForeignServers } from "./import-parse.ts";
@@ -64,6 +70,13 @@ export function takeServers(
       taken.notes.push(`${file}: ${sentence}`);
     };
     const name = ownName(foreignName);
+    const one = new OneServer(name ?? foreignName, foreign, environment);
+    const transport = one.transport(said);
+    // Before its name is looked at: mostly that is ours, which no server may have.
+    if (transport !== null && ownUrl !== null && isOwnEndpoint(transport, ownUrl)) {
+      note(`Skipped ${quoted(foreignName)}: it is this node.`);
+      continue;
+    }
     if (name === null) {
       note(`Skipped ${quoted(foreignName)}: no server name can be made of it.`);
       continue;
@@ -72,14 +85,8 @@ export function takeServers(
       note(`Skipped ${quoted(foreignName)}: there is a server "${name}" already.`);
       continue;
     }
-    const one = new OneServer(name, foreign, environment);
-    const transport = one.transport(said);
     if (transport === null) {
       note(`Skipped ${quoted(foreignName)}: ${one.reason}`);
-      continue;
-    }
-    if (ownUrl !== null && isOwnEndpoint(transport, ownUrl)) {
-      note(`Skipped ${quoted(foreignName)}: it is this node.`);
       continue;
     }
     const server: ServerInput = { name, transport, enabled: said["disabled"] !== true };

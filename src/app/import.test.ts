@@ -28,6 +28,30 @@ const notesOf = (content: unknown): string[] =>
   take(content).notes.map((note) => note.replace("f.json: ", ""));
 
 describe("servers of other clients", () => {
+  test("are all but the node itself, however its address is written", () => {
+    const parsed = parseForeign(
+      JSON.stringify({
+        mcpServers: {
+          signalbox: {
+            url: "http://localhost:4680/mcp",
+            headers: { Authorization: "Bearer canary-0123456789" },
+          },
+          again: { type: "http", url: "http://[::1]:4680/mcp" },
+          other: { url: "http://localhost:4681/mcp" },
+        },
+      }),
+      null,
+    );
+    if (!parsed.ok) throw new Error(parsed.refusal.detail);
+    const taken = nothingTaken();
+    takeServers(taken, parsed.value, "f.json", environment, "http://127.0.0.1:4680");
+    expect(importedOf(taken)).toMatchObject({ servers: [{ name: "other" }], secrets: [] });
+    expect(taken.notes).toEqual([
+      'f.json: Skipped "signalbox": it is this node.',
+      'f.json: Skipped "again": it is this node.',
+    ]);
+  });
+
   test("come over from the mcpServers form, with literal secrets moved into the vault and said", () => {
     const canary = "ghp_canary0123456789abcdefABCDEF";
     const imported = take({

@@ -149,6 +149,7 @@ describe("servers and tools", () => {
       mcpServers: {
         hub: { url: "http://127.0.0.1:9/mcp", headers: { Authorization: "Bearer canary-0123456789" } },
         bad: {},
+        signalbox: { url: dev.mcp.replace("127.0.0.1", "localhost") },
       },
     });
     const dry = await machine.json<{ servers: unknown }>(["import", file, "--dry-run"]);
@@ -157,6 +158,7 @@ describe("servers and tools", () => {
     expect(first.code).toBe(0);
     expect(first.stdout).toContain("hub added");
     expect(first.stdout).toContain('Skipped "bad"');
+    expect(first.stdout).toContain('Skipped "signalbox": it is this node.');
     expect(first.stdout + first.stderr).not.toContain("canary");
     expect((await machine.run(["import", file, "--no-json"])).stdout).toContain("is there already");
     expect(await machine.json(["servers", "show", "hub"])).toMatchObject({
@@ -246,6 +248,22 @@ permit (principal in Role::"admin", action in Action::"admin", resource);
     expect(versions.items).toMatchObject([{ digest: set.version.digest, isActive: true }]);
     await machine.json(["policy", "activate", set.version.digest]);
     expect((await machine.run(["policy", "show", "--no-json"])).stdout).toContain('@id("no-large-sums")');
+  });
+
+  test("that would lock their author out are warned of by check, refused by set, and forced with --force", async () => {
+    const home = new Machine();
+    await home.node(["dev", "--no-import", "--port", "0", "--json"]);
+    home.put("work/calls.cedar", 'permit (principal, action == Action::"call", resource);');
+    const check = await home.run(["policy", "check", "calls.cedar", "--no-json"]);
+    expect([check.code, check.stdout]).toEqual([
+      0,
+      expect.stringContaining("warning: no policy permits an administrative act"),
+    ]);
+    const refused = await home.run(["policy", "set", "calls.cedar"]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("repeat with force")]);
+    expect((await home.run(["policy", "set", "calls.cedar", "--force"])).code).toBe(0);
+    expect((await home.run(["status"])).code).toBe(3);
+    await home.end();
   });
 
   test("a test file may bring servers and tools of its own", async () => {

@@ -132,13 +132,17 @@ describe("signalbox dev", () => {
     expect(node.stderr.split("no-such-program").length - 1).toBe(1);
   });
 
-  test("what was removed stays removed, also when another client still names it", async () => {
+  test("what was removed stays removed, and the node never becomes a server of itself", async () => {
     machine.put(".cursor/mcp.json", { mcpServers: { mine: { url: "http://127.0.0.1:9/mcp" } } });
     const first = await machine.node(["dev", "--port", "0", "--json"]);
     expect(first.said.imported).toEqual(["mine"]);
+    // A client's entry for the node itself, as `dev` tells people to write it.
+    const itself = { mcpServers: { itself: { url: first.said.mcp } } };
+    machine.put("work/.mcp.json", itself);
+    const port = new URL(first.said.mcp).port;
     await machine.json(["servers", "rm", "mine"]);
     await first.node.stop();
-    const second = await machine.node(["dev", "--port", "0", "--json"]);
+    const second = await machine.node(["dev", "--port", port, "--json"]);
     expect(second.said.imported).toEqual([]);
     expect(second.said.servers).toEqual([]);
   });

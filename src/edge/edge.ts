@@ -1,7 +1,6 @@
 import type { Server } from "node:http";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
-import { Fault } from "../base/index.ts";
+import { Fault, invariant } from "../base/index.ts";
 import { BodyReader } from "./body.ts";
 import { Guard } from "./guard.ts";
 import { Dispatcher } from "./http-server.ts";
@@ -52,6 +51,14 @@ export class Edge {
     });
   }
 
+  /** Where we listen, without a path; null = not yet. */
+  get url(): string | null {
+    const address = this.server?.address() ?? null;
+    if (address === null || typeof address === "string") return null;
+    const { address: host, family, port } = address;
+    return `http://${family === "IPv6" ? `[${host}]` : host}:${port}`;
+  }
+
   /** Resolves once we listen; `url` is without a path. */
   async start(): Promise<{ url: string }> {
     const { bounds } = this;
@@ -78,8 +85,9 @@ export class Edge {
     metrics.gauge("edgeInflight", () => [{ labels: {}, value: this.dispatcher.requestsInFlight }]);
     metrics.gauge("edgeSessions", () => [{ labels: {}, value: this.sessions.size }]);
     this.sessions.start();
-    const { address, family, port } = server.address() as AddressInfo;
-    return { url: `http://${family === "IPv6" ? `[${address}]` : address}:${port}` };
+    const { url } = this;
+    invariant(url !== null, "we listen on an address and a port");
+    return { url };
   }
 
   /** Tells every open legacy session that its list of tools is another one now. */

@@ -11,6 +11,7 @@
  * without conditions by their scope, and asks Cedar about the others once for every identity on the principal's chain. One
  * `Policies` serves one tenant.
  */
+export { permitsAdministration } from "./administration.ts";
 export type { ApprovalRule, DecidingPolicy, Decision } from "./decision.ts";
 export type { CatalogInput, CatalogTool } from "./catalog.ts";
 export { compilePolicies } from "./compile.ts";

@@ -27,6 +27,7 @@ export type { HealthTransition } from "./health.ts";
 export type { DefinitionVersion, ServerVersion } from "./history.ts";
 export type { AddedTool, ChangedTool, Offer, OfferReport } from "./offer.ts";
 export type { RefusedDefinition } from "./parse-definition.ts";
+export { isOwnEndpoint } from "./own-endpoint.ts";
 export { policySourcesMax } from "./policy-versions.ts";
 export type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";
 export type {

@@ -1,8 +1,8 @@
 import type { Refusal } from "../../../contract/index.ts";
 import type { Result, Sha256Hex } from "../../base/index.ts";
 import { ok, refuse } from "../../base/index.ts";
-import type { TenantId } from "../../identity/index.ts";
-import type { PolicyProblem } from "../../policy/index.ts";
+import type { Principal, TenantId } from "../../identity/index.ts";
+import type { PolicyProblem, PolicySet } from "../../policy/index.ts";
 import type { PolicySource, PolicyVersion } from "../../registry/index.ts";
 import { policySourcesMax } from "../../registry/index.ts";
 import type { Change } from "../../store/index.ts";
@@ -15,6 +15,7 @@ import { route } from "../route.ts";
 import type { Shape } from "../schema.ts";
 import {
   digest,
+  flag,
   instant,
   instantOrNull,
   listOf,
@@ -45,6 +46,10 @@ const problem = named(
 );
 
 const source = object({ name: { type: "string", minLength: 1, maxLength: 512 }, text });
+const force = {
+  ...flag,
+  description: "also when these policies would not let you set policies any more; default false",
+} as const;
 const version = object({ digest, firstLoadedAt: instant });
 const sources = {
   ...listOf(source, policySourcesMax),
@@ -104,7 +109,7 @@ export const policyRoutes = [
     path: "/policies",
     summary: "Put a new version of the policies in force",
     notes:
-      "Compiled first; with any error nothing changes and all errors are answered at once. With `replaces`, only if that version is still the active one.",
+      "Compiled first; with any error nothing changes and all errors are answered at once. Refused likewise when these policies would not let you set policies any more, unless `force`. With `replaces`, only if that version is still the active one.",
     action: "admin.policy.set",
     kind: "act",
     body: objectWith(["sources"], {
@@ -113,6 +118,7 @@ export const policyRoutes = [
         type: ["string", "null"],
         description: "digest of the version you have seen; null = there was none",
       },
+      force,
     }),
     example: { sources: [{ name: "all.cedar", text: "permit (principal, action, resource);" }] },
     answer: object({ version, warnings: listOf(problem), receipt }),
@@ -120,23 +126,25 @@ export const policyRoutes = [
       const refusal = whyNotChangeable(house, actor.tenant, body.replaces);
       if (refusal !== null) return refuse(refusal);
       const change = await house.registry.putPolicies(actor.tenant, body.sources);
-      return activate(house, act, body.sources, change);
+      return activate(house, act, { texts: body.sources, change, force: body.force ?? false });
     },
   }),
   route({
     method: "POST",
     path: "/policies/activate",
     summary: "Go back, or forward, to a version that is known",
+    notes: "Refused when that version would not let you set policies any more, unless `force`.",
     action: "admin.policy.activate",
     kind: "act",
-    body: objectWith(["digest"], { digest, replaces: { type: ["string", "null"] } }),
+    body: objectWith(["digest"], { digest, replaces: { type: ["string", "null"] }, force }),
     example: { digest: "0".repeat(64) },
     answer: object({ version, warnings: listOf(problem), receipt }),
     handle: async ({ actor, act, body }, house) => {
       const refusal = whyNotChangeable(house, actor.tenant, body.replaces);
       if (refusal !== null) return refuse(refusal);
       const change = await house.registry.activatePolicies(actor.tenant, body.digest as Sha256Hex); // looked up
-      return activate(house, act, change.ok ? change.value.value.sources : [], change);
+      const texts = change.ok ? change.value.value.sources : [];
+      return activate(house, act, { texts, change, force: body.force ?? false });
     },
   }),
   route({
@@ -204,16 +212,36 @@ export const policyRoutes = [
 async function activate(
   house: House,
   act: Act,
-  texts: readonly PolicySource[],
-  change: Result<Change<PolicyVersion>>,
+  {
+    texts,
+    change,
+    force,
+  }: {
+    readonly texts: readonly PolicySource[];
+    readonly change: Result<Change<PolicyVersion>>;
+    readonly force: boolean;
+  },
 ) {
   if (!change.ok) return change;
   const { tenant } = act.actor;
   const compiled = house.policies.compile(tenant, filesOf(texts));
   if (!compiled.ok) return refusePolicies(compiled.refusal);
+  const locksOut = !mayStillSet(act.actor, compiled.value);
+  if (locksOut && !force) {
+    return refuse<Refusal>({
+      code: "config-invalid",
+      detail:
+        "these policies would not let you set policies any more; add a permit for administration (see docs/guide/policies.md) or repeat with force",
+    });
+  }
   const { digest } = change.value.value;
   const before = house.registry.activePolicies(tenant)?.version.digest ?? null;
-  const note = { from: before, to: digest, sources: texts.map(({ name }) => name) };
+  const note = {
+    from: before,
+    to: digest,
+    sources: texts.map(({ name }) => name),
+    ...(locksOut ? { forced: true } : {}),
+  };
   const performed = await house.acts.perform(act, digest, change.value, note);
   if (!performed.ok) return performed;
   house.policies.reload(tenant);
@@ -222,6 +250,17 @@ async function activate(
     warnings: compiled.value.warnings.map(problemView),
     receipt: performed.value.receipt,
   });
+}
+
+/** Whether whoever puts these policies in force could put others in force afterwards. */
+function mayStillSet(actor: Principal, policies: PolicySet): boolean {
+  const decision = policies.decide({
+    principal: actor,
+    action: "admin.policy.set",
+    resource: { type: "Tenant", id: actor.tenant },
+    context: {},
+  });
+  return decision.effect === "allow";
 }
 
 function originOf(house: House, tenant: TenantId): "file" | "api" | "default" {

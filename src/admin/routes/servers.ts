@@ -1,8 +1,9 @@
+import type { Refusal } from "../../../contract/index.ts";
 import type { Result } from "../../base/index.ts";
 import { ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
-import type { ServerId, ServerRecord } from "../../registry/index.ts";
-import { serverBounds } from "../../registry/index.ts";
+import type { ServerId, ServerRecord, Transport } from "../../registry/index.ts";
+import { isOwnEndpoint, serverBounds } from "../../registry/index.ts";
 import type { Change } from "../../store/index.ts";
 import type { Act, Done, Note } from "../act.ts";
 import type { House } from "../house.ts";
@@ -106,8 +107,11 @@ export const serverRoutes = [
     },
     status: 201,
     answer: done,
-    handle: async ({ actor, act, body }, house) =>
-      perform(house, act, house.registry.addServer(actor.tenant, body), { change: "added" }),
+    handle: async ({ actor, act, body }, house) => {
+      const refusal = whyNotReach(house, body.transport);
+      if (refusal !== null) return refuse(refusal);
+      return perform(house, act, house.registry.addServer(actor.tenant, body), { change: "added" });
+    },
   }),
   route({
     method: "GET",
@@ -200,6 +204,8 @@ export const serverRoutes = [
           detail: `The server is at version ${found.value.version}, not ${version}. Look at it again.`,
         });
       }
+      const refusal = patch.transport === undefined ? null : whyNotReach(house, patch.transport);
+      if (refusal !== null) return refuse(refusal);
       const change = house.registry.changeServer(actor.tenant, found.value.id, patch);
       return perform(house, act, change, { change: "changed", fields: Object.keys(patch) });
     },
@@ -270,6 +276,15 @@ export function serverNamed(house: House, actor: Principal, reference: string): 
     return refuse({ code: "not-found", detail: "There is no such server." });
   }
   return ok(found);
+}
+
+function whyNotReach(house: House, transport: Transport): Refusal | null {
+  const own = house.ownUrl();
+  if (own === null || !isOwnEndpoint(transport, own)) return null;
+  return {
+    code: "invalid-params",
+    detail: "transport.url: this is the node's own endpoint; a node cannot be its own server.",
+  };
 }
 
 async function perform(

@@ -5,6 +5,7 @@ import type { Client } from "../client.ts";
 import { api } from "../client.ts";
 import { Stop, stopFrom } from "../exit.ts";
 import { apiVerb, run } from "../session.ts";
+import type { Session } from "../session.ts";
 import type { Page, Terminal } from "../terminal.ts";
 
 interface Outcome {
@@ -26,8 +27,9 @@ export function importCommand(program: Command, terminal: Terminal): void {
     .action(
       run(terminal, async (session, files: readonly string[], options: { dryRun?: boolean }) => {
         const { importServers } = await import("../../app/index.ts");
-        const found = await importServers(terminal.environment, files.length === 0 ? null : files);
         const dryRun = options.dryRun ?? false;
+        const paths = files.length === 0 ? null : files;
+        const found = await importServers(terminal.environment, paths, nodeUrl(session, dryRun));
         const outcomes =
           dryRun && found.servers.length === 0 ? [] : await registered(session.api(), found, dryRun);
         const answer = {
@@ -44,6 +46,16 @@ export function importCommand(program: Command, terminal: Terminal): void {
           throw new Stop("import", "None of the files could be read.");
       }),
     );
+}
+
+/** null = no node is known, and a dry run that finds nothing needs none. */
+function nodeUrl(session: Session, dryRun: boolean): string | null {
+  try {
+    return session.api().url;
+  } catch (thrown) {
+    if (dryRun && thrown instanceof Stop) return null;
+    throw thrown;
+  }
 }
 
 async function registered(client: Client, found: Import, dryRun: boolean): Promise<readonly Outcome[]> {

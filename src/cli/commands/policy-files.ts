@@ -1,10 +1,11 @@
 import { relative } from "node:path";
 import type { OfflineCatalog } from "../../app/index.ts";
 import { loadConfig, offlineCatalog, readYaml } from "../../app/index.ts";
-import type { CatalogInput, PolicySet, PolicyTestReport } from "../../policy/index.ts";
+import type { CatalogInput, PolicyProblem, PolicySet, PolicyTestReport } from "../../policy/index.ts";
 import {
   compilePolicies,
   parsePolicyTests,
+  permitsAdministration,
   problemText,
   testCatalogInput,
   testPolicies,
@@ -30,7 +31,9 @@ export async function checkPolicies(
 ): Promise<void> {
   const { sources, offline } = await ground(session, session.terminal, files, options);
   const checked = compilePolicies({ files: filesOf(sources), catalog: offline.catalog });
-  const problems = checked.ok ? checked.value.warnings : checked.refusal;
+  const problems = checked.ok
+    ? [...checked.value.warnings, ...(permitsAdministration(checked.value) ? [] : [noAdministration])]
+    : checked.refusal;
   const names = sources.map(({ name }) => name);
   session.print({
     json: { acceptable: checked.ok, files: names, withoutTools: offline.withoutTools, problems },
@@ -47,6 +50,18 @@ export async function checkPolicies(
   remarkOnTools(session, offline);
   if (!checked.ok) throw new Stop("config-invalid", "The policies are refused.");
 }
+
+/** Only the node knows who administers it, and refuses to lock out whoever sets policies; here it is a warning. */
+const noAdministration: PolicyProblem = {
+  severity: "warning",
+  file: null,
+  line: null,
+  column: null,
+  policy: null,
+  tool: null,
+  message: "no policy permits an administrative act, so nobody could administer the node",
+  hint: 'permit (principal is Person in Role::"admin", action in Action::"admin", resource);',
+};
 
 /** Runs test files against policies. Throws Stop when one fails. */
 export async function runPolicyTests(

@@ -37,6 +37,13 @@ interface Explained {
   readonly errors: readonly string[];
 }
 
+interface ForceOption {
+  readonly force?: boolean;
+}
+
+const forceText = "also when you could not set policies any more afterwards";
+const forced = (force: boolean | undefined): ForceOption => (force === true ? { force } : {});
+
 interface ExplainOptions {
   readonly agent?: string;
   readonly person?: string;
@@ -81,23 +88,28 @@ export function policyCommand(program: Command, terminal: Terminal): void {
     summary: "Put these policy files in force, together and instead of what was",
     notes: "They are checked first; with any error nothing changes, and all errors are named.",
     example: "signalbox policy set policies/*.cedar",
-  }).action(
-    run(terminal, async (session, files: readonly string[]) => {
-      const sources = readSources(files, terminal.environment);
-      const answer = await session.api().put<Activated>("/policies", { sources });
-      session.print(activated(answer));
-    }),
-  );
+  })
+    .option("--force", forceText)
+    .action(
+      run(terminal, async (session, files: readonly string[], { force }: ForceOption) => {
+        const sources = readSources(files, terminal.environment);
+        const answer = await session.api().put<Activated>("/policies", { sources, ...forced(force) });
+        session.print(activated(answer));
+      }),
+    );
 
   apiVerb(policy, {
     usage: "activate <digest>",
     summary: "Go back, or forward, to a version that is known",
     example: "signalbox policy activate 5d41402abc4b2a76…",
-  }).action(
-    run(terminal, async (session, digest: string) => {
-      session.print(activated(await session.api().post<Activated>("/policies/activate", { digest })));
-    }),
-  );
+  })
+    .option("--force", forceText)
+    .action(
+      run(terminal, async (session, digest: string, { force }: ForceOption) => {
+        const body = { digest, ...forced(force) };
+        session.print(activated(await session.api().post<Activated>("/policies/activate", body)));
+      }),
+    );
 
   apiVerb(policy, {
     usage: "explain",
