@@ -10,7 +10,7 @@ import { allTables } from "./node.ts";
 
 /** Beyond this, proving everything takes longer than a look should. */
 const provenBytesMax = 256 * 1024 * 1024;
-/** An older tail means that the sequencer stands still (DESIGN: receipts). */
+/** An older tail means that the sequencer stands still. */
 const tailAgeMaxMs = 10_000;
 
 /** Proves the ledger, and says how old the oldest entry without a receipt is. */

@@ -19,7 +19,7 @@ export const keyPlace = (owner: string, key: string): ClaimPlace => ({
   name: key,
 });
 
-/** How long a bare key is remembered (DESIGN: which calls are repeat-safe). */
+/** How long a bare key is remembered. */
 export const keyKeptMs = 24 * 3_600_000;
 
 /**

@@ -15,7 +15,7 @@ const readyMax = 256;
 /** A batch that fails is tried again after this, doubled up to the second number. */
 const retryMs = 500;
 const retryMsMax = 10_000;
-/** A tail older than this is an alert (DESIGN: receipts). */
+/** A tail older than this is an alert. */
 const tailAlertMs = 10_000;
 
 /** Something an operator has to look at. `tail` comes once per tenant until it is sequenced again. */

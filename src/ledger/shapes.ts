@@ -8,7 +8,7 @@ export type RunId = Brand<"run">;
 export type EntryId = Brand<"entry">;
 
 /**
- * How a call ended (DESIGN: outcomes).
+ * How a call ended.
  *  succeeded  the tool answered; `isError` is its own flag, and an error answer may have had effects
  *  failed     provably not executed: no byte left, or a protocol rejection
  *  unknown    bytes left and no valid answer came

@@ -97,7 +97,7 @@ export interface Tool {
   readonly state: ToolState;
 }
 
-/** Why something does not work; the three kinds are never mixed (DESIGN: errors). */
+/** Why something does not work; the three kinds are never mixed. */
 export type HealthCause = "correctness" | "overload" | "dependency";
 
 export type Health =

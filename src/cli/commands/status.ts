@@ -23,7 +23,7 @@ interface Status {
   };
 }
 
-/** An older tail is an alarm (DESIGN: receipts). */
+/** An older tail is an alarm. */
 const tailAgeMaxMs = 10_000;
 
 export function statusCommands(program: Command, terminal: Terminal): void {
