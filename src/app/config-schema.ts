@@ -128,7 +128,8 @@ const toolSchema: Schema = {
       maxLength: 128,
       description: "For `verifiable`: the tool of the same server that answers whether a call happened.",
       "x-unit": "tool name",
-      "x-reason": "Asked when a call's outcome is unknown.",
+      "x-reason":
+        "What a person asks when a call's outcome is unknown; Signalbox does not ask it by itself yet.",
     },
   },
   allOf: [
@@ -324,7 +325,7 @@ export const configSchema: Schema = {
     policies: section("The policies that decide.", {
       files: texts(
         "Cedar policy files, as glob patterns.",
-        "Without a policy everything is denied; `dev` brings a permissive one of its own.",
+        "Without files and without policies set through the API, `serve` permits administrators only, and `dev` lets every agent use every tool.",
         256,
         "glob patterns, relative to the configuration file",
       ),

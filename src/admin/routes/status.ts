@@ -41,7 +41,10 @@ export const statusRoutes = [
       }),
       calls: object({ underWay: whole }),
       policies: object({
-        digest: { type: ["string", "null"], description: "null = none was ever set: everything is denied" },
+        digest: {
+          type: ["string", "null"],
+          description: "null = none was ever set: the built-in policies of the mode are in force",
+        },
         isInForce: {
           type: "boolean",
           description: "false = the newest texts are broken and the last good ones hold",
