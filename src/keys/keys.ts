@@ -1,4 +1,3 @@
-import { createHmac } from "node:crypto";
 import type { Clock, Random } from "../base/index.ts";
 import type { Change, Store } from "../store/index.ts";
 import type { DataKey } from "./data-key.ts";
@@ -23,13 +22,11 @@ export interface KeysOptions {
 export class Keys {
   private readonly options: KeysOptions;
   private readonly ring: KekRing;
-  private readonly random: Random;
   private readonly scopes: ScopeKeys;
   private readonly signing = new SigningKeys();
 
   constructor(options: KeysOptions) {
     this.options = options;
-    this.random = options.random;
     this.ring = new KekRing(options.kek, options.previousKeks ?? []);
     this.scopes = new ScopeKeys({ ...options, ring: this.ring });
   }
@@ -56,9 +53,9 @@ export class Keys {
     return this.scopes.existing(scope);
   }
 
-  /** Self-contained bytes under a key of their own. `aad` says what they belong to and must be given again to open them. */
+  /** Self-contained bytes. `aad` says what they belong to and must be given again to open them. */
   seal(key: DataKey, plaintext: Uint8Array | string, aad: string): Uint8Array {
-    return seal(key, plaintext, aad, this.random);
+    return seal(key, plaintext, aad);
   }
 
   /** Throws Fault `erased` (sealed by a destroyed key of this scope) or `internal` (changed, moved, cut). */
@@ -72,7 +69,7 @@ export class Keys {
 
   /** HMAC-SHA256 under a key derived from the scope's. */
   hmac(key: DataKey, bytes: Uint8Array | string): Buffer {
-    return createHmac("sha256", key.macKey).update(bytes).digest();
+    return key.mac.digest(bytes);
   }
 
   /**

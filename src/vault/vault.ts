@@ -2,7 +2,7 @@ import type { Clock, MonotonicMs, Result, WallMs } from "../base/index.ts";
 import { elapsedMs, Fault, msOf, ok, plusMs, refuse, wallMs } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { DataKey, Keys } from "../keys/index.ts";
-import type { Change, Store } from "../store/index.ts";
+import type { Change, RowOf, Store } from "../store/index.ts";
 import { insert, remove, update } from "../store/index.ts";
 import { KnownSecrets } from "./known-secrets.ts";
 import { Secret } from "./secret.ts";
@@ -21,6 +21,9 @@ const revealedMax = 1_024;
 
 /** Every name that a server's settings may refer to is one of these; see the registry. */
 const namePattern = /^[A-Za-z0-9._-]{1,128}$/;
+
+/** No setting can refer to such a name: see `vaultNamePattern` of the registry. */
+export const ownNamePrefix = "_signalbox.";
 
 export interface VaultOptions {
   readonly store: Store;
@@ -67,9 +70,53 @@ export class Vault {
 
   /** A new secret, or a new value of one. The change's writes hold the value sealed. */
   async put(tenant: TenantId, name: string, value: string): Promise<Result<Change<SecretRecord>>> {
-    const problem = problemOf(name, value);
+    const problem = isOwnName(name) ? ownNameProblem : problemOf(name, value);
     if (problem !== null) return refuse({ code: "invalid-params", detail: problem });
-    const before = await this.store.get(secretTable, { tenant, name });
+    return this.change(tenant, name, value, await this.store.get(secretTable, { tenant, name }));
+  }
+
+  /**
+   * What Signalbox keeps for itself (a server's tokens), under a name that begins with `ownNamePrefix`, which no setting can refer to and no
+   * caller can put. `before` is the version it replaces, null = none; anything else is refused as a conflict.
+   */
+  async putOwn(
+    tenant: TenantId,
+    name: string,
+    value: string,
+    before: number | null,
+  ): Promise<Result<Change<SecretRecord>>> {
+    const problem = isOwnName(name) ? problemOf(name, value) : ownNameProblem;
+    if (problem !== null) return refuse({ code: "invalid-params", detail: problem });
+    const row = await this.store.get(secretTable, { tenant, name });
+    if ((row?.version ?? null) !== before) {
+      return refuse({ code: "conflict", detail: "It was changed by somebody else at the same moment." });
+    }
+    return this.change(tenant, name, value, row);
+  }
+
+  /** null = there is none. Unlike `reveal`, neither kept at hand nor made known to screening; `learn` does that for its parts. */
+  async own(
+    tenant: TenantId,
+    name: string,
+  ): Promise<{ readonly text: string; readonly version: number } | null> {
+    const row = await this.store.get(valueTable, { tenant, name });
+    if (row === null) return null;
+    const { version } = row;
+    const opened = this.keys.open(await this.scopeKey(tenant), row.sealed, boundTo(tenant, name, version));
+    return { text: Buffer.from(opened).toString(), version };
+  }
+
+  /** Secrets that are part of one of our own: known to screening from now on, in place of those before the last of the same name. */
+  learn(tenant: TenantId, name: string, values: readonly string[]): void {
+    this.known.replace(tenant, name, values);
+  }
+
+  private async change(
+    tenant: TenantId,
+    name: string,
+    value: string,
+    before: SecretRow | null,
+  ): Promise<Result<Change<SecretRecord>>> {
     if (before === null && (await this.isFull(tenant))) {
       return refuse({ code: "conflict", detail: `The tenant already has ${secretsPerTenantMax} secrets.` });
     }
@@ -97,6 +144,11 @@ export class Vault {
   }
 
   async remove(tenant: TenantId, name: string): Promise<Result<Change<SecretRecord>>> {
+    if (isOwnName(name)) return refuse({ code: "invalid-params", detail: ownNameProblem });
+    return this.removeOwn(tenant, name);
+  }
+
+  async removeOwn(tenant: TenantId, name: string): Promise<Result<Change<SecretRecord>>> {
     const row = await this.store.get(secretTable, { tenant, name });
     if (row === null) return refuse({ code: "not-found", detail: "There is no such secret." });
     const { version } = row;
@@ -184,6 +236,11 @@ export class Vault {
     this.revealed.delete(placeOf(tenant, name));
   }
 }
+
+type SecretRow = RowOf<(typeof secretTable)["columns"]>;
+
+const isOwnName = (name: string): boolean => name.startsWith(ownNamePrefix);
+const ownNameProblem = `Names that begin with ${ownNamePrefix} are Signalbox's own.`;
 
 /** Null = acceptable. Never quotes the value. */
 function problemOf(name: string, value: string): string | null {
