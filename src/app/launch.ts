@@ -1,6 +1,7 @@
-import type { Clock, Random } from "../base/index.ts";
+import type { CancelTimer, Clock, Random } from "../base/index.ts";
 import type { Destination } from "../telemetry/index.ts";
 import { createMetrics } from "../telemetry/index.ts";
+import { collectAll, mayGrow } from "./collector.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import type { Say } from "./launch-log.ts";
@@ -28,6 +29,9 @@ export interface Launched {
 /** What a log still has to write when the node has stopped. */
 const logGraceMs = 1_000;
 
+/** By then the servers are connected and the first policy is compiled; what that left behind is to be given back as well. */
+const settledAfterMs = 2_000;
+
 /** Starts a node with its log and metrics. Throws the Fault of the part that could not start; by then everything is closed again. */
 export async function launch(
   mode: NodeMode,
@@ -46,12 +50,19 @@ export async function launch(
     metrics: createMetrics(),
     onFatal,
   });
+  let cancelSettling: CancelTimer = () => {};
   const stop = async (): Promise<void> => {
+    cancelSettling();
     await node.stop();
     await log.close(logGraceMs);
   };
   try {
-    return { running: await node.start(), stop };
+    const running = await node.start();
+    mayGrow();
+    cancelSettling = clock.after(settledAfterMs, () => {
+      if (running.line.callsUnderWay === 0) collectAll();
+    });
+    return { running, stop };
   } catch (thrown) {
     await log.close(logGraceMs);
     throw thrown;

@@ -7,11 +7,16 @@ const refusalOf = (text: string) => {
   return result.ok ? null : result.refusal;
 };
 
+const keys = (count: number) => Array.from({ length: count }, (_, n) => `"k${n}":${n}`).join(",");
+
 describe("strict JSON", () => {
   test.each([
     ["duplicate keys", '{"a":1,"a":2}', /"a" stands twice/],
     ["duplicate keys behind escapes", '{"a":1,"\\u0061":2}', /"a" stands twice/],
     ["duplicate keys deep inside", '{"x":[{"b":1,"c":{"d":1,"d":1}}]}', /"d" stands twice/],
+    ["a duplicate among many keys", `{${keys(100)},"k17":0}`, /"k17" stands twice/],
+    ["a duplicate at the border to many keys", `{${keys(17)},"k0":0}`, /"k0" stands twice/],
+    ["a duplicate behind a value with escapes", '{"a":"x\\\\","b":"\\"\\\\\\"","a":0}', /"a" stands twice/],
     ["__proto__", '{"__proto__":{"admin":true}}', /__proto__/],
     ["__proto__ behind escapes", '{"\\u005f_proto__":1}', /__proto__/],
     ["an unsafe integer", '{"a":9007199254740993}', /beyond 2\^53-1/],
@@ -37,6 +42,7 @@ describe("strict JSON", () => {
 
   test.each([
     ["the same key in different objects", '[{"a":1},{"a":2}]'],
+    ["many keys", `{${keys(100)}}`],
     ["a value that looks like a key", '{"a":"a","b":["a","a"]}'],
     ["the largest safe integer", "9007199254740991"],
     ["a long fraction", "0.12345678901234567890"],

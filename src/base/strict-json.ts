@@ -63,20 +63,21 @@ const MINUS = 45;
  * or say nothing. A string is a key when it stands directly after `{` or after a `,` inside an object.
  */
 function scan(text: string, bounds: JsonBounds): Problem | null {
-  const keysAt: (Set<string> | null)[] = []; // per open container: the keys seen, or null for an array
+  const open: (SeenKeys | null)[] = []; // per open container: the keys seen, or null for an array
   let values = 0;
   let expectKey = false;
+  let nextBackslash = backslashFrom(text, 0);
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c === QUOTE) {
-      const end = endOfString(text, i);
+      if (nextBackslash < i) nextBackslash = backslashFrom(text, i);
+      const end = endOfString(text, i, nextBackslash);
       if (end === -1) return null;
-      const raw = text.slice(i + 1, end);
-      const escaped = raw.includes("\\");
-      if (escaped && hasLoneSurrogateEscape(raw))
+      const escaped = nextBackslash < end;
+      if (escaped && hasLoneSurrogateEscape(text.slice(i + 1, end)))
         return { detail: "a string contains a lone surrogate", at: i };
       if (expectKey) {
-        const problem = checkKey(raw, escaped, keysAt[keysAt.length - 1] ?? null, i);
+        const problem = checkKey(text.slice(i + 1, end), escaped, open[open.length - 1] ?? null, i);
         if (problem !== null) return problem;
         expectKey = false;
       } else if (++values > bounds.valuesMax) {
@@ -84,15 +85,15 @@ function scan(text: string, bounds: JsonBounds): Problem | null {
       }
       i = end;
     } else if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
-      if (keysAt.length >= bounds.depthMax) return { detail: `nested deeper than ${bounds.depthMax}`, at: i };
+      if (open.length >= bounds.depthMax) return { detail: `nested deeper than ${bounds.depthMax}`, at: i };
       if (++values > bounds.valuesMax) return { detail: `more than ${bounds.valuesMax} values`, at: i };
-      keysAt.push(c === OPEN_OBJECT ? new Set() : null);
+      open.push(c === OPEN_OBJECT ? new SeenKeys() : null);
       expectKey = c === OPEN_OBJECT;
     } else if (c === CLOSE_OBJECT || c === CLOSE_ARRAY) {
-      keysAt.pop();
+      open.pop();
       expectKey = false;
     } else if (c === COMMA) {
-      expectKey = keysAt.length > 0 && keysAt[keysAt.length - 1] !== null;
+      expectKey = open.length > 0 && open[open.length - 1] !== null;
     } else if (c === MINUS || (c >= 48 && c <= 57)) {
       const end = endOfNumber(text, i);
       if (++values > bounds.valuesMax) return { detail: `more than ${bounds.valuesMax} values`, at: i };
@@ -113,7 +114,7 @@ function scan(text: string, bounds: JsonBounds): Problem | null {
   return null;
 }
 
-function checkKey(raw: string, escaped: boolean, seen: Set<string> | null, at: number): Problem | null {
+function checkKey(raw: string, escaped: boolean, seen: SeenKeys | null, at: number): Problem | null {
   let key = raw;
   if (escaped) {
     try {
@@ -123,23 +124,44 @@ function checkKey(raw: string, escaped: boolean, seen: Set<string> | null, at: n
     }
   }
   if (key === "__proto__") return { detail: 'the key "__proto__" is not accepted', at };
-  if (seen !== null) {
-    if (seen.has(key))
-      return { detail: `the key ${JSON.stringify(key.slice(0, 60))} stands twice in one object`, at };
-    seen.add(key);
-  }
+  if (seen !== null && !seen.add(key))
+    return { detail: `the key ${JSON.stringify(key.slice(0, 60))} stands twice in one object`, at };
   return null;
 }
 
-function endOfString(text: string, start: number): number {
+/** Beyond this many keys, comparing with each of them costs more than a Set. */
+const fewKeysMax = 16;
+
+/** The keys of one object. Nearly all objects have few, and a Set for each costs more than everything else here. */
+class SeenKeys {
+  private readonly few: string[] = [];
+  private many: Set<string> | null = null;
+
+  /** False when it was there. */
+  add(key: string): boolean {
+    if (this.many !== null) return this.many.size < this.many.add(key).size;
+    if (this.few.includes(key)) return false;
+    this.few.push(key);
+    if (this.few.length > fewKeysMax) this.many = new Set(this.few);
+    return true;
+  }
+}
+
+/** Where the next backslash stands; behind the end when there is none. */
+function backslashFrom(text: string, from: number): number {
+  const at = text.indexOf("\\", from);
+  return at === -1 ? text.length : at;
+}
+
+function endOfString(text: string, start: number, nextBackslash: number): number {
   let end = text.indexOf('"', start + 1);
-  while (end !== -1) {
+  while (end > nextBackslash) {
     let backslashes = 0;
     while (text.charCodeAt(end - 1 - backslashes) === BACKSLASH) backslashes++;
     if (backslashes % 2 === 0) return end;
     end = text.indexOf('"', end + 1);
   }
-  return -1;
+  return end;
 }
 
 function endOfNumber(text: string, start: number): number {

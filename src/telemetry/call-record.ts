@@ -23,7 +23,7 @@ export interface CallRecord {
   /** Ids of the policies that decided. */
   readonly reasons: readonly string[];
   readonly stations: readonly StationTime[];
-  readonly outcome: "succeeded" | "failed" | "unknown" | "refused";
+  readonly outcome: "succeeded" | "failed" | "unknown" | "refused" | "open";
   /** The tool answered with `isError`. */
   readonly isError: boolean;
   readonly code: Code | null; // null = succeeded

@@ -41,10 +41,10 @@ const toolLabelsMaxDefault = 200;
 const stationsMax = 32;
 const samplesPerGaugeMax = 1000;
 
-const outcomes = ["succeeded", "failed", "unknown", "refused"] as const;
+const outcomes = ["succeeded", "failed", "unknown", "refused", "open"] as const;
 const causes = ["none", "tool", "caller", "policy", "overload", "dependency", "correctness"] as const;
 type Cause = (typeof causes)[number];
-const outcomeIndex = { succeeded: 0, failed: 1, unknown: 2, refused: 3 } as const;
+const outcomeIndex = { succeeded: 0, failed: 1, unknown: 2, refused: 3, open: 4 } as const;
 const causeIndex: Readonly<Record<Cause, number>> = {
   none: 0,
   tool: 1,

@@ -56,9 +56,14 @@ export const gaugeNames = {
     help: "Requests at the edge that are not answered yet.",
     labels: [],
   },
+  edgeListeners: {
+    name: "signalbox_edge_listeners",
+    help: "Streams and legacy sessions that are told of changes.",
+    labels: [],
+  },
   edgeSessions: {
     name: "signalbox_edge_legacy_sessions",
-    help: "Open sessions of clients of the older protocol.",
+    help: "Sessions of the older protocol of which something is kept: a stream, a subscription, a log level.",
     labels: [],
   },
   unknownCalls: {
@@ -88,9 +93,8 @@ export const logFields = {
   argumentsHash: "argumentsHash",
   decision: "decision",
   reasons: "reasons",
-  stations: "stations",
-  queueUs: "queueUs",
-  workUs: "workUs",
+  queueUs: "queueUs", // by station; one that is absent did not wait
+  workUs: "workUs", // by station
   outcome: "outcome",
   isError: "isError",
   code: "code",

@@ -22,10 +22,13 @@ export function createRecordCall(options: {
 }
 
 export function lineOf(record: CallRecord, timeMs: number): string {
-  let stations = "";
+  let queue = "";
+  let work = "";
   for (const station of record.stations) {
-    const head = stationHeads.get(station.name) ?? stationHead(station.name);
-    stations += `${stations === "" ? "" : ","}${head}${us(station.queueMs)},"workUs":${us(station.workMs)}}`;
+    const name = stationNames.get(station.name) ?? stationName(station.name);
+    work += `${work === "" ? "" : ","}${name}${us(station.workMs)}`;
+    const queueUs = us(station.queueMs);
+    if (queueUs > 0) queue += `${queue === "" ? "" : ","}${name}${queueUs}`;
   }
   let reasons = "";
   for (const reason of record.reasons) reasons += (reasons === "" ? "" : ",") + quoted(reason);
@@ -33,7 +36,7 @@ export function lineOf(record: CallRecord, timeMs: number): string {
     `{"level":"info","time":${timeMs},"msg":"call","requestId":${quoted(record.requestId)}` +
     `,"call":${quotedOrNull(record.call)},"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
     `,"tool":${quotedOrNull(record.tool)},"argumentsHash":${quotedOrNull(record.argumentsHash)}` +
-    `,"decision":${quotedOrNull(record.decision)},"reasons":[${reasons}],"stations":[${stations}]` +
+    `,"decision":${quotedOrNull(record.decision)},"reasons":[${reasons}],"queueUs":{${queue}},"workUs":{${work}}` +
     `,"outcome":${quoted(record.outcome)},"isError":${record.isError},"code":${quotedOrNull(record.code)}` +
     `,"resultBytes":${whole(record.resultBytes)},"estimatedTokens":${whole(record.estimatedTokens)}` +
     `,"cached":${record.cached},"recalled":${record.recalled},"principal":${quotedOrNull(record.principal)}` +
@@ -42,14 +45,14 @@ export function lineOf(record: CallRecord, timeMs: number): string {
   );
 }
 
-/** Stations are few and ours; the bound is for the mistake. */
-const stationHeads = new Map<string, string>();
-const stationHeadsMax = 64;
+/** `"name":`. Stations are few and ours; the bound is for the mistake. */
+const stationNames = new Map<string, string>();
+const stationNamesMax = 64;
 
-function stationHead(name: string): string {
-  const head = `{"name":${quoted(name)},"queueUs":`;
-  if (stationHeads.size < stationHeadsMax) stationHeads.set(name, head);
-  return head;
+function stationName(name: string): string {
+  const text = `${quoted(name)}:`;
+  if (stationNames.size < stationNamesMax) stationNames.set(name, text);
+  return text;
 }
 
 /** Anything but plain printable ASCII without quotes, or something that may be a secret, takes the slow and careful way. */
