@@ -161,6 +161,61 @@ export const codes = {
 
   // What is asked.
   "unknown-tool": row("caller", "never", "none", 400, -32602, "error", "There is no such tool here for you."),
+  "unknown-resource": row(
+    "caller",
+    "never",
+    "none",
+    400,
+    -32602,
+    "error",
+    "There is no such resource here for you.",
+  ),
+  "unknown-prompt": row(
+    "caller",
+    "never",
+    "none",
+    400,
+    -32602,
+    "error",
+    "There is no such prompt here for you.",
+  ),
+  "unknown-task": row("caller", "never", "none", 400, -32602, "error", "There is no such task here for you."),
+  "missing-capability": row(
+    "caller",
+    "never",
+    "none",
+    400,
+    -32021,
+    "error",
+    "The request needs a capability that the client did not declare.",
+  ),
+  "state-invalid": row(
+    "caller",
+    "never",
+    "none",
+    400,
+    -32602,
+    "error",
+    "The request state is not one of ours, is out of date, or belongs to another request.",
+  ),
+  "input-abandoned": row(
+    "caller",
+    "never",
+    "none",
+    409,
+    -31417,
+    "result",
+    "The call waited for input that was not given in time.",
+  ),
+  "parked-call-lost": row(
+    "dependency",
+    "never",
+    "unknown",
+    409,
+    -31416,
+    "result",
+    "The node that held this call open has gone. The call may have happened; it is not sent again.",
+  ),
   "invalid-arguments": row(
     "caller",
     "never",
@@ -421,4 +476,9 @@ export interface Refusal {
   readonly code: Code;
   readonly detail: string;
   readonly evidence?: Readonly<Record<string, unknown>>;
+  /**
+   * The server's own JSON-RPC error. Callers of resources, prompts, completions and tasks are given it in place of ours; a refused
+   * tool call is a tool result, which models see.
+   */
+  readonly rpc?: { readonly code: number; readonly message: string; readonly data?: unknown };
 }

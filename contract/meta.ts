@@ -6,6 +6,8 @@ export const metaKeys = {
   key: "dev.signalbox/key",
   receipt: "dev.signalbox/receipt",
   refusal: "dev.signalbox/refusal",
+  /** On a request: the name of the server meant, where an URI alone does not tell. */
+  server: "dev.signalbox/server",
 } as const;
 
 /** `/run`, `/step` and `/key` are chosen by the caller: 1-128 of these characters. */
