@@ -40,7 +40,9 @@ export {
 } from "./claims.ts";
 export type { Claim, ClaimPlace, ClaimState, NewClaim } from "./claims.ts";
 export {
+  awaitInput,
   closeCall,
+  dispatchWaiting,
   identicalOpenCall,
   listOpenCalls,
   markUnknown,

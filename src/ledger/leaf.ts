@@ -7,17 +7,20 @@ import type { SealedPayload } from "./payload.ts";
 import type { DecisionRecord, Entry, Outcome } from "./shapes.ts";
 import { entryTable } from "./tables.ts";
 
-/** A write that appends the entry, and its leaf hash for the receipt reference. */
+/** A write that appends the entry, and its leaf hash, base64 as it stands in the receipt reference. */
 export function entryWrite(
   entry: Entry,
   sealed: SealedPayload | null,
-): { readonly write: Write; readonly leafHash: Uint8Array } {
+): { readonly write: Write; readonly leafHash: Uint8Array; readonly leafHashText: string } {
   // Hashing makes the text one piece, and a slice of it is one piece too: the store would otherwise join it a second time.
   const hashed = `\u0000${leafText(entry)}`;
-  const leafHash = hash("sha256", hashed, "buffer");
+  // As text first, which the receipt needs anyway: asking for bytes costs as much as the hash itself.
+  const leafHashText = hash("sha256", hashed, "base64");
+  const leafHash = Buffer.from(leafHashText, "base64");
   const leaf = hashed.slice(1);
   return {
     leafHash,
+    leafHashText,
     write: append(entryTable, {
       id: entry.id,
       tenant: entry.tenant,

@@ -8,7 +8,7 @@ import type { CallId, EntryId } from "./shapes.ts";
 import { openCallTable } from "./tables.ts";
 
 /**
- *  waiting     claimed, nothing sent: waits for an approval or for input
+ *  waiting     nothing of it runs: waits for input that its server asked for, until `dispatchBy`
  *  dispatched  the intent is durable; bytes may have left
  *  unknown     bytes left and no valid answer came; bound until resolved
  */
@@ -48,23 +48,45 @@ export interface Holder {
 /** Fails when the call id exists, or an identical unkeyed call of this principal is open or unknown (`identicalOpenCall` finds it). */
 export const openCall = (call: OpenCall): Write => insert(openCallTable, rowOf(call));
 
-/** The call is final: also frees `same`. Fails when another node took the call over. */
-export const closeCall = (call: CallId, holder: Holder): Write =>
-  remove(openCallTable, { call }, { node: holder.node, fence: holder.fence });
+/** The call is final: also frees `same`. Fails when another node took the call over, or somebody drives it on meanwhile. */
+export const closeCall = (
+  call: CallId,
+  holder: Holder,
+  from: Extract<OpenCallState, "waiting" | "dispatched"> = "dispatched",
+): Write => remove(openCallTable, { call }, { node: holder.node, fence: holder.fence, state: from });
 
 /** Bytes left and no valid answer came. Also how a node that takes over a dead holder's dispatched call writes it down. */
-export const markUnknown = (call: CallId, holder: Holder): Write =>
+export const markUnknown = (
+  call: CallId,
+  holder: Holder,
+  from: Extract<OpenCallState, "waiting" | "dispatched"> = "dispatched",
+): Write =>
   update(
     openCallTable,
     { call },
     { state: "unknown" },
+    { node: holder.node, fence: holder.fence, state: from },
+  );
+
+/**
+ * Its server asked for input: nothing runs until a caller comes back, or until `waitsUntil`, which takes the place of `dispatchBy`.
+ * Fails when another node took the call over.
+ */
+export const awaitInput = (call: CallId, holder: Holder, waitsUntil: StoreMs): Write =>
+  update(
+    openCallTable,
+    { call },
+    { state: "waiting", dispatchBy: msOf(waitsUntil) },
     { node: holder.node, fence: holder.fence, state: "dispatched" },
   );
 
-/** A waiting call goes on: dispatched from here, under this intent. Fails when somebody else drives it already. */
+/**
+ * A waiting call goes on: dispatched from here, under this intent. Fails when somebody else drives it already, also when it has
+ * come to wait again meanwhile: `from` is the wait that was read.
+ */
 export const dispatchWaiting = (
   call: CallId,
-  from: Holder,
+  from: Holder & Pick<OpenCall, "dispatchBy">,
   to: Holder,
   next: { readonly dispatchBy: StoreMs; readonly intentEntry: EntryId },
 ): Write =>
@@ -78,7 +100,7 @@ export const dispatchWaiting = (
       dispatchBy: msOf(next.dispatchBy),
       intentEntry: next.intentEntry,
     },
-    { state: "waiting", node: from.node, fence: from.fence },
+    { state: "waiting", node: from.node, fence: from.fence, dispatchBy: msOf(from.dispatchBy) },
   );
 
 /** Takes over what a dead holder left, without changing its state. */

@@ -1,7 +1,7 @@
 import type { DataKey, Keys } from "../keys/index.ts";
 import type { EntryId, Payload } from "./shapes.ts";
 
-/** A payload under its own random key, and the scope whose key wraps that one. */
+/** A payload, sealed, and the scope under whose key. */
 export interface SealedPayload {
   readonly bytes: Uint8Array;
   readonly scope: string;

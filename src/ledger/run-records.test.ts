@@ -103,9 +103,13 @@ describe("an open call", () => {
     const { store, done } = await opened();
     await done(openCall(sample(1, { state: "waiting" })));
     const next = { dispatchBy: storeMs(5000), intentEntry: "call_1:1" as EntryId };
+    const from = { ...holder, dispatchBy: sample(1).dispatchBy };
+    const earlier = { ...holder, dispatchBy: storeMs(1) };
+    expect(await done(dispatchWaiting("call_1" as CallId, earlier, holder, next))).toBe(false);
+    expect(await done(closeCall("call_1" as CallId, holder))).toBe(false);
     const results = await Promise.all([
-      done(dispatchWaiting("call_1" as CallId, holder, holder, next)),
-      done(dispatchWaiting("call_1" as CallId, holder, other, next)),
+      done(dispatchWaiting("call_1" as CallId, from, holder, next)),
+      done(dispatchWaiting("call_1" as CallId, from, other, next)),
     ]);
     expect(results.filter(Boolean)).toHaveLength(1);
     expect(await readOpenCall(store, "call_1" as CallId)).toMatchObject({ state: "dispatched", ...next });

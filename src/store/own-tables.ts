@@ -1,6 +1,6 @@
 import type { StoreMs } from "../base/index.ts";
-import { msOf } from "../base/index.ts";
-import type { Signal } from "./store.ts";
+import { msOf, storeMs } from "../base/index.ts";
+import type { Lease, Signal, Store } from "./store.ts";
 import type { Table } from "./table.ts";
 import { integer, keyedTable, text } from "./table.ts";
 import type { Write } from "./transaction.ts";
@@ -12,6 +12,12 @@ export const leaseTable = keyedTable({
   columns: { name: text, holder: text, fence: integer, expiresAt: integer },
   key: ["name"],
 });
+
+/** Who holds the lease of this name, or held it last; expired ones too. null = nobody ever did. */
+export async function leaseOf(store: Pick<Store, "get">, name: string): Promise<Lease | null> {
+  const row = await store.get(leaseTable, { name });
+  return row === null ? null : { ...row, expiresAt: storeMs(row.expiresAt) };
+}
 
 export const signalTable = keyedTable({
   name: "store_signal",
