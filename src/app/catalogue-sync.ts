@@ -2,7 +2,7 @@ import type { Clock } from "../base/index.ts";
 import { explain } from "../base/index.ts";
 import type { Acts } from "../admin/index.ts";
 import type { Identities, TenantId } from "../identity/index.ts";
-import type { Registry, ServerId } from "../registry/index.ts";
+import type { Features, Profile, Registry, ServerId } from "../registry/index.ts";
 import type { Change } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { Upstreams } from "../upstream/index.ts";
@@ -23,13 +23,18 @@ const reconcileDelayMs = 10;
 /** What a server offers and could not be written down is tried again: else a changed tool would stay callable after all. */
 const offerAgainMs = 1_000;
 
+interface OfferedTools {
+  readonly profile: Profile;
+  readonly definitions: readonly unknown[];
+}
+
 /** Carries what servers say to the registry, and what the registry says to the connections. Every change leaves an entry. */
 export class CatalogueSync {
   private readonly options: CatalogueSyncOptions;
   /** Per server, what it offers is written one after the other. */
   private readonly tails = new Map<ServerId, Promise<unknown>>();
-  /** The newest list of each server that could not be written down yet. */
-  private readonly unwritten = new Map<ServerId, readonly unknown[]>();
+  /** The newest list of each server and profile that could not be written down yet. */
+  private readonly unwritten = new Map<ServerId, Map<string, OfferedTools>>();
   private cancelReconcile: (() => void) | null = null;
   private cancelOffers: (() => void) | null = null;
   private isStopped = false;
@@ -41,7 +46,11 @@ export class CatalogueSync {
 
   start(): void {
     const { registry, upstreams } = this.options;
-    upstreams.onTools((id, definitions) => this.take(id, definitions));
+    upstreams.onFeatures((id, profile, features, definitions) => {
+      this.show(id, profile, features);
+      this.take(id, { profile, definitions });
+    });
+    upstreams.onProfileGone((id, profile) => registry.outdateFeatures(id, profile));
     upstreams.onEra((id, era) =>
       this.after(id, () =>
         this.record(id, "admin.server.remember-era", registry.rememberEra(id, era), { era }),
@@ -115,14 +124,26 @@ export class CatalogueSync {
     });
   }
 
-  private take(id: ServerId, definitions: readonly unknown[]): void {
-    this.unwritten.set(id, definitions);
+  /** At once, and before its tools are offered: the registry then knows which other profiles are still offered a tool. */
+  private show(id: ServerId, profile: Profile, features: Features): void {
+    const { registry, log } = this.options;
+    const server = registry.server(id)?.name ?? id;
+    for (const { kind, name, reason } of registry.offerFeatures(id, profile, features))
+      log.warn("what a server offers cannot be shown", { server, kind, name, reason });
+  }
+
+  private take(id: ServerId, offered: OfferedTools): void {
+    const lists = this.unwritten.get(id) ?? new Map<string, OfferedTools>();
+    this.unwritten.set(id, lists);
+    const { key } = offered.profile;
+    lists.set(key, offered);
     this.after(id, async () => {
       try {
-        const isWritten = await this.offer(id, definitions);
-        if (isWritten && this.unwritten.get(id) === definitions) this.unwritten.delete(id);
+        const isWritten = await this.offer(id, offered);
+        if (isWritten && lists.get(key) === offered) lists.delete(key);
       } finally {
-        if (this.unwritten.get(id) === definitions) this.takeAgainLater();
+        if (lists.get(key) === offered) this.takeAgainLater();
+        if (lists.size === 0 && this.unwritten.get(id) === lists) this.unwritten.delete(id);
       }
     });
   }
@@ -131,14 +152,14 @@ export class CatalogueSync {
     if (this.cancelOffers !== null || this.isStopped) return;
     this.cancelOffers = this.options.clock.after(offerAgainMs, () => {
       this.cancelOffers = null;
-      for (const [id, definitions] of this.unwritten) this.take(id, definitions);
+      for (const [id, lists] of this.unwritten) for (const offered of lists.values()) this.take(id, offered);
     });
   }
 
   /** False = something of it is not on record. */
-  private async offer(id: ServerId, definitions: readonly unknown[]): Promise<boolean> {
+  private async offer(id: ServerId, { profile, definitions }: OfferedTools): Promise<boolean> {
     const { registry, log } = this.options;
-    const offer = await registry.offer(id, definitions);
+    const offer = await registry.offer(id, definitions, profile);
     if (!offer.ok) return true; // the server was removed meanwhile
     let isWritten = true;
     const server = registry.server(id)?.name ?? id;

@@ -25,6 +25,7 @@ interface Desk {
 export class PolicyDesk {
   private readonly options: PolicyDeskOptions;
   private readonly desks = new Map<TenantId, Desk>();
+  private readonly reloadListeners = new Set<(tenant: TenantId) => void>();
 
   constructor(options: PolicyDeskOptions) {
     this.options = options;
@@ -33,6 +34,12 @@ export class PolicyDesk {
   /** Brings every set up to date when servers or tools change. Returns how to stop. */
   start(): () => void {
     return this.options.registry.onChange((tenant) => this.refresh(tenant));
+  }
+
+  /** Called after other policies came into force. Returns how to stop listening. */
+  onReload(listener: (tenant: TenantId) => void): () => void {
+    this.reloadListeners.add(listener);
+    return () => this.reloadListeners.delete(listener);
   }
 
   current(tenant: TenantId): PolicySet {
@@ -60,6 +67,7 @@ export class PolicyDesk {
     const desk = this.desk(tenant);
     const loaded = desk.policies.load({ files: this.files(tenant), toolProblems: "deny" });
     desk.trouble = loaded.ok ? null : loaded.refusal;
+    if (loaded.ok) for (const listener of this.reloadListeners) listener(tenant);
   }
 
   private desk(tenant: TenantId): Desk {

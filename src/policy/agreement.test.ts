@@ -93,6 +93,8 @@ const actionScope = fc.constantFrom(
   `action == Action::"call"`,
   `action in [Action::"call", Action::"read"]`,
   `action == Action::"read"`,
+  `action in [Action::"get", Action::"complete"]`,
+  `action in [Action::"read", Action::"subscribe", Action::"complete"]`,
 );
 const resourceScope = fc.constantFrom(
   "resource",
@@ -102,6 +104,10 @@ const resourceScope = fc.constantFrom(
   `resource in Server::"files"`,
   `resource is Tool in Server::"bank"`,
   `resource in Tenant::"default"`,
+  `resource == Resource::"files/file:///x"`,
+  `resource is Resource in Server::"files"`,
+  `resource == Prompt::"files/daily-news"`,
+  "resource is Prompt",
 );
 const condition = fc.constantFrom(
   "",
@@ -116,6 +122,8 @@ const condition = fc.constantFrom(
   `when { principal in [Agent::"a", Person::"p"] }`,
   `when { principal.name == "a" }`,
   `when { resource has class && resource.class == "read" } unless { principal == Agent::"a" }`,
+  `when { resource has name && resource.name like "file:///*" }`,
+  `when { resource has server && resource.server.name == "files" }`,
 );
 const policy = fc
   .record({
@@ -143,6 +151,12 @@ const request = fc
       ["call", "Tool", "srv_2/delete_file"] as const,
       ["read", "Resource", "srv_2/file:///x"] as const,
       ["read", "Resource", "srv_9/x"] as const,
+      ["read", "Resource", "srv_2/file:///other"] as const,
+      ["subscribe", "Resource", "srv_2/file:///x"] as const,
+      ["complete", "Resource", "srv_2/file:///{name}"] as const,
+      ["complete", "Prompt", "srv_2/daily-news"] as const,
+      ["get", "Prompt", "srv_2/daily-news"] as const,
+      ["get", "Prompt", "srv_1/greet"] as const,
     ),
     amount: fc.constantFrom(1, 99.9999, 100, 250.5),
     count: fc.constantFrom(1, 4096, -3),
@@ -215,9 +229,11 @@ describe("partitioned evaluation", () => {
           for (const each of [...requests, ...requests]) {
             const decision = set.decide(each);
             expect(decision).toEqual(set.trace(each).decision);
-            if (each.resource.type === "Tool" && decision.effect !== "deny") {
-              expect(set.mayList(each.principal, each.resource.id)).toBe(true);
-            }
+            if (decision.effect === "deny") continue;
+            const { principal, action, resource } = each;
+            if (action === "call") expect(set.mayList(principal, resource.id)).toBe(true);
+            if (action === "read") expect(set.mayRead(principal, resource.id)).toBe(true);
+            if (action === "get") expect(set.mayGet(principal, resource.id)).toBe(true);
           }
         },
       ),

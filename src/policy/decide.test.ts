@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Principal, TenantId } from "../identity/index.ts";
+import { compilePolicies } from "./compile.ts";
+import { devPolicies, servePolicies } from "./default-policies.ts";
 import { agent, call, catalog, compiled, identity, pay, refusedFor } from "./policy.fixture.ts";
 
 const anyone = `@id("anyone") permit(principal, action, resource);`;
@@ -112,6 +114,44 @@ describe("decide", () => {
     expect(ask("get", "Prompt", "srv_2/weekly-news")).toBe("deny");
   });
 
+  it("decides subscriptions and completions as actions of their own", () => {
+    const set =
+      compiled(`permit(principal, action == Action::"subscribe", resource == Resource::"files/file:///a");
+      permit(principal, action == Action::"complete", resource is Prompt in Server::"files");
+      permit(principal, action == Action::"complete", resource == Resource::"files/file:///{name}");`);
+    const ask = (
+      action: "read" | "subscribe" | "get" | "complete",
+      type: "Resource" | "Prompt",
+      id: string,
+    ) => set.decide({ principal: agent("x"), action, resource: { type, id }, context: {} }).effect;
+    expect(ask("subscribe", "Resource", "srv_2/file:///a")).toBe("allow");
+    expect(ask("subscribe", "Resource", "srv_2/file:///b")).toBe("deny");
+    expect(ask("read", "Resource", "srv_2/file:///a")).toBe("deny");
+    expect(ask("complete", "Prompt", "srv_2/news")).toBe("allow");
+    expect(ask("complete", "Prompt", "srv_1/news")).toBe("deny");
+    expect(ask("get", "Prompt", "srv_2/news")).toBe("deny");
+    expect(ask("complete", "Resource", "srv_2/file:///{name}")).toBe("allow");
+    expect(ask("complete", "Resource", "srv_2/file:///{other}")).toBe("deny");
+  });
+
+  it("keeps URIs apart in its memory, however long they are", () => {
+    const set = compiled(
+      `permit(principal, action == Action::"read", resource) when { resource.name like "*/public" };`,
+    );
+    const read = (uri: string) =>
+      set.decide({
+        principal: agent("x"),
+        action: "read",
+        resource: { type: "Resource", id: `srv_2/${uri}` },
+        context: {},
+      }).effect;
+    const long = `file:///${"a".repeat(4_000)}`;
+    for (const _ of ["worked out", "remembered"]) {
+      expect(read(`${long}/public`)).toBe("allow");
+      expect(read(`${long}/private`)).toBe("deny");
+    }
+  });
+
   it("shows policies the tool's class, the run, and the whole chain", () => {
     const set = compiled(`${anyone}
       @approve("group=finance") forbid(principal, action == Action::"call", resource) when { resource.class == "effect" && resource.server.name == "files" };
@@ -210,5 +250,35 @@ describe("mayList", () => {
     expect(set.mayList(agent("a", ["finance"], [identity("person", "p")]), "srv_1/pay")).toBe(false);
     expect(set.mayList(agent("a"), "srv_2/delete_file")).toBe(true);
     expect(set.mayList(agent("intern"), "srv_2/delete_file")).toBe(false);
+  });
+
+  it("answers for resources and prompts by their own actions", () => {
+    const set = compiled(`permit(principal, action == Action::"read", resource in Server::"files");
+      permit(principal in Role::"finance", action == Action::"get", resource);
+      forbid(principal, action, resource == Resource::"files/file:///secret");
+      forbid(principal, action == Action::"get", resource == Prompt::"bank/steal") when { context.chain.depth > 0 };`);
+    expect(set.mayRead(agent("a"), "srv_2/file:///a")).toBe(true);
+    expect(set.mayRead(agent("a"), "srv_2/file:///secret")).toBe(false);
+    expect(set.mayRead(agent("a"), "srv_1/x://a")).toBe(false);
+    expect(set.mayGet(agent("a"), "srv_2/news")).toBe(false);
+    expect(set.mayGet(agent("a", ["finance"]), "srv_2/news")).toBe(true);
+    expect(set.mayGet(agent("a", ["finance"]), "srv_1/steal")).toBe(true);
+    expect(set.mayList(agent("a"), "srv_2/read_file")).toBe(false);
+  });
+
+  it("lets everyone in development see and use resources and prompts, and nobody where nothing is written", () => {
+    const everyone = compilePolicies({ files: [devPolicies], catalog });
+    const nobody = compilePolicies({ files: [servePolicies], catalog });
+    if (!everyone.ok || !nobody.ok) throw new Error("the defaults compile");
+    expect(everyone.value.mayRead(agent("a"), "srv_2/file:///a")).toBe(true);
+    expect(everyone.value.mayGet(agent("a"), "srv_2/news")).toBe(true);
+    expect(nobody.value.mayRead(agent("a"), "srv_2/file:///a")).toBe(false);
+    expect(nobody.value.mayGet(agent("a"), "srv_2/news")).toBe(false);
+    for (const action of ["read", "subscribe", "complete"] as const) {
+      const resource = { type: "Resource", id: "srv_2/file:///a" } as const;
+      const asked = { principal: agent("a"), action, resource, context: {} };
+      expect(everyone.value.decide(asked).effect).toBe("allow");
+      expect(nobody.value.decide(asked).effect).toBe("deny");
+    }
   });
 });

@@ -305,6 +305,29 @@ describe("policy tests", () => {
     expect(report.value).toMatchObject({ passed: 2, failed: 3 });
   });
 
+  it("may ask about resources, templates and prompts", () => {
+    const offered =
+      compiled(`permit(principal, action in [Action::"read", Action::"complete"], resource is Resource in Server::"files");
+      permit(principal, action == Action::"subscribe", resource == Resource::"files/file:///a");
+      permit(principal, action in [Action::"get", Action::"complete"], resource == Prompt::"bank/greet");`);
+    const as = { agent: "a" };
+    const report = testPolicies(offered, {
+      tests: [
+        { name: "read", as, read: "files/file:///a", expect: "allow" },
+        { name: "read elsewhere", as, read: "bank/file:///a", expect: "deny" },
+        { name: "subscribe", as, subscribe: "files/file:///a", expect: "allow" },
+        { name: "subscribe to another", as, subscribe: "files/file:///b", expect: "deny" },
+        { name: "get", as, get: "bank/greet", expect: "allow" },
+        { name: "get another", as, get: "bank/other", expect: "deny" },
+        { name: "complete a prompt", as, complete: "bank/greet", expect: "allow" },
+        { name: "complete another prompt", as, complete: "files/greet", expect: "deny" },
+        { name: "complete a template", as, complete: "files/file:///{name}", expect: "allow" },
+      ],
+    });
+    if (!report.ok) throw new Error(report.refusal.join("\n"));
+    expect(report.value.results.map(({ failure }) => failure)).toEqual(Array(9).fill(null));
+  });
+
   it("may bring their own servers and tools", () => {
     const report = testPolicies(set, {
       catalog: {

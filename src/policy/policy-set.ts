@@ -15,7 +15,7 @@ import { Partition, SharedSets } from "./partition.ts";
 import { PrincipalKeys } from "./principal-keys.ts";
 import type { PolicyProblem } from "./problem.ts";
 import { problemText } from "./problem.ts";
-import type { DecideRequest, PolicyResource } from "./request.ts";
+import type { DecideRequest, PolicyAction, PolicyResource } from "./request.ts";
 import { placeResource } from "./resources.ts";
 import { scopeHolds } from "./scope.ts";
 import { ScopeIndex } from "./scope-index.ts";
@@ -28,7 +28,7 @@ import { denied, isForbid, verdict } from "./verdict.ts";
 const decisionsMax = 100_000;
 /** Partitions remembered: one per tool, server and administrative action in use. */
 const partitionsMax = 50_000;
-/** Longer values are digested before they become part of a cache key. */
+/** Longer ids and values are digested before they become part of a cache key. */
 const keyValueCharsMax = 256;
 
 /** Shared by all sets that come from one text: partitions have numbers that are never used twice in it. */
@@ -107,14 +107,14 @@ export class PolicySet {
   decide(request: DecideRequest): Decision {
     const partition = this.partition(request.action, request.resource, request.principal.tenant);
     const who = this.#memory.principals.keyOf(request.principal);
-    let key = `${who}:${partition.ordinal}:${request.resource.id}`;
+    let key = `${who}:${partition.ordinal}:${keyPart(request.resource.id)}`;
     let context: Record<string, CedarValueJson> = {};
     const unmappable: Unmappable[] = [];
     if (partition.reads.context !== null) {
       context = requestContext(partition.reads.context, partition.argumentsType, request.context, unmappable);
       if (unmappable.length > 0) return this.#unmappable(partition, unmappable);
       const values = JSON.stringify(context);
-      key += `:${values.length > keyValueCharsMax ? sha256Hex(values) : values}`;
+      key += `:${keyPart(values)}`;
     }
     const known = this.#memory.decisions.get(key);
     if (known !== undefined) return known;
@@ -141,8 +141,21 @@ export class PolicySet {
    * conditions or approval. Advisory; the call is decided when it comes.
    */
   mayList(principal: Principal, toolId: string): boolean {
-    const resource: PolicyResource = { type: "Tool", id: toolId };
-    const partition = this.partition("call", resource, principal.tenant);
+    return this.#mayBeShown(principal, "call", { type: "Tool", id: toolId });
+  }
+
+  /** As `mayList`, for a resource or a template: a template's id stands for all it could name. */
+  mayRead(principal: Principal, resourceId: string): boolean {
+    return this.#mayBeShown(principal, "read", { type: "Resource", id: resourceId });
+  }
+
+  /** As `mayList`, for a prompt. */
+  mayGet(principal: Principal, promptId: string): boolean {
+    return this.#mayBeShown(principal, "get", { type: "Prompt", id: promptId });
+  }
+
+  #mayBeShown(principal: Principal, action: PolicyAction, resource: PolicyResource): boolean {
+    const partition = this.partition(action, resource, principal.tenant);
     const key = `${this.#memory.principals.keyOf(principal)}:${partition.ordinal}`;
     const known = this.#memory.listings.get(key);
     if (known !== undefined) return known;
@@ -237,6 +250,10 @@ export class PolicySet {
     );
   }
 }
+
+/** URIs and arguments may be long. The sign in front keeps a digest from passing for a text. */
+const keyPart = (text: string): string =>
+  text.length > keyValueCharsMax ? `#${sha256Hex(text)}` : `=${text}`;
 
 const newMemory = (): Memory => ({
   decisions: new BoundedCache(decisionsMax),

@@ -102,8 +102,10 @@ function targetOf(
     case "subscribe":
       return ok({ action: verb, resource: { type: "Resource", id } });
     case "get":
-    case "complete":
       return ok({ action: verb, resource: { type: "Prompt", id } });
+    case "complete":
+      // Arguments of a prompt or of a URI template; names of prompts that look like URIs are not worth a word of their own.
+      return ok({ action: verb, resource: { type: id.includes("://") ? "Resource" : "Prompt", id } });
   }
 }
 

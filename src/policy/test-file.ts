@@ -47,7 +47,7 @@ export interface PolicyTest {
   readonly as: TestIdentity;
   readonly chain: readonly TestIdentity[];
   readonly verb: TestVerb;
-  /** `files/read_file`; for `admin` the action. */
+  /** `files/read_file`, `files/file:///a.txt`, `files/a-prompt`; for `admin` the action. */
   readonly target: string;
   readonly args: Readonly<Record<string, unknown>>;
   readonly run: TestRun | null;

@@ -2,15 +2,14 @@ import type { Refusal } from "../../contract/index.ts";
 import type { Result, WallMs } from "../base/index.ts";
 import { msOf, ok, refuse } from "../base/index.ts";
 import type { Health, Tool } from "./records.ts";
+import type { Prompt, Resource, Subject } from "./subject.ts";
 
 /**
  * Whether a call of this tool may go ahead as far as the registry knows. A server that is still connecting takes calls, because
  * it is the first call that connects it; one that is degraded takes them with its flaw; one that is down refuses with its reason.
  */
 export function callable(tool: Tool, health: Health): Result<Tool> {
-  if (!tool.server.enabled) {
-    return unavailable(tool, `The server "${tool.server.name}" is disabled.`, { disabled: true });
-  }
+  if (!tool.server.enabled) return disabled(tool);
   switch (tool.state.kind) {
     case "quarantined":
       return quarantined(tool, tool.state.since);
@@ -20,25 +19,30 @@ export function callable(tool: Tool, health: Health): Result<Tool> {
         since: msOf(tool.state.since),
       });
     case "live":
-      break;
+      return unlessDown(tool, health);
   }
+}
+
+/** As `callable`, for what has no state of its own. */
+export const callableAt = <S extends Resource | Prompt>(subject: S, health: Health): Result<S> =>
+  subject.server.enabled ? unlessDown(subject, health) : disabled(subject);
+
+function unlessDown<S extends Subject>(subject: S, health: Health): Result<S> {
   switch (health.state) {
     case "connecting":
     case "healthy":
     case "degraded":
-      return ok(tool);
-    case "down":
-      return unavailable(
-        tool,
-        `The server "${tool.server.name}" is down (${health.cause}): ${health.reason}`,
-        {
-          cause: health.cause,
-          reason: health.reason,
-          since: msOf(health.since),
-        },
-      );
+      return ok(subject);
+    case "down": {
+      const { cause, reason, since } = health;
+      const detail = `The server "${subject.server.name}" is down (${cause}): ${reason}`;
+      return unavailable(subject, detail, { cause, reason, since: msOf(since) });
+    }
   }
 }
+
+const disabled = (subject: Subject): Result<never> =>
+  unavailable(subject, `The server "${subject.server.name}" is disabled.`, { disabled: true });
 
 const quarantined = (tool: Tool, since: WallMs): Result<never> =>
   refuse<Refusal>({
@@ -47,7 +51,11 @@ const quarantined = (tool: Tool, since: WallMs): Result<never> =>
     evidence: { tool: tool.id, pin: tool.pin, since: msOf(since) },
   });
 
-const unavailable = (tool: Tool, detail: string, evidence: Record<string, unknown>): Result<never> =>
-  refuse<Refusal>({ code: "tool-unavailable", detail, evidence: { tool: tool.id, ...evidence } });
+const unavailable = (subject: Subject, detail: string, evidence: Record<string, unknown>): Result<never> =>
+  refuse<Refusal>({
+    code: "tool-unavailable",
+    detail,
+    evidence: { [subject.kind]: subject.id, ...evidence },
+  });
 
 const instant = (at: WallMs): string => new Date(msOf(at)).toISOString();

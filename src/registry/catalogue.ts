@@ -52,12 +52,26 @@ export class Catalogue {
     return this.shelves.get(server) ?? null;
   }
 
+  serverIds(): readonly ServerId[] {
+    return [...this.shelves.keys()];
+  }
+
   /** Sorted by name. */
   serversOf(tenant: TenantId): readonly ServerShelf[] {
     return [...this.view(tenant).servers]
       .sort(([a], [b]) => compare(a, b))
       .map(([, id]) => this.shelves.get(id))
       .filter((shelf) => shelf !== undefined);
+  }
+
+  /**
+   * Who comes first keeps a URI. Ids begin with the time a server was added; of two that were added in the same millisecond
+   * either may be first, but it is always the same one.
+   */
+  enabledByAge(tenant: TenantId): readonly ServerShelf[] {
+    return this.serversOf(tenant)
+      .filter(({ entry }) => entry.record.enabled)
+      .sort((a, b) => compare(a.entry.record.id, b.entry.record.id));
   }
 
   view(tenant: TenantId): Readonly<TenantView> {
@@ -127,6 +141,11 @@ export class Catalogue {
     return exposedNameOf(this.hasPrefix(server) ? server.record.name : null, tool);
   }
 
+  /** What every exposed name of this server begins with; "" = it has no prefix. */
+  prefixOf(server: ServerEntry): string {
+    return this.hasPrefix(server) ? `${server.record.name}__` : "";
+  }
+
   /** The exposed name that stands in the way of this one, or null. */
   takenBy(tenant: TenantId, exposedName: string): string | null {
     const key = lookalikeKey(exposedName);
@@ -190,6 +209,7 @@ export class Catalogue {
       return old;
     }
     return Object.freeze({
+      kind: "tool",
       tenant: server.record.tenant,
       server: server.record,
       name: entry.name,

@@ -32,6 +32,11 @@ export interface ToolEntry {
   /** How many different definitions were seen. */
   readonly definitions: number;
   readonly rowVersion: number;
+  /**
+   * The digest of the profile whose list the pin is held against; null = the base. What another profile is told about the tool
+   * changes nothing, or two clients with different capabilities would quarantine it for each other.
+   */
+  readonly home: string | null;
 }
 
 export type ServerRow = RowOf<(typeof serverTable)["columns"]>;
@@ -106,6 +111,7 @@ export function toolRow(tenant: TenantId, server: ServerId, entry: ToolEntry): T
     first_seen_at: msOf(entry.firstSeenAt),
     definitions: entry.definitions,
     row_version: entry.rowVersion,
+    home: entry.home,
   };
 }
 
@@ -126,6 +132,7 @@ export function toolFromRow(row: ToolRow): ToolEntry {
     firstSeenAt: wallMs(row.first_seen_at),
     definitions: row.definitions,
     rowVersion: row.row_version,
+    home: row.home,
   });
 }
 

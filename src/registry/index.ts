@@ -1,5 +1,5 @@
 /**
- * registry: servers, tools, classes, versions, pins, health; policy versions as records. Opens no connection.
+ * registry: servers, tools, resources, prompts, classes, versions, pins, health; policy versions as records. Opens no connection.
  *
  * A server is added by an administrator or by the configuration file. What it offers comes in through `offer`: a tool seen for
  * the first time is pinned as it stands; one whose definition differs from its pin is quarantined until a person approves the
@@ -8,15 +8,22 @@
  *     (new) ──► live ──► quarantined ──► live      approved, or the server went back to the pinned definition
  *                 └──────────┴──► gone ──► live    offered again as pinned (otherwise quarantined)
  *
+ * What a server offers may depend on what a client can do, so catalogues are kept per server and profile. The base, a client that
+ * declares nothing, is always there; it stands in for a profile that was not asked for yet. Tools are on record with their pins;
+ * resources, templates and prompts are remembered as they were last listed (`offerFeatures`), and gone after a restart.
+ *
  * Verbs return a `Change`: nothing is durable before its writes are committed, and memory moves only in `applied`.
  *
  * Identities: ServerId (stable through renames, never used again), Pin, tool ids `<server id>/<upstream name>`. The exposed name
- * is an alias, unique per tenant also against look-alikes; the first owner keeps it.
+ * is an alias, unique per tenant also against look-alikes; the first owner keeps it. URIs are exposed as they are; of two servers
+ * that list one, the older has it.
  * Bounds: 1,000 servers per tenant, 2,000 tools offered and 4,000 known per server, 32 definitions kept per tool, 4 MiB of policy text
- * per version; see the constants. Memory holds every pinned definition.
- * Errors: refusals `invalid-params`, `not-found`, `conflict`, `unknown-tool`, `tool-unavailable`, `tool-quarantined`; faults are
- * the store's.
- * Signals: `onChange` per tenant after its revision grew, `onHealth` for each transition.
+ * per version; 32 profiles per server, of each 5,000 resources, templates and prompts and 8 MiB; see the constants. Memory holds
+ * every pinned definition.
+ * Errors: refusals `invalid-params`, `not-found`, `conflict`, `unknown-tool`, `unknown-resource`, `unknown-prompt`,
+ * `tool-unavailable`, `tool-quarantined`; faults are the store's.
+ * Signals: `onChange` per tenant after its revision grew, `onListChanged` with the lists that clients may see differently,
+ * `onHealth` for each transition.
  */
 export type { FileApplication, FileSection, FileStep } from "./apply-file.ts";
 export type { Collision } from "./catalogue.ts";
@@ -27,6 +34,11 @@ export type { HealthTransition } from "./health.ts";
 export type { DefinitionVersion, ServerVersion } from "./history.ts";
 export type { AddedTool, ChangedTool, Offer, OfferReport } from "./offer.ts";
 export type { RefusedDefinition } from "./parse-definition.ts";
+export { noCapabilities, profileOf } from "./profile.ts";
+export type { Profile } from "./profile.ts";
+export type { Features, ListKind, Prompt, Resource, Subject } from "./subject.ts";
+export { oauthAlgorithms } from "./oauth-settings.ts";
+export type { OAuthAlgorithm, OAuthSettings } from "./oauth-settings.ts";
 export { isOwnEndpoint } from "./own-endpoint.ts";
 export { policySourcesMax } from "./policy-versions.ts";
 export type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";
@@ -35,7 +47,6 @@ export type {
   Health,
   HealthCause,
   Pin,
-  SecretText,
   ServerId,
   ServerRecord,
   Tool,
@@ -44,9 +55,13 @@ export type {
   ToolState,
   Transport,
 } from "./records.ts";
+export type { RefusedFeature } from "./parse-features.ts";
 export { Registry } from "./registry.ts";
 export type { RegistryOptions } from "./registry.ts";
 export { serverBounds, serverDefaults, serverProblems, vaultNamePattern } from "./server-input.ts";
-export type { InputProblem, ServerInput, ServerSettings } from "./server-input.ts";
+export type { InputProblem } from "./input-problem.ts";
+export type { SecretText } from "./secret-text.ts";
+export type { ServerInput, ServerSettings } from "./server-input.ts";
+export type { Listed } from "./views.ts";
 export { registryTables } from "./tables.ts";
 export type { ApprovedPin } from "./tool-verbs.ts";

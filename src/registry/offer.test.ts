@@ -33,9 +33,31 @@ describe("what a server offers", () => {
     const { id } = await rig.add("files");
     await rig.offer(id, [definition("read")]);
     const revision = rig.registry.revision(defaultTenant);
-    const again = value(await rig.registry.offer(id, [definition("read", { icons: [] })]));
+    const again = value(await rig.registry.offer(id, [definition("read")]));
     expect(again.changes).toEqual([]);
     expect(rig.registry.revision(defaultTenant)).toBe(revision);
+  });
+
+  test("is shown with the icons and _meta it was last offered with, of which nothing is on record", async () => {
+    const rig = await Rig.started();
+    const { id } = await rig.add("files");
+    await rig.offer(id, [definition("read")]);
+    const { pin } = rig.tool("files__read");
+    const told: string[] = [];
+    rig.registry.onListChanged((_, kinds) => told.push(...kinds));
+    const decorated = definition("read", { _meta: { ui: { resourceUri: "ui://read" } }, icons: [] });
+    expect(value(await rig.registry.offer(id, [decorated])).changes).toEqual([]);
+    expect(rig.tool("files__read")).toMatchObject({
+      pin,
+      state: { kind: "live" },
+      definition: { rest: { _meta: { ui: { resourceUri: "ui://read" } } } },
+    });
+    expect(told).toEqual(["tools"]);
+    await rig.registry.offer(id, [decorated]);
+    expect(told).toEqual(["tools"]);
+    await rig.restart();
+    await rig.offer(id, [decorated]);
+    expect(rig.tool("files__read").definition.rest).toHaveProperty("_meta");
   });
 
   test.each<[string, Record<string, unknown>]>([

@@ -1,5 +1,5 @@
 import type { WallMs } from "../base/index.ts";
-import { msOf } from "../base/index.ts";
+import { canonicalJson, msOf } from "../base/index.ts";
 import type { Change, Write } from "../store/index.ts";
 import { insert, remove, update } from "../store/index.ts";
 import type { Catalogue, ServerShelf } from "./catalogue.ts";
@@ -76,6 +76,10 @@ export interface OfferOptions {
   readonly catalogue: Catalogue;
   readonly shelf: ServerShelf;
   readonly definitions: readonly unknown[];
+  /** The profile the list was for, as `homeOf` says it. */
+  readonly home: string | null;
+  /** The home of another profile whose last list names this tool; undefined = there is none. */
+  readonly namedElsewhere: (tool: string) => string | null | undefined;
   readonly at: WallMs;
   /** Whether this definition of a known tool was seen before (its row exists). */
   readonly wasSeen: (tool: string, pin: Pin) => Promise<boolean>;
@@ -83,21 +87,35 @@ export interface OfferOptions {
   readonly put: (entries: readonly ToolEntry[]) => void;
 }
 
-/** What follows from a server's `tools/list`. Reads nothing but `wasSeen`; changes nothing by itself. */
+/**
+ * What follows from a server's `tools/list`. Reads nothing but `wasSeen`; changes nothing by itself but what is shown beside a
+ * definition.
+ *
+ * A server may list other tools, or describe them otherwise, to clients with other capabilities. Each tool has one home: the base
+ * as soon as the base is offered it, before that the profile it was first offered to. Only the home's list is held against the
+ * pin, so that two profiles cannot quarantine a tool for each other in turns; whoever else calls the tool is shown it as pinned.
+ * A home that no longer lists a tool gives it to another profile that does; when there is none, the tool is gone.
+ */
 export async function planOffer(options: OfferOptions): Promise<Offer> {
   const { shelf } = options;
   const { offered, refused } = parseAll(options.definitions);
   const steps: Step[] = [];
+  const redecorated = new Map<ToolEntry, ToolDefinition>();
   for (const [name, definition] of offered) {
     const known = shelf.tools.get(name);
     if (known === undefined) continue;
     const step = await stepOfKnown(options, known, definition);
     if (step !== null) steps.push(step);
+    else if (isRedecorated(options, known, definition)) redecorated.set(known, definition);
   }
   for (const entry of shelf.tools.values()) {
-    if (!offered.has(entry.name) && entry.state.kind !== "gone") steps.push(stepOfGone(options, entry));
+    if (!offered.has(entry.name) && entry.state.kind !== "gone" && entry.home === options.home) {
+      const other = options.namedElsewhere(entry.name);
+      steps.push(other === undefined ? stepOfGone(options, entry) : stepOfMove(options, entry, other));
+    }
   }
   steps.push(...stepsOfNew(options, offered, refused));
+  redecorate(options, redecorated);
   return pack(options, steps, refused);
 }
 
@@ -127,22 +145,27 @@ async function stepOfKnown(
   known: ToolEntry,
   definition: ToolDefinition,
 ): Promise<Step | null> {
+  const { home } = options;
+  // The base is everyone's measure; of a tool that is gone whoever is offered it again is.
+  if (known.home !== home && home !== null && known.state.kind !== "gone") return null;
   const pin = pinOf(definition);
   if (pin === known.pin) {
-    if (known.state.kind === "live") return null;
-    const entry = next(known, { kind: "live" }, options.at);
+    if (known.state.kind === "live") return known.home === home ? null : stepOfMove(options, known, home);
+    const entry = next({ ...known, home }, { kind: "live" }, options.at);
     const writes = [toolUpdate(options, known, entry), seenAgain(options, known.name, pin)];
     if (known.state.kind === "quarantined") writes.push(notSeen(options, known.name, known.state.offeredPin));
     return { entry, writes, report: { restored: [known.name] } };
   }
-  if (known.state.kind === "quarantined" && known.state.offeredPin === pin) return null;
+  if (known.state.kind === "quarantined" && known.state.offeredPin === pin) {
+    return known.home === home ? null : stepOfMove(options, known, home);
+  }
 
   const wasSeen = await options.wasSeen(known.name, pin);
   const replaced = known.state.kind === "quarantined" ? known.state.offeredPin : null;
   const isFull = !wasSeen && replaced !== null && known.definitions >= definitionsKeptMax;
   const state: ToolState = { kind: "quarantined", offered: definition, offeredPin: pin, since: options.at };
   const entry = Object.freeze({
-    ...next(known, state, options.at),
+    ...next({ ...known, home }, state, options.at),
     definitions: known.definitions + (wasSeen || isFull ? 0 : 1),
   });
   const writes = [
@@ -162,6 +185,20 @@ async function stepOfKnown(
   return { entry, writes, report: { changed: [changed] } };
 }
 
+/** Icons, `_meta` and the like are shown as they were last offered; being no part of the pin, they are no change to put on record. */
+const isRedecorated = ({ home }: OfferOptions, known: ToolEntry, { rest }: ToolDefinition): boolean =>
+  known.home === home &&
+  known.state.kind === "live" &&
+  canonicalJson(known.definition.rest) !== canonicalJson(rest);
+
+function redecorate(options: OfferOptions, found: ReadonlyMap<ToolEntry, ToolDefinition>): void {
+  const entries = [...found]
+    // Another change of the tool may have been applied while we looked something up.
+    .filter(([known]) => options.shelf.tools.get(known.name) === known)
+    .map(([known, { rest }]) => deepFreeze({ ...known, definition: { ...known.definition, rest } }));
+  if (entries.length > 0) options.put(entries);
+}
+
 function stepOfGone(options: OfferOptions, known: ToolEntry): Step {
   const entry = next(known, { kind: "gone", since: options.at }, options.at);
   const last = known.state.kind === "quarantined" ? known.state.offeredPin : known.pin;
@@ -170,6 +207,11 @@ function stepOfGone(options: OfferOptions, known: ToolEntry): Step {
     writes: [toolUpdate(options, known, entry), notSeen(options, known.name, last)],
     report: { gone: [known.name] },
   };
+}
+
+function stepOfMove(options: OfferOptions, known: ToolEntry, home: string | null): Step {
+  const entry = deepFreeze<ToolEntry>({ ...known, home, rowVersion: known.rowVersion + 1 });
+  return { entry, writes: [toolUpdate(options, known, entry)], report: {} };
 }
 
 function stepsOfNew(
@@ -183,7 +225,7 @@ function stepsOfNew(
   if (fresh.length === 0) return [];
   const gone = new Map(
     [...shelf.tools.values()]
-      .filter((entry) => !offered.has(entry.name))
+      .filter((entry) => !offered.has(entry.name) && entry.home === options.home)
       .map((entry) => [nameless(entry.definition), entry.name]),
   );
   const lookalikes = new Map(shelf.lookalikes);
@@ -209,8 +251,12 @@ function stepsOfNew(
     lookalikes.set(lookalikeKey(name), name);
     exposed.set(exposedKey, name);
     steps.push(
-      stepOfNew(options, definition, exposedName, gone.get(nameless(definition)) ?? null, (tool) =>
-        offered.has(tool),
+      stepOfNew(
+        options,
+        definition,
+        exposedName,
+        gone.get(nameless(definition)) ?? null,
+        (tool) => offered.has(tool) || (options.home !== null && shelf.tools.has(tool)),
       ),
     );
   }
@@ -240,6 +286,7 @@ function stepOfNew(
     firstSeenAt: options.at,
     definitions: 1,
     rowVersion: 1,
+    home: options.home,
   });
   return {
     entry,

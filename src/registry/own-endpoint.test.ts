@@ -43,8 +43,26 @@ test("behind a proxy on its usual port, too", () => {
   expect(leads("https://box.example/mcp", "http://box.example")).toBe(false);
 });
 
-test("a program is never our endpoint", () => {
-  expect(
-    isOwnEndpoint({ kind: "stdio", command: "x", args: [], env: {}, cwd: null }, "http://127.0.0.1:1"),
-  ).toBe(false);
+const program = (command: string, ...args: string[]): boolean =>
+  isOwnEndpoint({ kind: "stdio", command, args, env: {}, cwd: null }, "http://127.0.0.1:1");
+
+test.each([
+  ["signalbox", "stdio"],
+  ["/usr/local/bin/signalbox", "stdio", "--data", "/x"],
+  ["npx", "-y", "signalbox@0.1.0", "stdio"],
+  ["node", "/opt/signalbox/src/cli/main.ts", "stdio"],
+])("the bridge to this machine's node is our own: %s %s", (...words) => {
+  const [command, ...args] = words;
+  expect(program(command, ...args)).toBe(true);
+});
+
+test.each([
+  ["x"],
+  ["stdio", "signalbox"],
+  ["npx", "other-signalbox", "stdio"],
+  ["signalbox", "stdio", "--url", "http://box.example"],
+  ["node", "server.js", "stdio"],
+])("another program is not: %s %s", (...words) => {
+  const [command, ...args] = words;
+  expect(program(command, ...args)).toBe(false);
 });

@@ -5,15 +5,15 @@ import type { ToolDefinition } from "./records.ts";
 export const toolsPerServerMax = 2_000;
 /** MCP says 1-128; UTF-16 code units here. */
 const toolNameMax = 128;
-const titleMax = 1_024;
+export const titleMax = 1_024;
 /** Ten times the longest description seen; anything beyond would fill a model's context with one tool. */
 export const descriptionBytesMax = 65_536;
 /** The largest schema seen is about 12 KB. */
 export const schemaBytesMax = 262_144;
 const annotationsBytesMax = 16_384;
-const restBytesMax = 65_536;
+export const restBytesMax = 65_536;
 /** As for requests: four times the deepest schema seen. */
-const definitionBounds = { depthMax: 64, valuesMax: 20_000 } as const;
+export const definitionBounds = { depthMax: 64, valuesMax: 20_000 } as const;
 
 /** `name` is null when there is none to tell. */
 export interface RefusedDefinition {
@@ -30,7 +30,7 @@ export function parseDefinition(said: unknown): ParsedDefinition {
   if (!isObject(said)) return no(null, "a tool's definition must be an object");
   const name = said["name"];
   if (typeof name !== "string") return no(null, "a tool has no name");
-  const nameProblem = problemOfName(name);
+  const nameProblem = problemOfName("tool", name);
   if (nameProblem !== null) return no(printable(name), nameProblem);
   const problem = jsonProblem(said, definitionBounds);
   if (problem !== null) return no(name, `the definition cannot be accepted: ${problem}`);
@@ -59,8 +59,8 @@ export function parseDefinition(said: unknown): ParsedDefinition {
 
 const ownFields = new Set(["name", "title", "description", "inputSchema", "outputSchema", "annotations"]);
 
-function problemOfName(name: string): string | null {
-  if (name.length === 0) return "a tool's name is empty";
+export function problemOfName(what: "tool" | "prompt", name: string): string | null {
+  if (name.length === 0) return `a ${what}'s name is empty`;
   if (name.length > toolNameMax) {
     return `the name has ${name.length} characters; ${toolNameMax} are allowed`;
   }
@@ -71,7 +71,7 @@ function problemOfName(name: string): string | null {
   return null;
 }
 
-function problemOfText(field: string, value: unknown, bytesMax: number): string | null {
+export function problemOfText(field: string, value: unknown, bytesMax: number): string | null {
   if (value === undefined || value === null) return null;
   if (typeof value !== "string") return `${field} must be text`;
   const bytes = Buffer.byteLength(value);
@@ -101,16 +101,16 @@ const no = (name: string | null, reason: string): ParsedDefinition => ({
 });
 
 /** A name for a report that a terminal can bear. */
-const printable = (name: string): string =>
+export const printable = (name: string): string =>
   name
     .slice(0, 60)
     .toWellFormed()
     .replace(/[\p{C}\p{Zl}\p{Zp}]/gu, "?");
 
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+export const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 const present = (fields: Record<string, unknown>): Record<string, unknown> =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
+export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

@@ -1,5 +1,7 @@
 import type { Brand, Sha256Hex, WallMs } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
+import type { OAuthSettings } from "./oauth-settings.ts";
+import type { SecretText } from "./secret-text.ts";
 
 /** `srv_…`, stable through renames. */
 export type ServerId = Brand<"server">;
@@ -19,9 +21,6 @@ export type ToolClass =
   | { readonly kind: "verifiable"; readonly verifyTool: string }
   | { readonly kind: "effect" };
 
-/** A literal, or a place where it is found at the moment of use: never the secret itself. */
-export type SecretText = { readonly literal: string } | { readonly vault: string };
-
 export type Transport =
   | {
       readonly kind: "stdio";
@@ -30,7 +29,13 @@ export type Transport =
       readonly env: Readonly<Record<string, SecretText>>;
       readonly cwd: string | null; // null = the node's data directory
     }
-  | { readonly kind: "http"; readonly url: string; readonly headers: Readonly<Record<string, SecretText>> };
+  | {
+      readonly kind: "http";
+      readonly url: string;
+      readonly headers: Readonly<Record<string, SecretText>>;
+      /** null or left out = nothing but what the headers carry. */
+      readonly auth?: OAuthSettings | null;
+    };
 
 /** Which protocol the server speaks: remembered after the first connection, or fixed by configuration. */
 export type Era = "modern" | "legacy";
@@ -83,6 +88,7 @@ export type ToolState =
   | { readonly kind: "gone"; readonly since: WallMs };
 
 export interface Tool {
+  readonly kind: "tool";
   readonly tenant: TenantId;
   readonly server: ServerRecord;
   /** The upstream name. */

@@ -4,26 +4,36 @@ import type { TenantId } from "../identity/index.ts";
 import type { Change, Store } from "../store/index.ts";
 import type { FileApplication, FileSection } from "./apply-file.ts";
 import { planFile, serversSection } from "./apply-file.ts";
-import { callable } from "./callable.ts";
+import { callable, callableAt } from "./callable.ts";
 import type { Collision, ServerShelf } from "./catalogue.ts";
 import { Catalogue } from "./catalogue.ts";
 import type { ServerEntry, ToolEntry } from "./entries.ts";
+import { FeatureBook } from "./feature-book.ts";
+import { Finder } from "./finder.ts";
 import type { HealthTransition } from "./health.ts";
 import { HealthBoard, combined } from "./health.ts";
 import type { DefinitionVersion, ServerVersion } from "./history.ts";
 import { definitionsOf, versionsOf } from "./history.ts";
+import { ListWatch } from "./list-watch.ts";
 import { loadApplied, loadCatalogue } from "./load.ts";
 import type { Offer } from "./offer.ts";
 import { planOffer } from "./offer.ts";
+import type { RefusedFeature } from "./parse-features.ts";
 import type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";
 import { PolicyVersions } from "./policy-versions.ts";
+import type { Profile } from "./profile.ts";
+import { homeOf, noCapabilities } from "./profile.ts";
 import type { Era, Health, Pin, ServerId, ServerRecord, Tool, ToolClass } from "./records.ts";
 import type { ServerInput } from "./server-input.ts";
 import type { ServerMemory } from "./server-verbs.ts";
 import * as servers from "./server-verbs.ts";
+import type { Features, ListKind, Prompt, Resource, Subject } from "./subject.ts";
+import { Subjects } from "./subjects.ts";
 import { definitionTable } from "./tables.ts";
 import type { ApprovedPin } from "./tool-verbs.ts";
 import * as tools from "./tool-verbs.ts";
+import type { Listed } from "./views.ts";
+import { Views } from "./views.ts";
 
 export interface RegistryOptions {
   readonly store: Store;
@@ -44,15 +54,29 @@ export class Registry {
   private applied = new Map<TenantId, string>();
   private readonly changeListeners = new Set<(tenant: TenantId) => void>();
   private readonly healthListeners = new Set<(transition: HealthTransition) => void>();
-  private readonly callables = new Map<TenantId, { revision: number; tools: readonly Tool[] }>();
+  private readonly listListeners = new Set<(tenant: TenantId, kinds: readonly ListKind[]) => void>();
+  private readonly book = new FeatureBook();
+  private readonly listWatch = new ListWatch();
+  private readonly unprefixed: ServerId | boolean;
+  private readonly views: Views;
+  private readonly finder: Finder;
   private isStarted = false;
 
   constructor(options: RegistryOptions) {
     this.store = options.store;
     this.clock = options.clock;
     this.random = options.random;
-    this.catalogue = new Catalogue(options.unprefixed ?? false);
+    this.unprefixed = options.unprefixed ?? false;
+    this.catalogue = new Catalogue(this.unprefixed);
     this.policies = new PolicyVersions(options.store);
+    const subjects = new Subjects(this.catalogue);
+    const shared = { catalogue: this.catalogue, book: this.book, subjects };
+    this.views = new Views({
+      ...shared,
+      isUp: (server) => server.enabled && this.serverHealth(server.id).state !== "down",
+      isCallable: (tool) => this.callable(tool).ok,
+    });
+    this.finder = new Finder({ ...shared, views: this.views });
   }
 
   /** Loads everything; rejects with the store's Fault. A second call does nothing. */
@@ -62,6 +86,7 @@ export class Registry {
     await loadCatalogue(this.store, this.catalogue);
     this.applied = await loadApplied(this.store, serversSection);
     await this.policies.load();
+    for (const id of this.catalogue.serverIds()) this.movedLists(id); // what is there has not moved
     this.isStarted = true;
   }
 
@@ -69,7 +94,11 @@ export class Registry {
     this.isStarted = false;
     this.changeListeners.clear();
     this.healthListeners.clear();
+    this.listListeners.clear();
     this.health.clear();
+    this.book.clear();
+    this.views.clear();
+    this.listWatch.clear();
   }
 
   // Reading
@@ -89,14 +118,78 @@ export class Registry {
     return this.catalogue.view(tenant).ordered;
   }
 
-  /** Those of `toolsOf` that can be called now: what agents may be shown. The same array until the revision grows. */
-  callableToolsOf(tenant: TenantId): readonly Tool[] {
-    const { revision, ordered } = this.catalogue.view(tenant);
-    const cached = this.callables.get(tenant);
-    if (cached?.revision === revision) return cached.tools;
-    const tools = Object.freeze(ordered.filter((tool) => this.callable(tool).ok));
-    this.callables.set(tenant, { revision, tools });
-    return tools;
+  /**
+   * Those of `toolsOf` that can be called now and that their servers offer to clients of this profile: what these may be shown.
+   * Of a server that was not asked for the profile yet, what the base is offered. The same array until the revision grows.
+   */
+  callableToolsOf(tenant: TenantId, profile: Profile = noCapabilities): readonly Tool[] {
+    return this.views.of(tenant, profile).tools;
+  }
+
+  /** As `callableToolsOf`. Of two servers that list one URI the older one has it. */
+  resourcesOf(tenant: TenantId, profile: Profile): readonly Resource[] {
+    return this.views.of(tenant, profile).resources;
+  }
+
+  /** Their `name` is the URI template. */
+  templatesOf(tenant: TenantId, profile: Profile): readonly Resource[] {
+    return this.views.of(tenant, profile).templates;
+  }
+
+  promptsOf(tenant: TenantId, profile: Profile): readonly Prompt[] {
+    return this.views.of(tenant, profile).prompts;
+  }
+
+  /**
+   * Where to read this URI; `callable` says whether it can be read. With `serverName` at that server: as it lists it, by a
+   * template of it, or unlisted when it has resources at all. Without: the server that lists it (to this profile, else to any),
+   * the template that fits best, or the only server that has resources. null = nobody here is known to have it; so too for what
+   * is not listed and has `.` or `..` among its segments.
+   */
+  resourceAt(
+    tenant: TenantId,
+    uri: string,
+    serverName: string | null,
+    profile: Profile = noCapabilities,
+  ): Resource | null {
+    return this.finder.resourceAt(tenant, uri, serverName, profile);
+  }
+
+  /** By the exact text of the template. */
+  templateAt(tenant: TenantId, uriTemplate: string, profile: Profile = noCapabilities): Resource | null {
+    return this.finder.templateAt(tenant, uriTemplate, profile);
+  }
+
+  /**
+   * By exposed name, whether its server is well or not. A server that nobody has listed yet, as after a start, is taken to have
+   * every prompt under its prefix: it says so itself when it has not.
+   */
+  promptNamed(tenant: TenantId, exposedName: string, profile: Profile = noCapabilities): Prompt | null {
+    return this.finder.promptNamed(tenant, exposedName, profile);
+  }
+
+  /** What enabled servers said of themselves to this profile (else to the base), by server name, well or not. */
+  featuresOf(
+    tenant: TenantId,
+    profile: Profile,
+  ): readonly { readonly server: ServerRecord; readonly features: Features }[] {
+    return this.views.featuresOf(tenant, profile);
+  }
+
+  /** For administrators: what one server lists, to whichever profile, well or not. Of a server that is not there nothing. */
+  listedBy(id: ServerId): Listed {
+    const shelf = this.catalogue.shelf(id);
+    if (shelf !== null) return this.views.listedBy(shelf);
+    return { profiles: 0, resources: [], templates: [], prompts: [] };
+  }
+
+  /** Connected servers whose lists for this profile are not known, or may have changed since they were. */
+  lacksProfile(tenant: TenantId, profile: Profile): readonly ServerId[] {
+    return this.serversOf(tenant).flatMap(({ id, enabled }) => {
+      const { state } = this.serverHealth(id);
+      const isConnected = enabled && (state === "healthy" || state === "degraded");
+      return isConnected && this.book.lacks(id, profile) ? [id] : [];
+    });
   }
 
   /** Tools that are known but not exposed, because an older one has a name like theirs. */
@@ -134,6 +227,12 @@ export class Registry {
     return () => this.changeListeners.delete(listener);
   }
 
+  /** Called after the revision has grown, with the lists that clients may now see differently. Returns how to stop listening. */
+  onListChanged(listener: (tenant: TenantId, kinds: readonly ListKind[]) => void): () => void {
+    this.listListeners.add(listener);
+    return () => this.listListeners.delete(listener);
+  }
+
   // Health
 
   onHealth(listener: (transition: HealthTransition) => void): () => void {
@@ -162,18 +261,30 @@ export class Registry {
     return this.health.server(id, this.clock.wall());
   }
 
-  /** The worse of its server's and its own. */
-  healthOf(tool: Tool): Health {
-    return combined(this.serverHealth(tool.server.id), this.health.tool(tool.server.id, tool.name));
+  /** A tool's is the worse of its server's and its own; resources and prompts have their server's. */
+  healthOf(subject: Subject): Health {
+    const server = this.serverHealth(subject.server.id);
+    return subject.kind === "tool"
+      ? combined(server, this.health.tool(subject.server.id, subject.name))
+      : server;
   }
 
-  /** Answers for the tool as it is now, also when the one passed in is older. Only `down` refuses; see callable.ts. */
-  callable(tool: Tool): Result<Tool> {
-    const now = this.catalogue.view(tool.tenant).byId.get(tool.id);
-    if (now === undefined) {
-      return refuse({ code: "unknown-tool", detail: `There is no tool "${tool.exposedName}" any more.` });
+  /** Answers for the subject as it is now, also when the one passed in is older. Only `down` refuses; see callable.ts. */
+  callable(subject: Tool): Result<Tool>;
+  callable(subject: Subject): Result<Subject>;
+  callable(subject: Subject): Result<Subject> {
+    if (subject.kind === "tool") {
+      const now = this.catalogue.view(subject.tenant).byId.get(subject.id);
+      if (now !== undefined) return callable(now, this.healthOf(now));
+      return refuse({ code: "unknown-tool", detail: `There is no tool "${subject.exposedName}" any more.` });
     }
-    return callable(now, this.healthOf(now));
+    const server = this.server(subject.server.id);
+    if (server?.tenant === subject.tenant) {
+      const now = subject.server === server ? subject : { ...subject, server };
+      return callableAt(now, this.healthOf(now));
+    }
+    const code = subject.kind === "resource" ? "unknown-resource" : "unknown-prompt";
+    return refuse({ code, detail: `The server of "${subject.exposedName}" is not here any more.` });
   }
 
   // Verbs on servers
@@ -217,10 +328,14 @@ export class Registry {
 
   // Verbs on tools
 
-  /** What a server answered to `tools/list`, all pages together, as it was parsed. Nothing it may contain makes this throw. */
+  /**
+   * What a server answered to `tools/list` for this profile, all pages together, as it was parsed. Nothing it may contain makes
+   * this throw. Comes after `offerFeatures` with the same list, so that what other profiles are offered is known.
+   */
   async offer(
     id: ServerId,
     definitions: readonly unknown[],
+    profile: Profile = noCapabilities,
     at: WallMs = this.clock.wall(),
   ): Promise<Result<Offer>> {
     const shelf = this.catalogue.shelf(id);
@@ -229,12 +344,32 @@ export class Registry {
       catalogue: this.catalogue,
       shelf,
       definitions,
+      home: homeOf(profile),
+      namedElsewhere: (tool) => this.namedElsewhere(id, tool, profile),
       at,
       wasSeen: async (tool, pin) =>
         (await this.store.get(definitionTable, { server: id, tool, pin })) !== null,
       put: (entries) => this.putTools(id, entries),
     });
     return ok(offer);
+  }
+
+  /**
+   * What a server offers to a profile, as it said it. Kept in memory only. Returns what cannot be shown; nothing it may contain
+   * makes this throw. Of a server that was removed meanwhile nothing is kept.
+   */
+  offerFeatures(id: ServerId, profile: Profile, features: Features): readonly RefusedFeature[] {
+    const record = this.server(id);
+    if (record === null) return [];
+    const refused = this.book.put(id, profile, features);
+    this.catalogue.bump(record.tenant);
+    this.notify(record.tenant, id);
+    return refused;
+  }
+
+  /** What this profile is offered is not kept up to date any more: `lacksProfile` names the server until it is offered again. */
+  outdateFeatures(id: ServerId, profile: Profile): void {
+    this.book.outdate(id, profile);
   }
 
   approvePin(tool: Tool, pin: Pin): Result<Change<ApprovedPin>> {
@@ -259,7 +394,7 @@ export class Registry {
     if (!found.ok) return found;
     return tools.forgetTool(this.store, found.value.shelf, found.value.entry, () => {
       this.catalogue.dropTool(tool.server.id, tool.name);
-      this.notify(tool.tenant);
+      this.notify(tool.tenant, tool.server.id);
     });
   }
 
@@ -303,7 +438,8 @@ export class Registry {
     drop: (entry) => {
       this.catalogue.removeServer(entry.record.id);
       this.health.forget(entry.record.id);
-      this.notify(entry.record.tenant);
+      this.book.forget(entry.record.id);
+      this.notify(entry.record.tenant, entry.record.id);
     },
   };
 
@@ -312,16 +448,19 @@ export class Registry {
     // Another address or command is another thing to find out about.
     if (old !== undefined && old.settings.transport !== entry.settings.transport) {
       const isSame = JSON.stringify(old.settings.transport) === JSON.stringify(entry.settings.transport);
-      if (!isSame) this.health.forget(entry.record.id);
+      if (!isSame) {
+        this.health.forget(entry.record.id);
+        this.book.forget(entry.record.id);
+      }
     }
     this.catalogue.putServer(entry);
-    this.notify(entry.record.tenant);
+    this.notify(entry.record.tenant, entry.record.id);
   }
 
   private putTools(server: ServerId, entries: readonly ToolEntry[]): void {
     this.catalogue.putTools(server, entries);
     const tenant = this.server(server)?.tenant;
-    if (tenant !== undefined) this.notify(tenant);
+    if (tenant !== undefined) this.notify(tenant, server);
   }
 
   private moved(record: ServerRecord, tool: string | null, from: Health | null, to: Health): void {
@@ -329,11 +468,35 @@ export class Registry {
     for (const listener of this.healthListeners) {
       listener({ tenant: record.tenant, server: record.id, tool, from, to });
     }
-    this.notify(record.tenant);
+    this.notify(record.tenant, record.id);
   }
 
-  private notify(tenant: TenantId): void {
+  private notify(tenant: TenantId, server: ServerId): void {
     for (const listener of this.changeListeners) listener(tenant);
+    // A server that comes or goes may give the only other one its prefix or take it away.
+    const others = this.unprefixed === true ? this.serversOf(tenant).map(({ id }) => id) : [];
+    const kinds = new Set([server, ...others].flatMap((id) => this.movedLists(id)));
+    if (kinds.size === 0) return;
+    for (const listener of this.listListeners) listener(tenant, [...kinds].sort());
+  }
+
+  private movedLists(id: ServerId): readonly ListKind[] {
+    const shelf = this.catalogue.shelf(id);
+    if (shelf === null) return this.listWatch.gone(id);
+    return this.listWatch.moved(shelf, {
+      prefix: this.catalogue.prefixOf(shelf.entry),
+      isUp: shelf.entry.record.enabled && this.serverHealth(id).state !== "down",
+      isToolUp: (tool) => this.health.tool(id, tool)?.state !== "down",
+      offerings: this.book.all(id),
+    });
+  }
+
+  /** The base first; undefined = no list of another profile names this tool. */
+  private namedElsewhere(id: ServerId, tool: string, profile: Profile): string | null | undefined {
+    const other = this.book
+      .all(id)
+      .find((offering) => offering.profile.key !== profile.key && offering.tools.has(tool));
+    return other === undefined ? undefined : homeOf(other.profile);
   }
 
   private ownedByApi(tenant: TenantId, id: ServerId): Result<ServerShelf> {

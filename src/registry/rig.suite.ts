@@ -5,8 +5,10 @@ import type { Change } from "../store/index.ts";
 import { MemoryDatabase, openMemoryStore } from "../store/memory/index.ts";
 import { registryTables } from "./index.ts";
 import type {
+  Features,
   Offer,
   OfferReport,
+  Profile,
   RegistryOptions,
   ServerId,
   ServerInput,
@@ -67,10 +69,22 @@ export class Rig {
     return this.commit(this.registry.addServer(defaultTenant, { name, transport: stdio(), ...input }));
   }
 
-  async offer(id: ServerId, definitions: readonly unknown[]): Promise<OfferReport> {
-    const offer: Offer = value(await this.registry.offer(id, definitions));
+  async offer(id: ServerId, definitions: readonly unknown[], profile?: Profile): Promise<OfferReport> {
+    const offer: Offer = value(await this.registry.offer(id, definitions, profile));
     for (const change of offer.changes) await this.commit({ ok: true, value: change });
     return offer.report;
+  }
+
+  /** Everything a server says to one profile, as it comes in from a connection. */
+  async listed(
+    id: ServerId,
+    profile: Profile,
+    definitions: readonly object[],
+    lists: Partial<Features> = {},
+  ) {
+    const tools = definitions.flatMap((each) => ("name" in each ? [String(each.name)] : []));
+    const refused = this.registry.offerFeatures(id, profile, features({ ...lists, tools }));
+    return { refused, report: await this.offer(id, definitions, profile) };
   }
 
   tool(exposedName: string): Tool {
@@ -108,5 +122,32 @@ export const definition = (name: string, rest: Record<string, unknown> = {}): Re
   name,
   description: `Does ${name}.`,
   inputSchema: { type: "object", properties: { path: { type: "string" }, count: { type: "integer" } } },
+  ...rest,
+});
+
+/** What a server with these lists says of itself; nothing it leaves out. */
+export const features = (lists: Partial<Features> = {}): Features => ({
+  capabilities: { tools: {}, resources: {}, prompts: {} },
+  serverInfo: { name: "test", version: "1" },
+  instructions: null,
+  tools: [],
+  resources: [],
+  templates: [],
+  prompts: [],
+  ttlMs: null,
+  ...lists,
+});
+
+export const resource = (uri: string, rest: Record<string, unknown> = {}): Record<string, unknown> => ({
+  uri,
+  name: uri.slice(uri.lastIndexOf("/") + 1),
+  ...rest,
+});
+
+export const template = (uriTemplate: string): Record<string, unknown> => ({ uriTemplate, name: "some" });
+
+export const prompt = (name: string, rest: Record<string, unknown> = {}): Record<string, unknown> => ({
+  name,
+  description: `Asks for ${name}.`,
   ...rest,
 });

@@ -1,7 +1,10 @@
 import { deepFreeze, frozenCopy, jsonProblem } from "./json-bounds.ts";
 import { reservedServerName, serverNameMax, serverNamePattern } from "./exposed-name.ts";
+import type { InputProblem } from "./input-problem.ts";
+import { oauthProblems } from "./oauth-settings.ts";
 import { toolsPerServerMax } from "./parse-definition.ts";
-import type { Era, SecretText, ToolClass, Transport } from "./records.ts";
+import type { Era, ToolClass, Transport } from "./records.ts";
+import type { SecretText } from "./secret-text.ts";
 
 /** What an administrator says about a server. What is left out gets `serverDefaults`. */
 export interface ServerInput {
@@ -40,12 +43,6 @@ export const serverBounds = {
 const argumentsMax = 256;
 const variablesMax = 256;
 const textMax = 32_768;
-
-/** `path` from the server down, e.g. ["transport", "env", "TOKEN"]. */
-export interface InputProblem {
-  readonly path: readonly string[];
-  readonly message: string;
-}
 
 /** Everything that is wrong with a server's settings; empty when they are acceptable. */
 export function serverProblems(input: ServerInput): readonly InputProblem[] {
@@ -145,6 +142,14 @@ function httpProblems(transport: Extract<Transport, { kind: "http" }>): readonly
         add(path, "has a value that cannot stand in a header");
       }
     } else problems.push(...vaultProblems(["transport", ...path], value));
+  }
+  const { auth = null } = transport;
+  if (auth === null) return problems;
+  problems.push(...oauthProblems(auth, Object.keys(transport.headers)));
+  for (const field of ["clientSecret", "privateKey"] as const) {
+    const value = auth[field];
+    if (value !== undefined && "vault" in value)
+      problems.push(...vaultProblems(["transport", "auth", field], value));
   }
   return problems;
 }

@@ -27,7 +27,10 @@ export const serverVersionTable = keyedTable({
   key: ["server", "version"],
 });
 
-/** One row per tool a server ever offered. `alias` is the look-alike key of the name: no two tools of a server share it. */
+/**
+ * One row per tool a server ever offered. `alias` is the look-alike key of the name: no two tools of a server share it. `home` is
+ * the digest of the profile whose list its pin is held against; null = the base.
+ */
 export const toolTable = keyedTable({
   name: "registry_tool",
   columns: {
@@ -45,9 +48,11 @@ export const toolTable = keyedTable({
     first_seen_at: integer,
     definitions: integer,
     row_version: integer,
+    home: textOrNull,
   },
   key: ["server", "name"],
   unique: { alias: ["server", "alias"] },
+  columnsSince: { home: 2 },
 });
 
 /** Every definition a tool was seen with. `last_seen_at` is null while it is the one offered. */

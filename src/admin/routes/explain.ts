@@ -1,18 +1,20 @@
 import type { Result } from "../../base/index.ts";
 import { ok, refuse } from "../../base/index.ts";
 import type { Principal, PrincipalId, PrincipalKind } from "../../identity/index.ts";
-import type { PolicyAction } from "../../policy/index.ts";
+import type { PolicyAction, PolicyResource } from "../../policy/index.ts";
 import { explainDecision } from "../../policy/index.ts";
 import type { House } from "../house.ts";
 import { route } from "../route.ts";
 import { digest, listOf, mapOf, object, objectWith, text } from "../schema.ts";
+import { promptId, resourceId } from "./policy-entity.ts";
 import { toolNamed } from "./tools.ts";
 
 export const explainRoute = route({
   method: "POST",
   path: "/policies/explain",
   summary: "Say what policy would decide about a call, and why",
-  notes: "Nothing is called and nothing recorded. With `action` `admin.…` leave the tool out.",
+  notes:
+    "Nothing is called and nothing recorded. Name one of `tool`, `resource` and `prompt`; with `action` `admin.…` none.",
   action: "admin.policy.explain",
   kind: "read",
   body: objectWith(["principal"], {
@@ -20,10 +22,13 @@ export const explainRoute = route({
     kind: { enum: ["agent", "person", "service"], description: "default: agent" },
     action: {
       type: "string",
-      pattern: "^(call|admin\\.[a-z-]+\\.[a-z-]+)$",
-      description: "`call` (the default) or `admin.<noun>.<verb>`",
+      pattern: "^(call|read|get|complete|subscribe|admin\\.[a-z-]+\\.[a-z-]+)$",
+      description:
+        "default: `call` of a tool, `read` of a resource, `get` of a prompt; else `subscribe`, `complete` or `admin.<noun>.<verb>`",
     },
     tool: { type: "string", description: "exposed name, or <server>/<upstream name>" },
+    resource: { type: "string", description: "URI or URI template, or <server>/<URI>" },
+    prompt: { type: "string", description: "exposed name, or <server>/<upstream name>" },
     arguments: { type: "object", description: "what the tool would be called with" },
   }),
   example: { principal: "invoicer", tool: "files__read_file", arguments: { path: "/tmp/a" } },
@@ -67,13 +72,13 @@ export const explainRoute = route({
   handle: async ({ actor, body }, house) => {
     const principal = principalNamed(house, actor, body.kind ?? "agent", body.principal);
     if (!principal.ok) return principal;
-    const action = (body.action ?? "call") as PolicyAction; // the pattern above
-    const resource = resourceOf(house, actor, action, body.tool);
-    if (!resource.ok) return resource;
+    const asked = askedAbout(house, actor, body);
+    if (!asked.ok) return asked;
+    const { action, resource } = asked.value;
     const { decision, policies, reads } = explainDecision(house.policies.current(actor.tenant), {
       principal: principal.value,
       action,
-      resource: resource.value,
+      resource,
       context: body.arguments === undefined ? {} : { args: body.arguments },
     });
     const { effect, why, reasons, errors, approvals, obligations, partition } = decision;
@@ -92,15 +97,60 @@ function principalNamed(
   return found.ok ? house.identities.recorded(actor.tenant, found.value.id) : found;
 }
 
-function resourceOf(
+interface Asked {
+  readonly action: PolicyAction;
+  readonly resource: PolicyResource;
+}
+
+/** What can be done with each; the first is meant when no action is named. */
+const actions = {
+  tool: ["call"],
+  resource: ["read", "subscribe", "complete"],
+  prompt: ["get", "complete"],
+} as const satisfies Record<string, readonly PolicyAction[]>;
+
+function askedAbout(
   house: House,
   actor: Principal,
-  action: PolicyAction,
-  tool: string | undefined,
-): Result<{ readonly type: "Tenant" | "Tool"; readonly id: string }> {
-  if (action !== "call") return ok({ type: "Tenant", id: actor.tenant });
-  if (tool === undefined)
-    return refuse({ code: "invalid-params", detail: '"tool" is missing from the body.' });
-  const found = toolNamed(house, actor, tool);
-  return found.ok ? ok({ type: "Tool", id: found.value.tool.id }) : found;
+  body: {
+    readonly action?: string;
+    readonly tool?: string;
+    readonly resource?: string;
+    readonly prompt?: string;
+  },
+): Result<Asked> {
+  const named = (["tool", "resource", "prompt"] as const).filter((kind) => body[kind] !== undefined);
+  const [kind, another] = named;
+  if (body.action?.startsWith("admin.") === true && kind === undefined) {
+    const action = body.action as PolicyAction; // the pattern above
+    return ok({ action, resource: { type: "Tenant", id: actor.tenant } });
+  }
+  if (kind === undefined || another !== undefined) {
+    return invalid('Name one of "tool", "resource" and "prompt", or an administrative action.');
+  }
+  const reference = body[kind] ?? "";
+  const action = actions[kind].find((each) => each === (body.action ?? actions[kind][0]));
+  if (action === undefined) return invalid(`The action "${body.action}" is not about a ${kind}.`);
+  switch (kind) {
+    case "tool": {
+      const found = toolNamed(house, actor, reference);
+      return found.ok ? ok({ action, resource: { type: "Tool", id: found.value.tool.id } }) : found;
+    }
+    case "resource": {
+      const id = resourceId(house, actor, reference);
+      return id === null ? missing(kind) : ok({ action, resource: { type: "Resource", id } });
+    }
+    case "prompt": {
+      const id = promptId(house, actor, reference);
+      return id === null ? missing(kind) : ok({ action, resource: { type: "Prompt", id } });
+    }
+  }
 }
+
+const invalid = (detail: string): Result<never> => refuse({ code: "invalid-params", detail });
+
+const missing = (what: string): Result<never> =>
+  refuse({
+    code: "not-found",
+    detail: `No server is known to have this ${what}. Write <server>/… to ask about it all the same.`,
+  });

@@ -49,6 +49,8 @@ interface ExplainOptions {
   readonly person?: string;
   readonly service?: string;
   readonly tool?: string;
+  readonly resource?: string;
+  readonly prompt?: string;
   readonly action?: string;
   readonly args?: string;
 }
@@ -122,14 +124,18 @@ export function policyCommand(program: Command, terminal: Terminal): void {
     .option("--person <name>", "who asks: this person")
     .option("--service <name>", "who asks: this service")
     .option("--tool <tool>", "the tool, as agents call it or as <server>/<name>")
+    .option("--resource <uri>", "instead of a tool: a resource, by URI or as <server>/<URI>")
+    .option("--prompt <prompt>", "instead of a tool: a prompt, as clients call it or as <server>/<name>")
     .option("--args <json>", "arguments of the call")
-    .option("--action <action>", "instead of a call: admin.<noun>.<verb>")
+    .option("--action <action>", "read, get, subscribe or complete; without any of these admin.<noun>.<verb>")
     .action(
       run(terminal, async (session, options: ExplainOptions) => {
-        const { tool, action, args } = options;
+        const { tool, resource, prompt, action, args } = options;
         const found = await session.api().post<Explained>("/policies/explain", {
           ...asker(options),
           ...(tool === undefined ? {} : { tool }),
+          ...(resource === undefined ? {} : { resource }),
+          ...(prompt === undefined ? {} : { prompt }),
           ...(action === undefined ? {} : { action }),
           ...(args === undefined ? {} : { arguments: argumentsOf(args) }),
         });

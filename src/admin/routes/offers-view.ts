@@ -1,0 +1,24 @@
+import type { ServerRecord } from "../../registry/index.ts";
+import type { House } from "../house.ts";
+import type { Shape } from "../schema.ts";
+import { object, whole } from "../schema.ts";
+
+export const offers = {
+  ...object({ tools: whole, resources: whole, templates: whole, prompts: whole, profiles: whole }),
+  description:
+    "how many of each it offers; `profiles`: for how many kinds of clients it was asked since the node started",
+} as const;
+
+export function offersView(house: House, { tenant, id }: ServerRecord): Shape<typeof offers> {
+  const { profiles, resources, templates, prompts } = house.registry.listedBy(id);
+  const tools = house.registry
+    .toolsOf(tenant)
+    .filter(({ server, state }) => server.id === id && state.kind !== "gone");
+  return {
+    tools: tools.length,
+    resources: resources.length,
+    templates: templates.length,
+    prompts: prompts.length,
+    profiles,
+  };
+}

@@ -1,0 +1,171 @@
+import { canonicalDigest } from "../base/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import type { Catalogue, ServerShelf } from "./catalogue.ts";
+import { lookalikeKey, reservedServerName } from "./exposed-name.ts";
+import type { FeatureBook, Offering } from "./feature-book.ts";
+import type { Item, TemplateItem } from "./parse-features.ts";
+import { hasDotSegments, isAddressable, uriCharsMax } from "./parse-features.ts";
+import type { Profile } from "./profile.ts";
+import type { Pin } from "./records.ts";
+import type { Prompt, Resource } from "./subject.ts";
+import type { Subjects } from "./subjects.ts";
+import { fitCost, fits } from "./uri-template.ts";
+import type { Views } from "./views.ts";
+
+export interface FinderOptions {
+  readonly catalogue: Catalogue;
+  readonly book: FeatureBook;
+  readonly subjects: Subjects;
+  readonly views: Views;
+}
+
+/** Of all templates that one URI is held against: a thousand that begin like it, and a few milliseconds. */
+const fitStepsMax = 300_000;
+
+/** Finds what a call names: in the lists of its profile, and beyond them where it can only be one server's. */
+export class Finder {
+  private readonly options: FinderOptions;
+
+  constructor(options: FinderOptions) {
+    this.options = options;
+  }
+
+  resourceAt(tenant: TenantId, uri: string, serverName: string | null, profile: Profile): Resource | null {
+    if (serverName === null) {
+      const listed = this.options.views.of(tenant, profile).byUri.get(uri);
+      if (listed !== undefined) return listed;
+    }
+    if (uri.length > uriCharsMax || !isAddressable(uri)) return null;
+    if (serverName !== null) return this.resourceOn(tenant, uri, serverName, profile);
+    const servers = this.options.catalogue.enabledByAge(tenant);
+    const found = this.listed(servers, uri, "resources", profile);
+    if (found !== null || hasDotSegments(uri)) return found;
+    return this.fitting(servers, uri, profile) ?? this.onlyServer(servers, uri, profile);
+  }
+
+  templateAt(tenant: TenantId, text: string, profile: Profile): Resource | null {
+    return (
+      this.options.views.of(tenant, profile).byTemplate.get(text) ??
+      this.listed(this.options.catalogue.enabledByAge(tenant), text, "templates", profile)
+    );
+  }
+
+  promptNamed(tenant: TenantId, exposedName: string, profile: Profile): Prompt | null {
+    const found = this.options.views.of(tenant, profile).byPrompt.get(exposedName);
+    if (found !== undefined || !/^[A-Za-z0-9_-]+$/.test(exposedName)) return found ?? null;
+    if (lookalikeKey(exposedName).startsWith(`${reservedServerName}__`)) return null;
+    for (const shelf of this.options.catalogue.enabledByAge(tenant)) {
+      const prefix = this.options.catalogue.prefixOf(shelf.entry);
+      if (!exposedName.startsWith(prefix) || exposedName.length === prefix.length) continue;
+      const offerings = this.options.book.all(shelf.entry.record.id);
+      for (const item of offerings.flatMap((offering) => offering.prompts)) {
+        if (this.options.subjects.exposedName(shelf, item) === exposedName)
+          return this.options.subjects.prompt(shelf, item);
+      }
+      // Nobody has listed this server yet: a call may be what connects it, and it knows its prompts best.
+      if (offerings.length === 0)
+        return this.options.subjects.prompt(shelf, nameless(exposedName.slice(prefix.length)));
+    }
+    return null;
+  }
+
+  private resourceOn(tenant: TenantId, uri: string, serverName: string, profile: Profile): Resource | null {
+    const { book, catalogue } = this.options;
+    const id = catalogue.view(tenant).servers.get(serverName);
+    const shelf = id === undefined ? null : catalogue.shelf(id);
+    if (shelf === null) return null;
+    const found = this.listed([shelf], uri, "resources", profile);
+    if (found !== null || hasDotSegments(uri)) return found;
+    const offering = book.effective(shelf.entry.record.id, profile);
+    const isPossible = offering === null || hasResources(offering);
+    return (
+      this.fitting([shelf], uri, profile) ?? (isPossible ? this.options.subjects.unlisted(shelf, uri) : null)
+    );
+  }
+
+  /** In what this profile is offered, then in what others are: which server is meant is no secret, and it decides itself. */
+  private listed(
+    servers: readonly ServerShelf[],
+    name: string,
+    kind: "resources" | "templates",
+    profile: Profile,
+  ): Resource | null {
+    for (const offerings of this.passes(servers, profile)) {
+      for (const { shelf, offering } of offerings) {
+        const item = itemNamed(offering[kind], name);
+        if (item !== null) return this.options.subjects.resource(shelf, item);
+      }
+    }
+    return null;
+  }
+
+  /** Of several templates the one with the most fixed characters, of equals the older server's. */
+  private fitting(servers: readonly ServerShelf[], uri: string, profile: Profile): Resource | null {
+    let steps = fitStepsMax;
+    for (const offerings of this.passes(servers, profile)) {
+      let best: { shelf: ServerShelf; item: TemplateItem; literalChars: number } | null = null;
+      for (const { shelf, offering } of offerings) {
+        for (const item of offering.templates) {
+          const { template } = item;
+          if (template === null || template.literalChars <= (best?.literalChars ?? -1)) continue;
+          steps -= fitCost(template, uri);
+          if (steps < 0) return null;
+          if (fits(template, uri)) best = { shelf, item, literalChars: template.literalChars };
+        }
+      }
+      if (best !== null) return this.options.subjects.addressed(best.shelf, uri, best.item);
+    }
+    return null;
+  }
+
+  /** Where one server alone has resources, it knows best which. */
+  private onlyServer(servers: readonly ServerShelf[], uri: string, profile: Profile): Resource | null {
+    const all = servers.map((shelf) => ({
+      shelf,
+      offering: this.options.book.effective(shelf.entry.record.id, profile),
+    }));
+    const having = all.filter(({ offering }) => offering !== null && hasResources(offering));
+    const candidates = having.length > 0 ? having : all.filter(({ offering }) => offering === null);
+    const only = candidates.length === 1 ? candidates[0] : undefined;
+    return only === undefined ? null : this.options.subjects.unlisted(only.shelf, uri);
+  }
+
+  private passes(
+    servers: readonly ServerShelf[],
+    profile: Profile,
+  ): readonly (readonly { shelf: ServerShelf; offering: Offering }[])[] {
+    const { book } = this.options;
+    const own: { shelf: ServerShelf; offering: Offering }[] = [];
+    const others: { shelf: ServerShelf; offering: Offering }[] = [];
+    for (const shelf of servers) {
+      const { id } = shelf.entry.record;
+      const effective = book.effective(id, profile);
+      if (effective === null) continue;
+      own.push({ shelf, offering: effective });
+      for (const offering of book.all(id)) if (offering !== effective) others.push({ shelf, offering });
+    }
+    return [own, others];
+  }
+}
+
+function nameless(name: string): Item {
+  const definition = { name };
+  const pin = canonicalDigest(definition) as Pin;
+  return { name, definition, pin, mark: pin };
+}
+
+/** The items stand in the order of their names. */
+function itemNamed<I extends Item>(items: readonly I[], name: string): I | null {
+  let low = 0;
+  for (let high = items.length; low < high;) {
+    const middle = (low + high) >>> 1;
+    const item = items[middle];
+    if (item !== undefined && item.name < name) low = middle + 1;
+    else high = middle;
+  }
+  const found = items[low];
+  return found?.name === name ? found : null;
+}
+
+const hasResources = ({ capabilities, resources, templates }: Offering): boolean =>
+  typeof capabilities["resources"] === "object" || resources.length > 0 || templates.length > 0;
