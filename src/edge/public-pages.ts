@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { EdgeOptions } from "./options.ts";
 import type { McpEndpoint } from "./mcp.ts";
+import { mcpScopes } from "./needed-scope.ts";
 import type { Responder } from "./respond.ts";
 
 /** The few pages beside /mcp. Returns false when `path` is none of them. */
@@ -38,6 +39,14 @@ export class PublicPages {
     return true;
   }
 
+  /** Takes forms as well, unlike the other pages. False = not offered here. */
+  async callback(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    const { oauthCallback = null } = this.options;
+    if (oauthCallback === null) return false;
+    await oauthCallback(request, response);
+    return true;
+  }
+
   async answer(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     switch (path) {
       case "/":
@@ -50,6 +59,15 @@ export class PublicPages {
       case "/.well-known/jwks.json":
         this.json(response, 200, await this.options.jwks());
         return true;
+      case "/oauth/client.json": {
+        const { clientMetadata = null } = this.options;
+        if (clientMetadata === null) return false;
+        this.responder.json(response, "public", 200, clientMetadata, [
+          "Cache-Control",
+          "public, max-age=300",
+        ]);
+        return true;
+      }
       case "/.well-known/oauth-protected-resource":
       case "/.well-known/oauth-protected-resource/mcp":
         this.json(response, 200, this.protectedResourceText(request));
@@ -84,6 +102,7 @@ export class PublicPages {
       resource: `${base}/mcp`,
       resource_name: serverInfo.title ?? serverInfo.name,
       ...(authorizationServers.length === 0 ? {} : { authorization_servers: authorizationServers }),
+      scopes_supported: mcpScopes,
       bearer_methods_supported: ["header"],
     });
   }

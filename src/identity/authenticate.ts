@@ -1,6 +1,6 @@
 import { decodeJwt } from "jose";
 import type { Clock, Result, Sha256Hex } from "../base/index.ts";
-import { elapsedMs, plusMs, sha256Hex } from "../base/index.ts";
+import { elapsedMs, ok, plusMs, sha256Hex } from "../base/index.ts";
 import { looksLikeApiKey } from "./api-key.ts";
 import type { Directory, Standing } from "./directory.ts";
 import type { Issuer, Subject, VerifiedToken } from "./issuer.ts";
@@ -79,10 +79,10 @@ export class Authenticator {
     }
     this.hits++;
     const { standing } = hit;
-    if (this.directory.standing(standing.record.id) === standing) return standing.answer;
-    const judged = judge(hit.issuer.principal(hit.token, this.directory));
+    if (this.directory.standing(standing.record.id) === standing) return hit.answer;
+    const judged = judge(hit.issuer.principal(hit.token, this.directory), hit.token);
     if (judged.standing === null) this.cache.delete(hash);
-    else this.cache.set(hash, { ...hit, standing: judged.standing });
+    else this.cache.set(hash, { ...hit, standing: judged.standing, answer: judged.answer });
     return judged.answer;
   }
 
@@ -103,20 +103,27 @@ export class Authenticator {
   private async verify(token: string, hash: Sha256Hex, issuer: Issuer): Promise<Result<Principal>> {
     const result = await issuer.verify(token);
     if (!result.ok) return result;
-    let judged = judge(issuer.principal(result.value, this.directory));
+    let judged = judge(issuer.principal(result.value, this.directory), result.value);
     if (judged.mayBeBehind) {
       // The token is genuine and newer than what this node knows: another node made the principal a moment ago.
       await this.refresh();
-      judged = judge(issuer.principal(result.value, this.directory));
+      judged = judge(issuer.principal(result.value, this.directory), result.value);
     }
-    if (judged.standing !== null) this.remember(hash, issuer, result.value, judged.standing);
+    if (judged.standing !== null) this.remember(hash, issuer, result.value, judged.standing, judged.answer);
     return judged.answer;
   }
 
-  private remember(hash: Sha256Hex, issuer: Issuer, token: VerifiedToken, standing: Standing): void {
+  private remember(
+    hash: Sha256Hex,
+    issuer: Issuer,
+    token: VerifiedToken,
+    standing: Standing,
+    answer: Result<Principal>,
+  ): void {
     const leftMs = Math.min(elapsedMs(token.expiresAt, this.clock.wall()), cachedTokenMs);
     if (leftMs <= 0) return;
-    this.cache.set(hash, { issuer, token, standing, freshUntil: plusMs(this.clock.monotonic(), leftMs) });
+    const freshUntil = plusMs(this.clock.monotonic(), leftMs);
+    this.cache.set(hash, { issuer, token, standing, answer, freshUntil });
   }
 }
 
@@ -127,7 +134,7 @@ interface Judged {
   readonly mayBeBehind: boolean;
 }
 
-function judge(subject: Subject): Judged {
+function judge(subject: Subject, { scopes }: VerifiedToken): Judged {
   switch (subject.kind) {
     case "unknown":
       return { answer: unauthenticated("unknown-subject"), standing: null, mayBeBehind: true };
@@ -138,9 +145,14 @@ function judge(subject: Subject): Judged {
         const mayBeBehind = epoch !== null && epoch > standing.record.epoch;
         return { answer: principalDisabled, standing: null, mayBeBehind };
       }
-      return { answer: standing.answer, standing, mayBeBehind: false };
+      return { answer: within(standing.answer, scopes), standing, mayBeBehind: false };
     }
   }
+}
+
+/** The directory's own object, unless the token is limited: then one that says so. */
+function within(answer: Result<Principal>, scopes: VerifiedToken["scopes"]): Result<Principal> {
+  return scopes === undefined || !answer.ok ? answer : ok(Object.freeze({ ...answer.value, scopes }));
 }
 
 const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;

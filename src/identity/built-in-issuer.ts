@@ -9,6 +9,8 @@ import { clockLeewayMs, tokenTtlMaxMs } from "./limits.ts";
 import type { PrincipalId } from "./principal.ts";
 import type { PrincipalRecord } from "./records.ts";
 import { tokenExpired, unauthenticated } from "./refusals.ts";
+import type { TokenScope } from "./scopes.ts";
+import { scopesIn } from "./scopes.ts";
 
 /** What this room needs of `keys`. */
 export interface Signer {
@@ -57,8 +59,8 @@ export class BuiltInIssuer implements Issuer {
     this.random = options.random;
   }
 
-  /** The caller has checked that the principal is enabled and that `ttlMs` is within bounds. */
-  issue(record: PrincipalRecord, ttlMs: number): IssuedToken {
+  /** The caller has checked that the principal is enabled and that `ttlMs` is within bounds. `scopes` null = not limited. */
+  issue(record: PrincipalRecord, ttlMs: number, scopes: readonly TokenScope[] | null): IssuedToken {
     const now = this.clock.wall();
     const iat = Math.floor(msOf(now) / 1000);
     const exp = Math.floor((msOf(now) + ttlMs) / 1000);
@@ -73,6 +75,7 @@ export class BuiltInIssuer implements Issuer {
       exp,
       jti,
       ver: record.epoch,
+      ...(scopes === null ? {} : { scope: scopes.join(" ") }),
     };
     const signed = `${base64url(header)}.${base64url(claims)}`;
     const signature = Buffer.from(this.signer.sign("issuer", Buffer.from(signed))).toString("base64url");
@@ -91,18 +94,25 @@ export class BuiltInIssuer implements Issuer {
         clockTolerance: clockLeewayMs / 1000,
         currentDate: new Date(msOf(this.clock.wall())),
       });
-      const { sub, exp, jti, tenant, ver } = payload;
+      const { sub, exp, jti, tenant, ver, scope } = payload;
       const wellFormed =
         typeof sub === "string" &&
         typeof exp === "number" &&
         typeof jti === "string" &&
         typeof tenant === "string" &&
+        (scope === undefined || typeof scope === "string") &&
         Number.isSafeInteger(ver);
       // Acting for others comes with a later version of these tokens. Reading one as if its bearer acted for itself would widen
       // rights, so it is refused until then.
       if (!wellFormed || "act" in payload) return unauthenticated("not-valid");
       const expiresAt = plusMs(wallMs(exp * 1000), clockLeewayMs);
-      return ok({ issuer: this.issuer, subject: sub, expiresAt, claims: { tenant, ver } });
+      return ok({
+        issuer: this.issuer,
+        subject: sub,
+        expiresAt,
+        claims: { tenant, ver },
+        ...(scope === undefined ? {} : { scopes: scopesIn(scope) }),
+      });
     } catch (thrown) {
       // jose checks the signature before the claims: only a token of ours can be "expired".
       if (thrown instanceof errors.JWTExpired) return tokenExpired;

@@ -19,6 +19,7 @@ import { loadDirectory, readChanges } from "./read-store.ts";
 import type { ApiKeyId, ApiKeyRecord, PrincipalRecord, TenantRecord } from "./records.ts";
 import { principalFromRow, publicKeyRecord } from "./records.ts";
 import { noSuch, principalDisabled } from "./refusals.ts";
+import type { TokenScope } from "./scopes.ts";
 import { principalTable } from "./tables.ts";
 import type { Bootstrap, NewTenant } from "./tenants.ts";
 import { bootstrap, createTenant, nodeName } from "./tenants.ts";
@@ -30,7 +31,7 @@ export interface IdentitiesOptions {
   readonly random: Random;
   /** `iss` of our tokens. Tokens of another installation fail at its key, whatever it calls itself. */
   readonly issuer?: string;
-  /** `aud` of our tokens. */
+  /** `aud` of our tokens: the address of what they open (RFC 8707). A token for anything else is refused. */
   readonly audience?: string;
   /** Other sources of tokens, beside the built-in one. */
   readonly foreignIssuers?: readonly Issuer[];
@@ -166,8 +167,13 @@ export class Identities {
     return revokeTokens(this.ground, actor, id, options);
   }
 
-  /** Writes nothing: a token is known by its signature, and ended by its expiry or its principal's epoch. */
-  issueToken(actor: Principal, id: PrincipalId, ttlMs: number = tokenTtlDefaultMs): Result<IssuedToken> {
+  /** `scopes` null = not limited. Writes nothing: a token is known by its signature, and ended by its expiry or its principal's epoch. */
+  issueToken(
+    actor: Principal,
+    id: PrincipalId,
+    ttlMs: number = tokenTtlDefaultMs,
+    scopes: readonly TokenScope[] | null = null,
+  ): Result<IssuedToken> {
     const found = standingFor(this.directory, actor, id);
     if (!found.ok) return found;
     if (!found.value.record.enabled) {
@@ -179,7 +185,7 @@ export class Identities {
         detail: `A token lives between ${tokenTtlMinMs} and ${tokenTtlMaxMs} ms; ${ttlMs} was asked for.`,
       });
     }
-    return ok(this.builtIn.issue(found.value.record, ttlMs));
+    return ok(this.builtIn.issue(found.value.record, ttlMs, scopes));
   }
 
   // Reads, for the actor's tenant only.

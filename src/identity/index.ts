@@ -7,6 +7,9 @@
  * principal's epoch; a key ends by its expiry or by being revoked. On this node that takes effect with the next request; other
  * nodes follow the change log and see it within 1 s. Foreign issuers come in through `Issuer`.
  *
+ * A token is made for one resource (`aud`) and refused everywhere else; it may be limited to scopes, which whoever serves a request
+ * asks for with `isInScope`.
+ *
  * Verbs return a `Change`: writes guarded by the principal's version (a lost race is a conflict), and `applied`, which brings
  * memory up to date once they are durable. Reads and verbs see the actor's tenant only; anything else looks missing.
  *
@@ -22,10 +25,12 @@ export type { IdentitiesOptions, IdentityStats, ListPrincipals } from "./identit
 export type { Directory, Standing } from "./directory.ts";
 export type { Issuer, Subject, VerifiedToken } from "./issuer.ts";
 export { tokenTtlMaxMs } from "./limits.ts";
-export { defaultTenant, systemTenant } from "./principal.ts";
+export { defaultTenant, isInScope, systemTenant } from "./principal.ts";
 export type { Identity, Principal, PrincipalId, PrincipalKind, TenantId } from "./principal.ts";
 export type { NewPrincipal } from "./principals.ts";
 export type { ApiKeyId, ApiKeyRecord, PrincipalRecord, TenantRecord } from "./records.ts";
+export { tokenScopes } from "./scopes.ts";
+export type { TokenScope } from "./scopes.ts";
 export { identityTables } from "./tables.ts";
 export { adminName } from "./tenants.ts";
 export type { Bootstrap, NewTenant } from "./tenants.ts";

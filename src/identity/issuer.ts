@@ -1,11 +1,14 @@
 import type { Result, WallMs } from "../base/index.ts";
 import type { Directory, Standing } from "./directory.ts";
+import type { TokenScope } from "./scopes.ts";
 
 /** What a verified token says, in our words. Signature, type, audience and times have been checked. */
 export interface VerifiedToken {
   readonly issuer: string;
   readonly subject: string;
   readonly expiresAt: WallMs;
+  /** What the token is limited to; left out = nothing. What a foreign issuer calls scopes may mean something else there. */
+  readonly scopes?: readonly TokenScope[];
   /** The issuer's other claims, for its own `principal` to read. */
   readonly claims: Readonly<Record<string, unknown>>;
 }

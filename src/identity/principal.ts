@@ -1,4 +1,5 @@
 import type { Brand } from "../base/index.ts";
+import type { TokenScope } from "./scopes.ts";
 
 export type TenantId = Brand<"tenant">;
 /** `<kind>/<id>`, unique within the installation, e.g. `agent/agt_01j…`. Also the Cedar entity id. */
@@ -22,6 +23,8 @@ export interface Principal extends Identity {
   readonly tenant: TenantId;
   readonly chain: readonly Identity[];
   readonly version: string;
+  /** What the token it came with is limited to; left out = what policy allows. */
+  readonly scopes?: readonly TokenScope[];
 }
 
 /** Acts on the installation itself belong to this tenant. */
@@ -31,3 +34,7 @@ export const defaultTenant = "default" as TenantId;
 /** Whether the actor and everyone it acts for have this role: along a chain, rights only shrink. */
 export const hasRole = (actor: Principal, role: string): boolean =>
   actor.roles.includes(role) && actor.chain.every((delegator) => delegator.roles.includes(role));
+
+/** Whether the token that this principal came with may be used for this. What it may do is policy's to say. */
+export const isInScope = ({ scopes }: Principal, scope: TokenScope): boolean =>
+  scopes === undefined || scopes.includes(scope);

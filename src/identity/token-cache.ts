@@ -1,12 +1,15 @@
-import type { MonotonicMs, Sha256Hex } from "../base/index.ts";
+import type { MonotonicMs, Result, Sha256Hex } from "../base/index.ts";
 import type { Standing } from "./directory.ts";
 import type { Issuer, VerifiedToken } from "./issuer.ts";
+import type { Principal } from "./principal.ts";
 
 export interface CachedToken {
   readonly issuer: Issuer;
   readonly token: VerifiedToken;
   /** Who it stood for when it was last judged; another object in the directory means: judge again. */
   readonly standing: Standing;
+  /** Its principal, within the token's scopes. */
+  readonly answer: Result<Principal>;
   readonly freshUntil: MonotonicMs;
 }
 
