@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { Pool } from "undici";
 import { httpRecord, stdioRecord, UpstreamHarness } from "../test/fixtures/upstream-harness.ts";
 import type { ServerRecord } from "../src/registry/index.ts";
+import { noCapabilities } from "../src/registry/index.ts";
 import { deadlineIn, systemClock } from "../src/base/index.ts";
 
 /**
@@ -121,6 +122,11 @@ const exchange = (harness: UpstreamHarness, server: ServerRecord): Promise<unkno
     deadline: deadlineIn(systemClock, 30_000),
     signal,
     advice: signal,
+    profile: noCapabilities,
+    logLevel: null,
+    round: null,
+    onAsk: null,
+    onLog: null,
     onProgress: null,
     mayDispatch: () => true,
   });

@@ -16,6 +16,9 @@ export interface HttpRequest {
   readonly responseBytesMax: number;
 }
 
+/** A request whose answer stays open; see `HttpPool.stream`. */
+export type StreamRequest = Omit<HttpRequest, "deadline" | "signal" | "responseBytesMax">;
+
 /** What happens to a request, in order: mayStart, onHeaders, onData*, then exactly one of onEnd and onFailure. */
 export interface HttpSink {
   /** Called directly before the first byte leaves. False = it must not be sent; ends with `forbidden`. */

@@ -15,6 +15,6 @@ export { NetFailure } from "./failure.ts";
 export { Net } from "./net.ts";
 export type { NetLimits } from "./net.ts";
 export { onAbort } from "./on-abort.ts";
-export type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders } from "./http-request.ts";
+export type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 export { HttpPool } from "./pool.ts";
 export type { HttpSending } from "./sending.ts";

@@ -1,10 +1,11 @@
 import { Pool } from "undici";
 import type { Clock } from "../base/index.ts";
+import { deadlineIn } from "../base/index.ts";
 import { guardedConnector } from "./address-guard.ts";
 import type { GuardOptions } from "./address-guard.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
 import { NetFailure } from "./failure.ts";
-import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders } from "./http-request.ts";
+import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 import { InFlight } from "./in-flight.ts";
 import { HttpSending } from "./sending.ts";
 
@@ -22,6 +23,7 @@ export class HttpPool {
   private readonly options: HttpPoolOptions;
   private readonly pool: Pool;
   private readonly active = new InFlight<HttpSending>();
+  private readonly streams = new InFlight<HttpSending>();
   private readonly deadlines: DeadlineSweep;
   private closing: Promise<void> | null = null;
 
@@ -59,17 +61,42 @@ export class HttpPool {
     } else {
       this.active.enter(sending);
       this.deadlines.arm();
-      this.pool.dispatch(
-        {
-          path: request.path,
-          method: request.method,
-          headers: request.headers as string[],
-          body: request.body,
-        },
-        sending,
-      );
+      this.dispatch(request, sending);
     }
     return sending;
+  }
+
+  /**
+   * A request whose answer stays open until its server or its owner (`finish`) ends it, however long that takes: it has neither
+   * deadline nor signal, and costs nothing while nothing comes.
+   */
+  stream(request: StreamRequest, sink: HttpSink): HttpSending {
+    const unbounded = {
+      ...request,
+      deadline: deadlineIn(this.options.clock, 0), // never looked at: streams are not swept
+      signal: null,
+      responseBytesMax: Number.MAX_SAFE_INTEGER, // the sink bounds each message
+    };
+    const sending = new HttpSending(unbounded, sink, { onOver: (over) => this.streams.leave(over) });
+    if (this.closing !== null) {
+      sending.abort(new NetFailure("closed", false, `the connections to ${this.origin} are closed`));
+    } else {
+      this.streams.enter(sending);
+      this.dispatch(request, sending);
+    }
+    return sending;
+  }
+
+  private dispatch(request: StreamRequest, sending: HttpSending): void {
+    this.pool.dispatch(
+      {
+        path: request.path,
+        method: request.method,
+        headers: request.headers as string[],
+        body: request.body,
+      },
+      sending,
+    );
   }
 
   /** For HttpSending. */
@@ -103,10 +130,12 @@ export class HttpPool {
   }
 
   private async end(): Promise<void> {
-    this.active.forEach((sending) => {
+    const close = (sending: HttpSending): void => {
       const kind = sending.sent ? "lost" : "closed";
       sending.abort(new NetFailure(kind, sending.sent, `the connections to ${this.origin} were closed`));
-    });
+    };
+    this.active.forEach(close);
+    this.streams.forEach(close);
     // What fails here fails on sockets that are gone.
     await this.pool.destroy().catch(() => undefined);
     this.options.onClosed();

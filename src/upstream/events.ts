@@ -7,6 +7,9 @@ import type { Era, ServerId } from "../registry/index.ts";
  *  refused-request  a request of the server to us that we declined
  *  stderr-dropped a stderr line that was not handed on because there were too many
  *  dropped-tool   a tool definition that cannot be used
+ *  failed-list    a list other than that of the tools could not be had; the one before it stays
+ *  lost-profile   a connection for one set of client capabilities was lost or could not be made
+ *  failed-watch   a subscription to a resource could not be made again after a reconnect
  */
 export type UpstreamCount =
   | "garbage"
@@ -14,7 +17,10 @@ export type UpstreamCount =
   | "repeated"
   | "refused-request"
   | "stderr-dropped"
-  | "dropped-tool";
+  | "dropped-tool"
+  | "failed-list"
+  | "lost-profile"
+  | "failed-watch";
 
 /** For logs and metrics. Texts are bounded and cleared of the connection's secrets. */
 export type UpstreamEvent =

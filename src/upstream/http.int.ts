@@ -217,10 +217,11 @@ describe("a modern HTTP server", () => {
     expect(harness.eras.get(server.id)).toBe("legacy");
   });
 
-  it("remembered as modern is not asked for discovery", async () => {
+  it("remembered as modern is taken at its word, and asked what it offers", async () => {
     open();
     const { fixture } = await connected({ era: "modern" }, { era: "modern" });
-    expect(fixture.requests.map((request) => request.headers["mcp-method"])).toEqual(["tools/list"]);
+    const asked = fixture.requests.map((request) => request.headers["mcp-method"]);
+    expect(asked).toEqual(["server/discover", "tools/list"]);
   });
 });
 

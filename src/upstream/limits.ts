@@ -9,7 +9,7 @@ export interface UpstreamLimits {
   readonly probeTimeoutMs: number;
   /** Probes in a row that may go unanswered before an idle connection is given up. */
   readonly probeFailuresMax: number;
-  /** Between listings of tools; catches changes on servers that do not notify. */
+  /** Between listings of what a server offers; catches changes on servers that do not notify. */
   readonly relistIntervalMs: number;
   readonly backoffFirstMs: number;
   readonly backoffMaxMs: number;
@@ -29,10 +29,26 @@ export interface UpstreamLimits {
   readonly garbageLinesMax: number;
   /** Bytes waiting for a child that does not read. */
   readonly unreadInputBytesMax: number;
-  /** One page of tools/list. The largest real one is 0.5 MB. */
+  /** One page of a list. The largest real one is 0.5 MB. */
   readonly listBytesMax: number;
   readonly listPagesMax: number;
   readonly toolsMax: number;
+  /** Resources, templates and prompts kept, each. What lies beyond is not listed; it can still be read by its URI. */
+  readonly listedMax: number;
+  /** Sets of client capabilities whose catalogues are kept up to date: one per kind of client, and there are not many. */
+  readonly profilesMax: number;
+  /** Connections beside the first, one per set of capabilities, to a legacy server over HTTP. */
+  readonly profileLinesHttpMax: number;
+  /** The same over stdio, where each is a process. */
+  readonly profileLinesStdioMax: number;
+  /** Such a connection is closed after this long without use. */
+  readonly profileIdleMs: number;
+  /** A catalogue that nobody asked for in this time is not kept up to date any more. */
+  readonly profileForgetMs: number;
+  /** Resources that are subscribed to at once, over all callers. */
+  readonly watchesMax: number;
+  /** Callers that are told of updates, over all of a server's resources. */
+  readonly watchersMax: number;
   /** Nesting of one message. */
   readonly messageDepthMax: number;
   /** Between the first connections of many servers: a spawn costs 0.2 s of CPU. */
@@ -59,6 +75,14 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   listBytesMax: 8 * 1024 * 1024,
   listPagesMax: 64,
   toolsMax: 5_000,
+  listedMax: 5_000,
+  profilesMax: 64,
+  profileLinesHttpMax: 8,
+  profileLinesStdioMax: 3,
+  profileIdleMs: 300_000,
+  profileForgetMs: 3_600_000,
+  watchesMax: 1_000,
+  watchersMax: 10_000,
   messageDepthMax: 256,
   startStaggerMs: 50,
 };

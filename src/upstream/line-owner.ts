@@ -2,11 +2,13 @@ import type { UpstreamCount } from "./events.ts";
 import type { Trouble } from "./trouble.ts";
 import type { WireOwner } from "./wire.ts";
 
-/** What a line does with what its wire tells. */
+/** What a connection's owner does with what its wire tells. */
 export interface OwnedLine {
   lost(trouble: Trouble): void;
   suspect(): void;
-  listChanged(): void;
+  notified(method: string, params: Readonly<Record<string, unknown>>): void;
+  /** Notifications may have been lost; `session`: and the server has forgotten our subscriptions. */
+  missed(why: "stream" | "session"): void;
   stderr(line: string): void;
   count(what: UpstreamCount): void;
 }
@@ -28,8 +30,12 @@ export class LineOwner implements WireOwner {
     if (this.isAdopted) this.line.suspect();
   }
 
-  onListChanged(): void {
-    if (this.isAdopted) this.line.listChanged();
+  onNotification(method: string, params: Readonly<Record<string, unknown>>): void {
+    if (this.isAdopted) this.line.notified(method, params);
+  }
+
+  onMissed(why: "stream" | "session"): void {
+    if (this.isAdopted) this.line.missed(why);
   }
 
   onStderr(line: string): void {

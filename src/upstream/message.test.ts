@@ -157,6 +157,8 @@ describe("a message", () => {
       kind: "request",
       id: "q",
       method: "ping",
+      params: {},
+      chars: 42,
     });
   });
 });

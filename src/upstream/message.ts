@@ -9,9 +9,22 @@ type JsonObject = Readonly<Record<string, unknown>>;
 export type Message =
   | { readonly kind: "result"; readonly id: number | null; readonly raw: string; readonly value: JsonObject }
   | { readonly kind: "error"; readonly id: number | null; readonly error: JsonRpcError }
-  | { readonly kind: "request"; readonly id: string | number; readonly method: string }
+  | ServerRequest
   | { readonly kind: "notification"; readonly method: string; readonly params: JsonObject }
   | { readonly kind: "garbage"; readonly id: number | null; readonly why: string };
+
+/** A request of the server to its client. */
+export interface ServerRequest {
+  readonly kind: "request";
+  readonly id: string | number;
+  readonly method: string;
+  readonly params: JsonObject;
+  /** Of the whole message. */
+  readonly chars: number;
+}
+
+/** An id of a server's request goes back in the answer; longer ones than this are no ids. */
+const serverIdCharsMax = 1_000;
 
 /** Bytes that are not UTF-8 have no exact text, so they are garbage. */
 export function readMessageBytes(bytes: Buffer, depthMax: number): Message {
@@ -33,7 +46,7 @@ export function readMessage(text: string, depthMax: number): Message {
   if (top.isAmbiguous) return garbage(id, "a member stands twice in it, or it has very many");
   if (parsed["jsonrpc"] !== "2.0") return garbage(id, "it is not JSON-RPC 2.0");
   const method = parsed["method"];
-  if (method !== undefined) return readCall(parsed, method, id);
+  if (method !== undefined) return readCall(parsed, method, id, text.length);
   const error = parsed["error"];
   if (top.result !== null) {
     const value = parsed["result"];
@@ -44,17 +57,17 @@ export function readMessage(text: string, depthMax: number): Message {
   return readError(error, id);
 }
 
-function readCall(parsed: JsonObject, method: unknown, id: number | null): Message {
+function readCall(parsed: JsonObject, method: unknown, id: number | null, chars: number): Message {
   if (typeof method !== "string") return garbage(id, "its method is not a string");
   const callId = parsed["id"];
-  if (callId === undefined) {
-    const params = parsed["params"];
-    return { kind: "notification", method, params: isObject(params) ? params : {} };
-  }
+  const params = isObject(parsed["params"]) ? parsed["params"] : {};
+  if (callId === undefined) return { kind: "notification", method, params };
   if (typeof callId !== "string" && typeof callId !== "number") {
     return garbage(null, "its id is neither string nor number");
   }
-  return { kind: "request", id: callId, method };
+  if (typeof callId === "string" && callId.length > serverIdCharsMax)
+    return garbage(null, "its id is too long");
+  return { kind: "request", id: callId, method, params, chars };
 }
 
 function readError(error: unknown, id: number | null): Message {

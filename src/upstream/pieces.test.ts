@@ -3,12 +3,14 @@ import { describe, expect, it } from "vitest";
 import { deadlineIn, ManualClock, seededRandom } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { ServerId } from "../registry/index.ts";
+import { noCapabilities, profileOf } from "../registry/index.ts";
 import { backoffMs } from "./backoff.ts";
+import { describedError } from "./error-texts.ts";
 import type { UpstreamRequest } from "./exchange.ts";
 import { headerValue } from "./http/header-value.ts";
 import { findParamHeaders, paramHeaderValues } from "./http/param-headers.ts";
 import { offeredTool } from "./list-tools.ts";
-import { modernEnvelope, requestText } from "./request-text.ts";
+import { legacyCapabilities, modernEnvelope, requestText } from "./request-text.ts";
 import { clearSecrets } from "./secrets.ts";
 import { idAtEdges, LineReader } from "./stdio/line-reader.ts";
 import { pickEnvironment } from "./stdio/environment.ts";
@@ -70,33 +72,38 @@ describe("the line reader", () => {
   });
 });
 
-describe("the text of a request", () => {
-  const request = (over: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
-    server: {
-      tenant: defaultTenant,
-      id: "srv_1" as ServerId,
-      name: "s",
-      transport: { kind: "http", url: "http://x/", headers: {} },
-      origin: "api",
-      enabled: true,
-      era: null,
-      callTimeoutMs: 1,
-      concurrencyMax: 1,
-      resultBytesMax: 1,
-      version: 1,
-    },
-    method: "tools/call",
-    name: "t",
-    argumentsText: "{}",
-    meta: {},
-    deadline: deadlineIn(new ManualClock(), 1),
-    signal: new AbortController().signal,
-    advice: null,
-    onProgress: null,
-    mayDispatch: () => true,
-    ...over,
-  });
+const request = (over: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
+  server: {
+    tenant: defaultTenant,
+    id: "srv_1" as ServerId,
+    name: "s",
+    transport: { kind: "http", url: "http://x/", headers: {} },
+    origin: "api",
+    enabled: true,
+    era: null,
+    callTimeoutMs: 1,
+    concurrencyMax: 1,
+    resultBytesMax: 1,
+    version: 1,
+  },
+  method: "tools/call",
+  name: "t",
+  argumentsText: "{}",
+  meta: {},
+  deadline: deadlineIn(new ManualClock(), 1),
+  signal: new AbortController().signal,
+  advice: null,
+  profile: noCapabilities,
+  logLevel: null,
+  round: null,
+  onAsk: null,
+  onLog: null,
+  onProgress: null,
+  mayDispatch: () => true,
+  ...over,
+});
 
+describe("the text of a request", () => {
   it("is valid JSON that says what was asked, for any name, arguments and meta (property)", () => {
     fc.assert(
       fc.property(
@@ -143,6 +150,79 @@ describe("the text of a request", () => {
     expect(params({ method: "x", name: null, argumentsText: "{}", meta: { a: 1 } })).toEqual({
       _meta: { a: 1 },
     });
+  });
+});
+
+describe("the text of a request, by era", () => {
+  const paramsOf = (over: Partial<UpstreamRequest>, envelope: string): Record<string, unknown> =>
+    (JSON.parse(requestText(1, request(over), envelope)) as { params: Record<string, unknown> }).params;
+  const able = profileOf({ sampling: { tools: {} }, extensions: { "com.example/x": { é: 1 } } });
+
+  it("says what its caller can do, and what it wants to hear, in the newer era alone", () => {
+    const meta = { traceparent: "t", "io.modelcontextprotocol/clientCapabilities": { roots: {} } };
+    const over = { profile: able, logLevel: "debug", meta };
+    expect(paramsOf(over, modernEnvelope("1"))["_meta"]).toEqual({
+      "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+      "io.modelcontextprotocol/clientInfo": { name: "signalbox", version: "1" },
+      "io.modelcontextprotocol/clientCapabilities": able.capabilities,
+      "io.modelcontextprotocol/logLevel": "debug",
+      traceparent: "t",
+    });
+    expect(paramsOf(over, "")["_meta"]).toEqual({ traceparent: "t" });
+  });
+
+  it("carries another round in the newer era alone", () => {
+    const round = { inputResponses: { __proto__x: { action: "accept" } }, requestState: "s" };
+    expect(paramsOf({ round }, modernEnvelope("1"))).toMatchObject({ name: "t", arguments: {}, ...round });
+    const stateless = paramsOf({ round: { ...round, requestState: null } }, modernEnvelope("1"));
+    expect(stateless).not.toHaveProperty("requestState");
+    expect(Object.keys(paramsOf({ round }, ""))).toEqual(["name", "arguments"]);
+    const read = paramsOf({ method: "resources/read", name: "a:b", round }, modernEnvelope("1"));
+    expect(read).toMatchObject({ uri: "a:b", ...round });
+    expect(read).not.toHaveProperty("arguments");
+  });
+
+  it("names a prompt, a completion and a task where each era wants it", () => {
+    expect(paramsOf({ method: "prompts/get", name: "p", argumentsText: '{"a":"1"}' }, "")).toEqual({
+      name: "p",
+      arguments: { a: "1" },
+    });
+    const completion = { ref: { type: "ref/prompt", name: "p" }, argument: { name: "a", value: "" } };
+    const argumentsText = JSON.stringify(completion);
+    expect(paramsOf({ method: "completion/complete", name: null, argumentsText }, "")).toEqual(completion);
+    const task = paramsOf({ method: "tasks/get", name: "t1", argumentsText: '{"taskId":"t1"}' }, "");
+    expect(task).toEqual({ taskId: "t1" });
+  });
+
+  it("declares to an older server what both eras know", () => {
+    expect(legacyCapabilities(noCapabilities)).toEqual({});
+    expect(
+      legacyCapabilities(
+        profileOf({
+          roots: { listChanged: true },
+          elicitation: { url: {} },
+          sampling: "yes",
+          tasks: {},
+          unknown: {},
+          extensions: { "io.modelcontextprotocol/tasks": {} },
+        }),
+      ),
+    ).toEqual({ roots: {}, elicitation: { url: {} } });
+  });
+});
+
+describe("errors of a server", () => {
+  it("are told as our caller should read them", () => {
+    const told = (code: number, data?: unknown): string =>
+      describedError({ code, message: "m\u0000m", ...(data === undefined ? {} : { data }) }).message;
+    expect(told(-32020)).toContain("Signalbox's request");
+    expect(told(-32022)).toContain("protocol version of this connection");
+    expect(told(-32021)).toBe("the client did not declare a capability that this needs: m m");
+    const extensions = { "io.modelcontextprotocol/tasks": {} };
+    expect(told(-32021, { requiredCapabilities: { roots: {}, extensions } })).toBe(
+      "the client did not declare a capability that this needs: roots, extensions.io.modelcontextprotocol/tasks",
+    );
+    expect(told(-32602)).toBe("m\u0000m");
   });
 });
 

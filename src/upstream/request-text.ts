@@ -1,4 +1,6 @@
+import type { Profile } from "../registry/index.ts";
 import type { UpstreamRequest } from "./exchange.ts";
+import { isObject } from "./message.ts";
 
 export const modernVersion = "2026-07-28";
 
@@ -7,22 +9,47 @@ export const legacyVersions: readonly string[] = ["2025-11-25", "2025-06-18", "2
 
 export const clientName = "signalbox";
 
-/** The members of `_meta` that every modern request must carry, as text, made once per connection. */
+const metaPrefix = "io.modelcontextprotocol/";
+
+/**
+ * The members of `_meta` that every modern request must carry, as text, made once per connection. It ends where the capabilities of
+ * the request's own caller follow.
+ */
 export function modernEnvelope(clientVersion: string): string {
   const envelope = JSON.stringify({
-    "io.modelcontextprotocol/protocolVersion": modernVersion,
-    "io.modelcontextprotocol/clientCapabilities": {},
-    "io.modelcontextprotocol/clientInfo": { name: clientName, version: clientVersion },
+    [`${metaPrefix}protocolVersion`]: modernVersion,
+    [`${metaPrefix}clientInfo`]: { name: clientName, version: clientVersion },
   });
-  return envelope.slice(1, -1);
+  return `${envelope.slice(1, -1)},"${metaPrefix}clientCapabilities":`;
 }
 
-export const initializeParams = (clientVersion: string): string =>
+export const initializeParams = (clientVersion: string, profile: Profile): string =>
   JSON.stringify({
     protocolVersion: legacyVersions[0],
-    capabilities: {},
+    capabilities: legacyCapabilities(profile),
     clientInfo: { name: clientName, version: clientVersion },
   });
+
+/** What the newer era has and a connection of the older one cannot carry is not declared there. */
+const modernOnly: ReadonlySet<string> = new Set(["io.modelcontextprotocol/tasks"]);
+
+/**
+ * A caller's capabilities as they are declared in `initialize`. What both eras know goes as it is; roots without `listChanged`, as no
+ * change of them is told; extensions without those that need the newer era; nothing that we do not know.
+ */
+export function legacyCapabilities({ capabilities }: Profile): Readonly<Record<string, unknown>> {
+  const declared: Record<string, unknown> = {};
+  for (const name of ["elicitation", "sampling", "experimental"]) {
+    if (isObject(capabilities[name])) declared[name] = capabilities[name];
+  }
+  if (isObject(capabilities["roots"])) declared["roots"] = {};
+  const { extensions } = capabilities;
+  if (isObject(extensions)) {
+    const carried = Object.entries(extensions).filter(([id]) => !modernOnly.has(id));
+    if (carried.length > 0) declared["extensions"] = Object.fromEntries(carried);
+  }
+  return declared;
+}
 
 /**
  * The JSON-RPC text of a request. The arguments go in as they are: what was digested is what is sent. `envelope` is empty for
@@ -30,7 +57,7 @@ export const initializeParams = (clientVersion: string): string =>
  */
 export function requestText(id: number, request: UpstreamRequest, envelope: string): string {
   const meta = metaText(id, request, envelope);
-  const params = paramsText(request, meta);
+  const params = paramsText(request, meta === "" ? "" : `"_meta":{${meta}}`, envelope !== "");
   return `{"jsonrpc":"2.0","id":${id},"method":${JSON.stringify(request.method)}${params === "" ? "" : `,"params":${params}`}}`;
 }
 
@@ -46,14 +73,19 @@ const cancelReasons = {
   advice: "the caller has gone; an answer is still recorded",
 } as const;
 
-function paramsText(request: UpstreamRequest, meta: string): string {
-  const metaMember = meta === "" ? "" : `"_meta":{${meta}}`;
-  if (request.name === null) return spliceMember(request.argumentsText, metaMember);
-  const name = JSON.stringify(request.name);
-  const tail = metaMember === "" ? "}" : `,${metaMember}}`;
-  if (request.method === "resources/read") return `{"uri":${name}${tail}`;
-  const args = request.argumentsText === null ? "" : `,"arguments":${request.argumentsText}`;
-  return `{"name":${name}${args}${tail}`;
+function paramsText(request: UpstreamRequest, meta: string, isModern: boolean): string {
+  const { name, round } = request;
+  // A task's id is the request's name for `Mcp-Name` only: in the params it has a member of its own.
+  if (name === null || request.method.startsWith("tasks/")) return spliceMember(request.argumentsText, meta);
+  let text = request.method === "resources/read" ? `{"uri":` : `{"name":`;
+  text += JSON.stringify(name);
+  if (request.argumentsText !== null && request.method !== "resources/read")
+    text += `,"arguments":${request.argumentsText}`;
+  if (round !== null && isModern) {
+    text += `,"inputResponses":${JSON.stringify(round.inputResponses)}`;
+    if (round.requestState !== null) text += `,"requestState":${JSON.stringify(round.requestState)}`;
+  }
+  return meta === "" ? `${text}}` : `${text},${meta}}`;
 }
 
 /** For methods without a name the arguments' text is the params object itself. */
@@ -64,6 +96,10 @@ function spliceMember(objectText: string | null, member: string): string {
 
 function metaText(id: number, request: UpstreamRequest, envelope: string): string {
   let text = envelope;
+  if (envelope !== "") {
+    text += request.profile.key;
+    if (request.logLevel !== null) text += `,"${metaPrefix}logLevel":${JSON.stringify(request.logLevel)}`;
+  }
   for (const key of Object.keys(request.meta)) {
     if (isOurs(key)) continue;
     const value = JSON.stringify(request.meta[key]);
@@ -76,4 +112,4 @@ function metaText(id: number, request: UpstreamRequest, envelope: string): strin
 
 /** The caller's envelope, its progress token and our own keys end here, whatever the caller of this room let through. */
 const isOurs = (key: string): boolean =>
-  key === "progressToken" || key.startsWith("io.modelcontextprotocol/") || key.startsWith("dev.signalbox/");
+  key === "progressToken" || key.startsWith(metaPrefix) || key.startsWith("dev.signalbox/");

@@ -1,23 +1,27 @@
-import type { CancelTimer, MonotonicMs, Random } from "../base/index.ts";
+import type { CancelTimer, Deadline, MonotonicMs } from "../base/index.ts";
 import { deadlineIn, delay, elapsedMs, Fault } from "../base/index.ts";
-import type { OfferedTool } from "./list-tools.ts";
-import type { Era, Health, ServerRecord } from "../registry/index.ts";
-import { around, backoffMs } from "./backoff.ts";
-import { connectServer, listOver } from "./connect-server.ts";
+import type { Era, Features, Health, Profile, ServerRecord } from "../registry/index.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Connecting } from "./connect-server.ts";
+import { connectProfile, connectServer } from "./connect-server.ts";
 import type { UpstreamCount, UpstreamEvent } from "./events.ts";
 import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
 import { HealthTold } from "./health-told.ts";
-import type { ToolList } from "./list-tools.ts";
+import { LineOffer } from "./line-offer.ts";
 import type { OwnedLine } from "./line-owner.ts";
 import { LineOwner } from "./line-owner.ts";
-import { ownRequest } from "./own-request.ts";
+import type { OfferedTool } from "./list-tools.ts";
+import { Probes } from "./probes.ts";
+import type { LinkContext, ServerLink } from "./server-link.ts";
 import { Trouble, troubleFrom } from "./trouble.ts";
-import type { Wire, WireContext } from "./wire.ts";
+import type { Watch, Watches } from "./watch/watches.ts";
 import { within } from "./within.ts";
 
-export interface LineContext extends WireContext {
-  readonly random: Random;
-  readonly onTools: (definitions: readonly OfferedTool[]) => void;
+export interface LineContext extends LinkContext {
+  /** Outlive the line. */
+  readonly watches: Watches;
+  readonly onFeatures: (profile: Profile, features: Features, definitions: readonly OfferedTool[]) => void;
+  readonly onProfileGone: (profile: Profile) => void;
   readonly onHealth: (health: Health) => void;
   readonly onEra: (era: Era) => void;
   readonly onEvent: (event: UpstreamEvent) => void;
@@ -29,47 +33,67 @@ export interface LineSnapshot {
   readonly era: Era | null;
   readonly health: Health;
   readonly inFlight: number;
+  /** Connections beside the first, for other client capabilities. */
+  readonly profileLines: number;
+  /** Sets of client capabilities whose catalogue is kept. */
+  readonly profiles: number;
+  /** Resources that are watched. */
+  readonly watches: number;
   readonly counts: Readonly<Partial<Record<UpstreamCount, number>>>;
 }
 
 type State =
   | { readonly kind: "idle" }
   | { readonly kind: "connecting"; readonly made: Promise<void> }
-  | { readonly kind: "ready"; readonly wire: Wire; readonly since: MonotonicMs }
+  | {
+      readonly kind: "ready";
+      readonly link: ServerLink;
+      readonly probes: Probes;
+      readonly since: MonotonicMs;
+    }
   | { readonly kind: "backing-off"; readonly trouble: Trouble }
   | { readonly kind: "stopped" };
 
 /** Beyond the server's own cap: the line's probe and listing, and calls that `admit` has just let go of. */
 const inFlightSlack = 8;
-/** A burst of list_changed leads to one listing, and a server that never stops to at most one per second. */
-const relistQuietMs = 100;
-const relistGapMs = 1_000;
 const drainPollMs = 25;
 
-/** One server: its connection, its health, its list of tools. */
+/** One server: its connection, its health, and over it what it offers to whom. */
 export class ServerLine implements OwnedLine {
   private record: ServerRecord;
   private readonly context: LineContext;
   private state: State = { kind: "idle" };
   private readonly health: HealthTold;
+  private readonly offer: LineOffer;
   private readonly counts: Partial<Record<UpstreamCount, number>> = {};
   private readonly stopping = new AbortController();
   private cancelNext: CancelTimer = () => undefined;
-  private cancelRelist: CancelTimer | null = null;
   private isHurried = false;
   private attempts = 0;
-  private probeFailures = 0;
-  private probing: Promise<void> | null = null;
-  private listedAt: MonotonicMs;
-  private probedAt: MonotonicMs;
-  private listedText: string | null = null; // null = nothing told since the connection was made
 
   constructor(record: ServerRecord, context: LineContext) {
     this.record = record;
     this.context = context;
-    this.listedAt = context.clock.monotonic();
-    this.probedAt = this.listedAt;
     this.health = new HealthTold(context.clock, context.onHealth);
+    this.offer = new LineOffer({
+      ...context,
+      record: () => this.record,
+      base: () => this.base(),
+      notConnected: () => this.notConnected(),
+      open: (profile, owner, deadline, signal) =>
+        connectProfile(this.connecting(owner, deadline, signal), profile),
+      onConnected: (link, tookMs) => this.tellConnected(link, tookMs),
+      onChanged: () => {
+        if (this.state.kind === "ready") this.state.probes.relistSoon("changed");
+      },
+      stderr: (line) => this.stderr(line),
+      count: (what) => this.count(what),
+      signal: this.stopping.signal,
+    });
+  }
+
+  get name(): string {
+    return this.record.name;
   }
 
   /** Tells the first health and connects after `delayMs`, or at the first call if that comes earlier. */
@@ -80,8 +104,8 @@ export class ServerLine implements OwnedLine {
 
   /** Whether this change of the record leaves the connection as it is. */
   accepts(record: ServerRecord): boolean {
-    const hasSameEra =
-      record.era === null || this.state.kind !== "ready" || record.era === this.state.wire.era;
+    const base = this.base();
+    const hasSameEra = record.era === null || base === null || record.era === base.wire.era;
     return (
       hasSameEra &&
       record.tenant === this.record.tenant &&
@@ -96,7 +120,98 @@ export class ServerLine implements OwnedLine {
 
   exchange(request: UpstreamRequest): Promise<UpstreamReply> {
     if (this.state.kind !== "ready") return this.exchangeWhenReady(request);
-    const { wire } = this.state;
+    const link = this.offer.linkFor(this.state.link, request.profile, request.deadline, request.signal);
+    return link instanceof Promise ? this.exchangeOver(link, request) : this.send(link, request);
+  }
+
+  /** Resolves once the catalogue for this profile was told; a Fault when it cannot be had. */
+  async catalogueFor(profile: Profile): Promise<void> {
+    const deadline = deadlineIn(this.context.clock, this.context.limits.probeTimeoutMs);
+    await this.whenReady(deadline, this.stopping.signal);
+    await this.offer.catalogue.ask(profile);
+  }
+
+  /** Resolves once the server tells of updates of what is watched; a Fault when it does not. */
+  async hold(watch: Watch): Promise<void> {
+    const deadline = deadlineIn(this.context.clock, this.context.limits.probeTimeoutMs);
+    await this.whenReady(deadline, this.stopping.signal);
+    await this.offer.watches.begin(watch, deadline, this.stopping.signal);
+  }
+
+  release(watch: Watch): void {
+    this.offer.watches.release(watch);
+  }
+
+  async probeNow(): Promise<Health> {
+    if (this.state.kind === "ready") await this.state.probes.probe(true);
+    else await this.connectIfDown();
+    return this.health.current;
+  }
+
+  snapshot(): LineSnapshot {
+    const wire = this.base()?.wire ?? null;
+    return {
+      state: this.state.kind,
+      era: wire?.era ?? null,
+      health: this.health.current,
+      inFlight: (wire?.inFlight ?? 0) + this.offer.profiles.inFlight,
+      profileLines: this.offer.profiles.size,
+      profiles: this.offer.catalogue.size,
+      watches: this.context.watches.size,
+      counts: { ...this.counts },
+    };
+  }
+
+  /** No new calls; those under way may finish within `drainMs`, then the connection is closed. */
+  async retire(): Promise<void> {
+    const { clock, limits } = this.context;
+    const { state } = this;
+    this.leave();
+    const drained = deadlineIn(clock, limits.drainMs);
+    const others = this.offer.profiles.retire(drained, () => this.isHurried);
+    if (state.kind === "ready") {
+      state.link.stopWatching();
+      const { wire } = state.link;
+      while (wire.inFlight > 0 && !this.isHurried && elapsedMs(drained.at, clock.monotonic()) > 0) {
+        await delay(clock, drainPollMs);
+      }
+    }
+    await Promise.all([this.closeLeft(state), others]);
+  }
+
+  async stop(): Promise<void> {
+    this.isHurried = true;
+    const { state } = this;
+    this.leave();
+    await Promise.all([this.closeLeft(state), this.offer.profiles.stop()]);
+  }
+
+  private leave(): void {
+    if (this.state.kind === "ready") this.state.probes.stop();
+    this.state = { kind: "stopped" };
+    this.stopping.abort();
+    this.cancelNext();
+  }
+
+  private async closeLeft(state: State): Promise<void> {
+    if (state.kind === "ready") await state.link.close();
+    if (state.kind === "connecting") await state.made;
+  }
+
+  private base(): ServerLink | null {
+    return this.state.kind === "ready" ? this.state.link : null;
+  }
+
+  private connecting(owner: LineOwner, deadline: Deadline, signal: AbortSignal): Connecting {
+    const { context, record } = this;
+    return { context, record, owner, deadline, signal, onCount: (what) => this.count(what) };
+  }
+
+  private async exchangeOver(made: Promise<ServerLink>, request: UpstreamRequest): Promise<UpstreamReply> {
+    return this.send(await made, request);
+  }
+
+  private send({ wire }: ServerLink, request: UpstreamRequest): Promise<UpstreamReply> {
     if (wire.inFlight >= this.record.concurrencyMax + inFlightSlack) {
       return Promise.reject(
         new Fault("too-many-calls", `${this.record.name} has ${wire.inFlight} requests under way already`),
@@ -105,76 +220,27 @@ export class ServerLine implements OwnedLine {
     return wire.exchange(request);
   }
 
-  async probeNow(): Promise<Health> {
-    if (this.state.kind === "ready") await this.probe(true);
-    else await this.connectIfDown();
-    return this.health.current;
-  }
-
-  snapshot(): LineSnapshot {
-    const wire = this.state.kind === "ready" ? this.state.wire : null;
-    return {
-      state: this.state.kind,
-      era: wire?.era ?? null,
-      health: this.health.current,
-      inFlight: wire?.inFlight ?? 0,
-      counts: { ...this.counts },
-    };
-  }
-
-  /** No new calls; those under way may finish within `drainMs`, then the connection is closed. */
-  async retire(): Promise<void> {
-    const { state } = this;
-    this.leave();
-    if (state.kind === "ready") {
-      const drained = deadlineIn(this.context.clock, this.context.limits.drainMs);
-      while (state.wire.inFlight > 0 && elapsedMs(drained.at, this.context.clock.monotonic()) > 0) {
-        if (this.isHurried) break;
-        await delay(this.context.clock, drainPollMs);
-      }
-    }
-    await this.closeLeft(state);
-  }
-
-  async stop(): Promise<void> {
-    this.isHurried = true;
-    const { state } = this;
-    this.leave();
-    await this.closeLeft(state);
-  }
-
-  private leave(): void {
-    this.state = { kind: "stopped" };
-    this.stopping.abort();
-    this.cancelNext();
-    this.cancelRelist?.();
-  }
-
-  private async closeLeft(state: State): Promise<void> {
-    if (state.kind === "ready") await state.wire.close();
-    if (state.kind === "connecting") await state.made;
-  }
-
   private async exchangeWhenReady(request: UpstreamRequest): Promise<UpstreamReply> {
+    await this.whenReady(request.deadline, request.signal);
+    return this.exchange(request);
+  }
+
+  /** Waits for a connection that is being made; a line that backs off says so at once. */
+  private async whenReady(deadline: Deadline, signal: AbortSignal): Promise<void> {
     const { record, context } = this;
     if (this.state.kind === "idle" || this.state.kind === "connecting") {
-      const { deadline, signal } = request;
       await within(this.connectIfDown(), { clock: context.clock, deadline, signal, name: record.name });
     }
-    switch (this.state.kind) {
-      case "ready":
-        return this.exchange(request);
-      case "backing-off":
-        throw this.downFault(this.state.trouble);
-      case "idle":
-      case "connecting":
-      case "stopped":
-        throw new Fault("tool-unavailable", `${record.name} was taken out of service`);
-    }
+    if (this.state.kind !== "ready") throw this.notConnected();
   }
 
-  private downFault(trouble: Trouble): Fault {
-    return new Fault("tool-unavailable", `${this.record.name} is down: ${trouble.message}`, {
+  private notConnected(): Fault {
+    const { name } = this.record;
+    if (this.state.kind !== "backing-off") {
+      return new Fault("tool-unavailable", `${name} was taken out of service`);
+    }
+    const { trouble } = this.state;
+    return new Fault("tool-unavailable", `${name} is down: ${trouble.message}`, {
       cause: trouble,
       evidence: { healthCause: trouble.healthCause, reason: trouble.message },
     });
@@ -196,127 +262,64 @@ export class ServerLine implements OwnedLine {
     const deadline = deadlineIn(clock, limits.connectTimeoutMs);
     try {
       const owner = new LineOwner(this);
-      const { signal } = this.stopping;
-      const { wire, tools } = await connectServer(this.context, this.record, owner, deadline, signal);
-      if (this.stopping.signal.aborted) {
-        await wire.close();
-        return;
-      }
-      if (wire.trouble !== null) {
-        await wire.close();
-        throw wire.trouble;
+      const { link, listed } = await connectServer(this.connecting(owner, deadline, this.stopping.signal));
+      if (this.stopping.signal.aborted || link.wire.trouble !== null) {
+        await link.close();
+        if (this.stopping.signal.aborted) return;
+        throw link.wire.trouble ?? new Trouble("dependency", "the connection was closed");
       }
       owner.isAdopted = true;
-      this.state = { kind: "ready", wire, since: clock.monotonic() };
-      this.listedText = null;
-      this.probeFailures = 0;
-      const tookMs = elapsedMs(clock.monotonic(), startedAt);
-      this.context.onEvent({ kind: "connected", serverId: this.record.id, era: wire.era, tookMs });
-      if (wire.era !== this.record.era) this.context.onEra(wire.era);
-      this.take(tools, wire);
+      const probes = this.makeProbes(link);
+      this.state = { kind: "ready", link, probes, since: clock.monotonic() };
+      this.tellConnected(link, elapsedMs(this.state.since, startedAt));
+      if (link.wire.era !== this.record.era) this.context.onEra(link.wire.era);
+      this.offer.catalogue.begin(listed);
       this.health.set("healthy", null);
-      this.scheduleProbe();
+      this.offer.begin(link);
+      probes.start();
     } catch (error) {
-      // Only a listener of ours that throws gets here with a wire; it must not be left behind.
-      if (this.state.kind === "ready") void this.state.wire.close();
+      // Only a listener of ours that throws gets here with a link; it must not be left behind.
+      if (this.state.kind === "ready") void this.state.link.close();
       if (!this.stopping.signal.aborted) this.backOff(troubleFrom(error));
     }
   }
 
-  private take(tools: ToolList, wire: Wire): void {
-    this.listedAt = this.context.clock.monotonic();
-    if (tools.text === this.listedText) return;
-    this.listedText = tools.text;
-    wire.setParamHeaders(tools.paramHeaders);
-    for (let i = 0; i < tools.dropped; i++) this.count("dropped-tool");
-    this.context.onTools(tools.definitions);
-  }
-
-  private scheduleProbe(): void {
-    const { clock, limits, random } = this.context;
-    this.cancelNext();
-    this.cancelNext = clock.after(around(limits.probeIntervalMs, random), () => {
-      const isListDue = elapsedMs(clock.monotonic(), this.listedAt) >= limits.relistIntervalMs * 0.9;
-      void this.probe(isListDue).then(() => {
-        if (this.state.kind === "ready") this.scheduleProbe();
-      });
+  private makeProbes(link: ServerLink): Probes {
+    const { clock, random, limits } = this.context;
+    return new Probes(link, {
+      clock,
+      random,
+      limits,
+      record: () => this.record,
+      listed: () => this.offer.catalogue.base(),
+      signal: this.stopping.signal,
+      onListed: (listed) => this.offer.catalogue.takeBase(listed),
+      onWell: () => this.health.set("healthy", null),
+      onTrouble: (trouble) => this.health.set("degraded", trouble),
+      onHopeless: (trouble) => this.lost(trouble),
+      onTick: () => this.offer.tick(),
+      onCount: (what) => this.count(what),
     });
   }
 
-  /** Never rejects. One probe at a time: a second asker waits for the one that runs. */
-  private probe(withList: boolean): Promise<void> {
-    if (this.state.kind !== "ready") return Promise.resolve();
-    const { wire } = this.state;
-    this.probing ??= this.runProbe(wire, withList).finally(() => {
-      this.probing = null;
-    });
-    return this.probing;
-  }
-
-  private async runProbe(wire: Wire, withList: boolean): Promise<void> {
-    const { clock, limits } = this.context;
-    const deadline = deadlineIn(clock, limits.probeTimeoutMs);
-    const { signal } = this.stopping;
-    this.probedAt = clock.monotonic();
-    try {
-      if (withList) {
-        const tools = await listOver(wire, this.context, this.record, deadline, signal, true);
-        if (this.isOn(wire)) this.take(tools, wire);
-      } else {
-        // Any answer shows that it lives, also one that says it does not know the method.
-        const method = wire.era === "modern" ? "server/discover" : "ping";
-        await wire.exchange(ownRequest(this.record, method, null, deadline, signal));
-      }
-      if (!this.isOn(wire)) return;
-      this.probeFailures = 0;
-      this.health.set("healthy", null);
-    } catch (error) {
-      if (this.isOn(wire)) this.onProbeFailed(wire, error);
-    }
-  }
-
-  private onProbeFailed(wire: Wire, error: unknown): void {
-    const { limits } = this.context;
-    this.probeFailures++;
-    const isSilent = error instanceof Fault && error.code === "deadline-exceeded";
-    const trouble = isSilent
-      ? new Trouble(
-          wire.inFlight > 0 ? "overload" : "dependency",
-          `it did not answer a probe within ${limits.probeTimeoutMs} ms, ${wire.inFlight} calls under way`,
-        )
-      : troubleFrom(error);
-    const isHttp = this.record.transport.kind === "http";
-    const isHopeless = isHttp && !isSilent && error instanceof Fault && trouble.healthCause !== "overload";
-    // Ending a connection makes its open calls unknown, so a silent one is kept while there are any.
-    if (isHopeless || (this.probeFailures >= limits.probeFailuresMax && wire.inFlight === 0)) {
-      this.lose(wire, trouble);
-    } else {
-      this.health.set("degraded", trouble);
-    }
-  }
-
-  private isOn(wire: Wire): boolean {
-    return this.state.kind === "ready" && this.state.wire === wire;
+  private tellConnected({ wire: { era } }: ServerLink, tookMs: number): void {
+    this.context.onEvent({ kind: "connected", serverId: this.record.id, era, tookMs });
   }
 
   /** The connection is of no use any more. */
   lost(trouble: Trouble): void {
-    if (this.state.kind === "ready") this.lose(this.state.wire, trouble);
-  }
-
-  private lose(wire: Wire, trouble: Trouble): void {
-    if (!this.isOn(wire) || this.state.kind !== "ready") return;
-    const stoodMs = elapsedMs(this.context.clock.monotonic(), this.state.since);
+    if (this.state.kind !== "ready") return;
+    const { link, probes, since } = this.state;
+    const stoodMs = elapsedMs(this.context.clock.monotonic(), since);
     if (stoodMs > this.context.limits.backoffMaxMs) this.attempts = 0;
+    probes.stop();
     this.backOff(trouble);
-    void wire.close();
+    void link.close();
   }
 
   private backOff(trouble: Trouble): void {
     const { limits, random, clock } = this.context;
     this.cancelNext();
-    this.cancelRelist?.();
-    this.cancelRelist = null;
     this.state = { kind: "backing-off", trouble };
     this.context.onEvent({ kind: "lost", serverId: this.record.id, reason: trouble.message });
     this.health.set("down", trouble);
@@ -325,24 +328,17 @@ export class ServerLine implements OwnedLine {
   }
 
   suspect(): void {
-    this.relistIn(0);
+    if (this.state.kind === "ready") this.state.probes.relistSoon("suspect");
   }
 
-  listChanged(): void {
-    this.relistIn(relistQuietMs);
+  notified(method: string, params: Readonly<Record<string, unknown>>): void {
+    const base = this.base();
+    if (base !== null) this.offer.notified(base, method, params);
   }
 
-  private relistIn(quietMs: number): void {
-    if (this.cancelRelist !== null || this.state.kind !== "ready") return;
-    const { clock } = this.context;
-    const sinceMs = elapsedMs(clock.monotonic(), this.probedAt);
-    this.cancelRelist = clock.after(Math.max(quietMs, relistGapMs - sinceMs), () => {
-      // A listing that already runs may have been answered before the change.
-      void (this.probing ?? Promise.resolve()).then(() => {
-        this.cancelRelist = null;
-        return this.probe(true);
-      });
-    });
+  missed(why: "stream" | "session"): void {
+    const base = this.base();
+    if (base !== null) this.offer.missed(base, why);
   }
 
   count(what: UpstreamCount): void {

@@ -1,7 +1,7 @@
 import type { Clock, Random } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
 import type { AddressScope, Net } from "../net/index.ts";
-import type { Era, Health, ServerId, ServerRecord } from "../registry/index.ts";
+import type { Era, Features, Health, Profile, ServerId, ServerRecord } from "../registry/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { UpstreamEvent } from "./events.ts";
 import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
@@ -9,8 +9,12 @@ import type { UpstreamLimits } from "./limits.ts";
 import { defaultUpstreamLimits } from "./limits.ts";
 import type { OfferedTool } from "./list-tools.ts";
 import type { LineSnapshot } from "./server-line.ts";
+import { Authorizations } from "./oauth/authorizations.ts";
+import type { CredentialStore } from "./oauth/context.ts";
 import { ServerLine } from "./server-line.ts";
 import { Children } from "./stdio/children.ts";
+import type { Watcher } from "./watch/watches.ts";
+import { Watches } from "./watch/watches.ts";
 
 export interface UpstreamsOptions {
   readonly clock: Clock;
@@ -20,6 +24,8 @@ export interface UpstreamsOptions {
   readonly reveal: (tenant: TenantId, name: string) => Promise<string>;
   /** Beyond public addresses, where this server may lead. Default: nowhere. */
   readonly allowedFor?: (server: ServerRecord) => readonly AddressScope[];
+  /** Where tokens of servers are kept. Left out, a server that wants OAuth cannot be connected to. */
+  readonly credentials?: CredentialStore;
   /** From which children get PATH, HOME and the like, and nothing else (`pickEnvironment`). */
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Where children run that name no directory. */
@@ -29,15 +35,27 @@ export interface UpstreamsOptions {
   readonly onEvent?: (event: UpstreamEvent) => void;
 }
 
+type FeaturesListener = (
+  serverId: ServerId,
+  profile: Profile,
+  features: Features,
+  definitions: readonly OfferedTool[],
+) => void;
+
 /** All server lines of this node. `start` and `stop` may be called again; a stopped one can be started anew. */
 export class Upstreams {
   private readonly options: UpstreamsOptions;
   private readonly limits: UpstreamLimits;
   private readonly children: Children;
+  /** The tokens of servers that want one. */
+  readonly authorizations: Authorizations;
   private readonly lines = new Map<ServerId, ServerLine>();
   /** Lines that were taken out and still drain or close. */
   private readonly leaving = new Map<ServerLine, Promise<void>>();
-  private readonly toolListeners: ((serverId: ServerId, definitions: readonly OfferedTool[]) => void)[] = [];
+  /** Who watches what, per server. Outlives lines, because a changed record does not change what is wanted. */
+  private readonly watches = new Map<ServerId, Watches>();
+  private readonly featureListeners: FeaturesListener[] = [];
+  private readonly goneListeners: ((serverId: ServerId, profile: Profile) => void)[] = [];
   private readonly healthListeners: ((serverId: ServerId, health: Health) => void)[] = [];
   private readonly eraListeners: ((serverId: ServerId, era: Era) => void)[] = [];
   private isRunning = false;
@@ -45,6 +63,14 @@ export class Upstreams {
   constructor(options: UpstreamsOptions) {
     this.options = options;
     this.limits = { ...defaultUpstreamLimits, ...options.limits };
+    this.authorizations = new Authorizations({
+      clock: options.clock,
+      random: options.random,
+      net: options.net,
+      reveal: options.reveal,
+      allowedFor: options.allowedFor ?? (() => []),
+      credentials: options.credentials ?? noCredentials,
+    });
     this.children = new Children({
       clock: options.clock,
       limits: this.limits,
@@ -80,6 +106,7 @@ export class Upstreams {
       const record = wanted.get(id);
       if (record === undefined || !line.accepts(record)) this.takeOut(id, line);
     }
+    this.authorizations.keepOnly(new Set(servers.map(({ id }) => id)));
     let staggerMs = 0;
     for (const [id, record] of wanted) {
       const line = this.lines.get(id);
@@ -120,9 +147,55 @@ export class Upstreams {
     return this.children.count;
   }
 
-  /** Told after each connection, and again whenever the list differs from the last one told. */
-  onTools(listener: (serverId: ServerId, definitions: readonly OfferedTool[]) => void): void {
-    this.toolListeners.push(listener);
+  /**
+   * Asks the server what it offers to this profile, where that is not known, and resolves once `onFeatures` was told (again).
+   * From then on it is told of changes too, until `onProfileGone`. Rejects with a Fault when the server is not connected or does
+   * not answer in time.
+   */
+  async catalogueFor(serverId: ServerId, profile: Profile): Promise<void> {
+    await this.lineOf(serverId).catalogueFor(profile);
+  }
+
+  /**
+   * Tells `onUpdated` whenever the server says that this resource was updated, with the URI that the server named (it may be a part),
+   * until the returned function is called. Watchers of the same resource share one subscription, which outlives connections: after
+   * a reconnect each is told once, as something may have been missed. Rejects with a Fault when the server does not tell of updates
+   * (`upstream-rejected`), is not connected, or too much is watched already.
+   */
+  async watchResource(
+    serverId: ServerId,
+    uri: string,
+    profile: Profile,
+    onUpdated: (uri: string) => void,
+  ): Promise<() => void> {
+    const line = this.lineOf(serverId);
+    const watches = this.watchesOf(serverId, line.name);
+    const watcher: Watcher = { onUpdated };
+    const watch = watches.add(uri, profile, watcher);
+    const stop = (): void => {
+      if (watches.remove(watch, watcher)) this.lines.get(serverId)?.release(watch);
+      if (watches.size === 0 && !this.lines.has(serverId)) this.watches.delete(serverId);
+    };
+    try {
+      await line.hold(watch);
+    } catch (error) {
+      stop();
+      throw error;
+    }
+    return stop;
+  }
+
+  /**
+   * Told for the base profile (no capabilities) after each connection, for each other profile once somebody asked for it, and again
+   * whenever what is offered differs from what was told last.
+   */
+  onFeatures(listener: FeaturesListener): void {
+    this.featureListeners.push(listener);
+  }
+
+  /** What was told for this profile is not kept up to date any more: whoever needs it has to ask again. */
+  onProfileGone(listener: (serverId: ServerId, profile: Profile) => void): void {
+    this.goneListeners.push(listener);
   }
 
   /** Told when state, cause or reason change. */
@@ -142,11 +215,16 @@ export class Upstreams {
       net: this.options.net,
       limits: this.limits,
       children: this.children,
+      authorizations: this.authorizations,
       clientVersion: this.options.clientVersion ?? "0",
       reveal: this.options.reveal,
       allowedFor: this.options.allowedFor ?? (() => []),
-      onTools: (definitions) => {
-        for (const listener of this.toolListeners) listener(record.id, definitions);
+      watches: this.watchesOf(record.id, record.name),
+      onFeatures: (profile, features, definitions) => {
+        for (const listener of this.featureListeners) listener(record.id, profile, features, definitions);
+      },
+      onProfileGone: (profile) => {
+        for (const listener of this.goneListeners) listener(record.id, profile);
       },
       onHealth: (health) => {
         for (const listener of this.healthListeners) listener(record.id, health);
@@ -158,11 +236,34 @@ export class Upstreams {
     });
   }
 
+  private lineOf(serverId: ServerId): ServerLine {
+    const line = this.lines.get(serverId);
+    if (line === undefined) throw new Fault("tool-unavailable", "the server is not connected here");
+    return line;
+  }
+
+  private watchesOf(serverId: ServerId, serverName: string): Watches {
+    let watches = this.watches.get(serverId);
+    if (watches === undefined) {
+      watches = new Watches(serverName, this.limits, this.options.clock);
+      this.watches.set(serverId, watches);
+    }
+    return watches;
+  }
+
   private takeOut(id: ServerId, line: ServerLine): void {
     this.lines.delete(id);
+    if (this.watches.get(id)?.size === 0) this.watches.delete(id);
     this.leaving.set(
       line,
       line.retire().finally(() => this.leaving.delete(line)),
     );
   }
 }
+
+const noCredentials: CredentialStore = {
+  read: async () => null,
+  write: async () => {
+    throw new Fault("config-invalid", "there is no place to keep a server's credential", { effect: "none" });
+  },
+};

@@ -1,12 +1,14 @@
-import type { HttpPool } from "../../net/index.ts";
 import type { ServerRecord } from "../../registry/index.ts";
+import type { EndpointPool } from "../oauth/authorized-pool.ts";
+import { AuthorizedPool } from "../oauth/authorized-pool.ts";
 import { clientName } from "../request-text.ts";
 import { Trouble } from "../trouble.ts";
 import type { WireContext } from "../wire.ts";
 
 /** Where a server's requests go and what each of them carries: from its record alone. */
 export interface Endpoint {
-  readonly pool: HttpPool;
+  /** Adds the server's own token to each request, where its record asks for one. */
+  readonly pool: EndpointPool;
   readonly path: string;
   /** name, value, name, value … */
   readonly headers: readonly string[];
@@ -46,7 +48,11 @@ export async function openEndpoint(context: WireContext, record: ServerRecord): 
     if (isSecret) secrets.push(value);
     headers.push(name, value);
   }
-  const pool = context.net.openPool({ url, allow: context.allowedFor(record) });
+  const authorization = context.authorizations.of(record);
+  // Before anything is sent: what is missing is the reason the connection is not made.
+  await authorization?.headersFor("POST", url.pathname);
+  const plain = context.net.openPool({ url, allow: context.allowedFor(record) });
+  const pool = authorization === null ? plain : new AuthorizedPool(plain, authorization, context.clock);
   return { pool, path: `${url.pathname}${url.search}`, headers, secrets };
 }
 

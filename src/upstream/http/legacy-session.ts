@@ -1,13 +1,14 @@
 import type { Deadline } from "../../base/index.ts";
-import type { HttpResponse, NetFailure } from "../../net/index.ts";
-import { createParser } from "eventsource-parser";
-import type { Message } from "../message.ts";
-import { readMessageBytes, readMessage } from "../message.ts";
-import { acceptedVersion } from "../handshake.ts";
+import type { HttpRequest, NetFailure } from "../../net/index.ts";
+import type { Profile, ServerRecord } from "../../registry/index.ts";
+import type { UpstreamReply } from "../exchange.ts";
+import { initialized } from "../handshake.ts";
+import { ownRequest } from "../own-request.ts";
 import { errorReply, garbageFault } from "../reply.ts";
 import { initializeParams, notificationText } from "../request-text.ts";
 import { faultFromNet } from "../trouble.ts";
-import type { WireContext } from "../wire.ts";
+import type { Described, WireContext } from "../wire.ts";
+import { askOnce } from "./ask-once.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { faultFromStatus } from "./status.ts";
 
@@ -15,6 +16,7 @@ export interface LegacySession {
   /** null = the server keeps no sessions. */
   readonly id: string | null;
   readonly version: string;
+  readonly described: Described;
   /** What each later request carries: name, value, … */
   readonly headers: readonly string[];
 }
@@ -23,71 +25,63 @@ const answerBytesMax = 1024 * 1024;
 /** The specification allows visible ASCII only; the length is ours. */
 const sessionId = /^[\u0021-\u007e]{1,1024}$/;
 
-/** `initialize` and `notifications/initialized`. Throws a Fault; an upstream that answers with an error is `upstream-rejected`. */
+/**
+ * `initialize` with the capabilities of `profile`, and `notifications/initialized`. Throws a Fault; an upstream that answers with an
+ * error is `upstream-rejected`.
+ */
 export async function initializeSession(
   context: WireContext,
   endpoint: Endpoint,
-  serverName: string,
+  server: ServerRecord,
+  profile: Profile,
   deadline: Deadline,
   signal: AbortSignal,
 ): Promise<LegacySession> {
-  const post = (body: string, headers: readonly string[]): Promise<HttpResponse> =>
-    endpoint.pool
-      .request({
-        method: "POST",
-        path: endpoint.path,
-        headers: [...endpoint.headers, ...headers],
-        body,
-        deadline,
-        signal,
-        responseBytesMax: answerBytesMax,
-      })
-      .catch((failure: NetFailure) => {
-        throw faultFromNet(failure, serverName);
-      });
+  const { name } = server;
+  const request = (body: string, headers: readonly string[]): HttpRequest => ({
+    method: "POST",
+    path: endpoint.path,
+    headers: [...endpoint.headers, ...headers],
+    body,
+    deadline,
+    signal,
+    responseBytesMax: answerBytesMax,
+  });
+  const failed = (failure: NetFailure): never => {
+    throw faultFromNet(failure, name);
+  };
   const id = 0;
-  const body = `{"jsonrpc":"2.0","id":${id},"method":"initialize","params":${initializeParams(context.clientVersion)}}`;
-  const response = await post(body, []);
-  const version = negotiated(
-    answerIn(response, id, context.limits.messageDepthMax),
-    response.status,
-    serverName,
-  );
+  const params = initializeParams(context.clientVersion, profile);
+  const body = `{"jsonrpc":"2.0","id":${id},"method":"initialize","params":${params}}`;
+  const depthMax = context.limits.messageDepthMax;
+  const response = await askOnce(endpoint.pool, request(body, []), id, depthMax).catch(failed);
+  const { message } = response;
+  let reply: UpstreamReply;
+  if (message?.kind === "error") {
+    reply = errorReply(message.error, ownRequest(server, "initialize", null, deadline, signal), "legacy");
+  } else if (response.status >= 300) {
+    throw faultFromStatus(response.status, name);
+  } else if (message?.kind === "result") {
+    reply = message;
+  } else {
+    throw garbageFault(name, "it does not answer initialize");
+  }
+  const { version, described } = initialized(reply, name);
   const given = response.headers["mcp-session-id"];
   if (given !== undefined && (typeof given !== "string" || !sessionId.test(given))) {
-    throw garbageFault(serverName, "its session id is not acceptable");
+    throw garbageFault(name, "its session id is not acceptable");
   }
   const session: LegacySession = {
     id: given ?? null,
     version,
+    described,
     headers: [
       ...(version >= "2025-06-18" ? ["mcp-protocol-version", version] : []),
       ...(given === undefined ? [] : ["mcp-session-id", given]),
     ],
   };
-  const confirmed = await post(notificationText("notifications/initialized", null), session.headers);
-  if (confirmed.status >= 300) throw faultFromStatus(confirmed.status, serverName);
+  const confirmation = notificationText("notifications/initialized", null);
+  const confirmed = await endpoint.pool.request(request(confirmation, session.headers)).catch(failed);
+  if (confirmed.status >= 300) throw faultFromStatus(confirmed.status, name);
   return session;
-}
-
-function answerIn(response: HttpResponse, id: number, depthMax: number): Message | null {
-  const type = String(response.headers["content-type"] ?? "").toLowerCase();
-  if (type.startsWith("application/json")) return readMessageBytes(response.body, depthMax);
-  if (!type.startsWith("text/event-stream")) return null;
-  let answer: Message | null = null;
-  const parser = createParser({
-    onEvent: (event) => {
-      const message = readMessage(event.data, depthMax);
-      if ((message.kind === "result" || message.kind === "error") && message.id === id) answer ??= message;
-    },
-  });
-  parser.feed(response.body.toString("utf8"));
-  return answer;
-}
-
-function negotiated(message: Message | null, status: number, serverName: string): string {
-  if (message?.kind === "error") return acceptedVersion(errorReply(message.error), serverName);
-  if (status >= 300) throw faultFromStatus(status, serverName);
-  if (message?.kind !== "result") throw garbageFault(serverName, "it does not answer initialize");
-  return acceptedVersion(message, serverName);
 }

@@ -1,13 +1,15 @@
 import type { Clock } from "../../base/index.ts";
-import type { ServerRecord } from "../../registry/index.ts";
+import type { Profile, ServerRecord } from "../../registry/index.ts";
 import type { UpstreamReply, UpstreamRequest } from "../exchange.ts";
 import type { Message } from "../message.ts";
+import { ownRequest } from "../own-request.ts";
 import { modernEnvelope, modernVersion, requestText } from "../request-text.ts";
-import type { Wire, WireContext, WireOwner } from "../wire.ts";
+import type { Described, StreamListener, Wire, WireContext, WireOwner, WireStream } from "../wire.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { headerValue } from "./header-value.ts";
 import type { HttpPeer } from "./http-call.ts";
 import { HttpCall, streamBytesExtra } from "./http-call.ts";
+import { ListenStream } from "./listen-stream.ts";
 import type { ParamHeader } from "./param-headers.ts";
 import { paramHeaderValues } from "./param-headers.ts";
 import { countSideMessage, tellOwner } from "./tell-owner.ts";
@@ -21,6 +23,9 @@ export class ModernHttpWire implements Wire, HttpPeer {
   readonly depthMax: number;
   readonly clock: Clock;
   inFlight = 0;
+  /** Set by whoever asked `server/discover`. */
+  described: Described | null = null;
+  private readonly record: ServerRecord;
   private readonly endpoint: Endpoint;
   private readonly owner: WireOwner;
   private readonly baseHeaders: readonly string[];
@@ -33,6 +38,7 @@ export class ModernHttpWire implements Wire, HttpPeer {
     this.serverName = record.name;
     this.depthMax = context.limits.messageDepthMax;
     this.clock = context.clock;
+    this.record = record;
     this.endpoint = endpoint;
     this.owner = owner;
     this.baseHeaders = [...endpoint.headers, "mcp-protocol-version", modernVersion, "mcp-method"];
@@ -59,6 +65,29 @@ export class ModernHttpWire implements Wire, HttpPeer {
     });
   }
 
+  listen(paramsText: string, profile: Profile, listener: StreamListener): WireStream {
+    const id = ++this.lastId;
+    const request = ownRequest(
+      this.record,
+      "subscriptions/listen",
+      paramsText,
+      { at: this.clock.monotonic() }, // not sent: a stream has no deadline
+      neverAborts,
+      profile,
+    );
+    const stream = new ListenStream(id, this.serverName, this.depthMax, listener);
+    stream.sending = this.endpoint.pool.stream(
+      {
+        method: "POST",
+        path: this.endpoint.path,
+        headers: this.headersOf(request),
+        body: requestText(id, request, this.envelope),
+      },
+      stream,
+    );
+    return stream;
+  }
+
   setParamHeaders(headers: ReadonlyMap<string, readonly ParamHeader[]>): void {
     this.paramHeaders = headers;
   }
@@ -82,8 +111,25 @@ export class ModernHttpWire implements Wire, HttpPeer {
     countSideMessage(this.owner, message);
   }
 
+  /** Never in this era: a server asks by its results, and sessions and resumed streams are gone. */
   takesOver(): boolean {
     return false;
+  }
+
+  resumes(): boolean {
+    return false;
+  }
+
+  post(): void {
+    // Nothing is posted beside requests.
+  }
+
+  onRefused(): void {
+    this.owner.onCount("refused-request");
+  }
+
+  onRepeated(): void {
+    this.owner.onCount("repeated");
   }
 
   private headersOf(request: UpstreamRequest): string[] {
@@ -97,3 +143,5 @@ export class ModernHttpWire implements Wire, HttpPeer {
     return headers;
   }
 }
+
+const neverAborts = new AbortController().signal;

@@ -46,6 +46,6 @@ export function countSideMessage(owner: WireOwner, message: Message): void {
       owner.onCount("refused-request");
       return;
     case "notification":
-      if (message.method === "notifications/tools/list_changed") owner.onListChanged();
+      owner.onNotification(message.method, message.params);
   }
 }

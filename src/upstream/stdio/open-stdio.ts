@@ -1,19 +1,21 @@
 import type { Deadline } from "../../base/index.ts";
 import { delay, Fault } from "../../base/index.ts";
-import type { Era, ServerRecord } from "../../registry/index.ts";
-import type { UpstreamReply, UpstreamRequest } from "../exchange.ts";
-import { acceptedVersion, offersModern } from "../handshake.ts";
+import type { Era, Profile, ServerRecord } from "../../registry/index.ts";
+import { noCapabilities } from "../../registry/index.ts";
+import { initialized, modernDescription } from "../handshake.ts";
 import { ownRequest } from "../own-request.ts";
 import { initializeParams, modernEnvelope, notificationText } from "../request-text.ts";
+import { SharedWire } from "../shared-wire.ts";
 import { Trouble } from "../trouble.ts";
-import type { Wire, WireContext, WireOwner } from "../wire.ts";
+import type { Described, Wire, WireContext, WireOwner } from "../wire.ts";
 import { within } from "../within.ts";
 import { StdioPeer } from "./stdio-peer.ts";
 
 /**
  * Starts the server's process and finds out its era on that same process: servers of the older era answer `server/discover`
  * with "method not found" even before `initialize`, and go on. One that dies of it is started once more without the question;
- * one that leaves it unanswered gets `initialize` too, and whichever is answered first decides.
+ * one that leaves it unanswered gets `initialize` too, and whichever is answered first decides. `profile`: the capabilities that a
+ * legacy connection declares, for good; a modern one serves every profile.
  */
 export async function openStdio(
   context: WireContext,
@@ -22,23 +24,30 @@ export async function openStdio(
   hint: Era | null,
   deadline: Deadline,
   signal: AbortSignal,
+  profile: Profile = noCapabilities,
 ): Promise<Wire> {
   const bounds = { clock: context.clock, deadline, signal, name: record.name };
   const first = await startPeer(context, record, owner, bounds);
   try {
-    return await shakeHands(context, record, first, hint, deadline, signal);
+    return settled(first, await shakeHands(context, record, first, hint, deadline, signal, profile));
   } catch (error) {
     await first.close();
-    const diedOfDiscover = first.trouble !== null && hint !== "legacy" && error instanceof DiedOfDiscover;
+    const diedOfDiscover =
+      first.stream.trouble !== null && hint !== "legacy" && error instanceof DiedOfDiscover;
     if (!diedOfDiscover) throw error;
   }
   const second = await startPeer(context, record, owner, bounds);
   try {
-    return await shakeHands(context, record, second, "legacy", deadline, signal);
+    return settled(second, await shakeHands(context, record, second, "legacy", deadline, signal, profile));
   } catch (error) {
     await second.close();
     throw error;
   }
+}
+
+function settled(peer: StdioPeer, wire: Wire): Wire {
+  peer.stream.era = wire.era;
+  return wire;
 }
 
 class DiedOfDiscover extends Trouble {}
@@ -86,87 +95,66 @@ async function shakeHands(
   hint: Era | null,
   deadline: Deadline,
   signal: AbortSignal,
+  profile: Profile,
 ): Promise<Wire> {
+  const { stream } = peer;
   const envelope = modernEnvelope(context.clientVersion);
-  const discover = async (): Promise<boolean> =>
-    offersModern(await peer.send(ownRequest(record, "server/discover", null, deadline, signal), envelope));
-  const initialize = async (): Promise<void> => {
-    const params = initializeParams(context.clientVersion);
-    const reply = await peer.send(ownRequest(record, "initialize", params, deadline, signal), "");
-    acceptedVersion(reply, record.name);
-    peer.notify(notificationText("notifications/initialized", null));
+  const wire = (described: Described, ofEra: string): Wire =>
+    new SharedWire({
+      clock: context.clock,
+      record,
+      stream,
+      described,
+      envelope: ofEra,
+      close: () => peer.close(),
+    });
+  /** null = it does not offer the modern era. */
+  const discover = async (): Promise<Wire | null> => {
+    const asked = ownRequest(record, "server/discover", null, deadline, signal);
+    const described = modernDescription(await stream.send(asked, envelope));
+    return described === null ? null : wire(described, envelope);
   };
-  const modern = (): Wire => new StdioWire(peer, "modern", envelope);
-  const legacy = (): Wire => new StdioWire(peer, "legacy", "");
+  const initialize = async (): Promise<Wire> => {
+    const params = initializeParams(context.clientVersion, profile);
+    const reply = await stream.send(ownRequest(record, "initialize", params, deadline, signal), "");
+    const { described } = initialized(reply, record.name);
+    peer.post(notificationText("notifications/initialized", null));
+    return wire(described, "");
+  };
 
   if (hint === "legacy") {
-    const refused = await initialize().then(
-      () => null,
-      (error: unknown) => error,
-    );
-    if (refused === null) return legacy();
-    if (peer.trouble !== null) throw peer.trouble;
-    if (await discover()) return modern();
-    throw refused;
+    try {
+      return await initialize();
+    } catch (refused) {
+      if (stream.trouble !== null) throw stream.trouble;
+      const modern = await discover();
+      if (modern === null) throw refused;
+      return modern;
+    }
   }
   const discovered = discover();
   const silence = delay(context.clock, context.limits.discoverTimeoutMs).then(() => "silence" as const);
   const soon = await Promise.race([discovered, silence]).catch((error: unknown) => {
-    if (peer.trouble !== null) throw new DiedOfDiscover(peer.trouble.healthCause, peer.trouble.message);
+    const { trouble } = stream;
+    if (trouble !== null) throw new DiedOfDiscover(trouble.healthCause, trouble.message);
     throw error;
   });
-  if (soon === true) return modern();
-  const initialized = initialize();
-  if (soon === false) {
-    await initialized;
-    return legacy();
-  }
+  if (soon === null) return initialize();
+  if (soon !== "silence") return soon;
   return firstToSucceed(
-    discovered.then((isModern) => (isModern ? modern() : noModern(record.name))),
-    initialized.then(legacy),
+    discovered.then((modern) => modern ?? noModern(record.name)),
+    initialize(),
   );
 }
 
-async function firstToSucceed(discovered: Promise<Wire>, initialized: Promise<Wire>): Promise<Wire> {
+async function firstToSucceed(discovered: Promise<Wire>, legacy: Promise<Wire>): Promise<Wire> {
   try {
-    return await Promise.any([discovered, initialized]);
+    return await Promise.any([discovered, legacy]);
   } catch {
-    return initialized; // its reason is the one that tells more
+    return legacy; // its reason is the one that tells more
   }
 }
 
 function noModern(serverName: string): never {
   throw new Fault("upstream-rejected", `${serverName} does not offer the modern era`);
-}
-
-class StdioWire implements Wire {
-  readonly era: Era;
-  private readonly peer: StdioPeer;
-  private readonly envelope: string;
-
-  constructor(peer: StdioPeer, era: Era, envelope: string) {
-    this.peer = peer;
-    this.era = era;
-    this.envelope = envelope;
-  }
-
-  get inFlight(): number {
-    return this.peer.inFlight;
-  }
-
-  get trouble(): Trouble | null {
-    return this.peer.trouble;
-  }
-
-  exchange(request: UpstreamRequest): Promise<UpstreamReply> {
-    return this.peer.send(request, this.envelope);
-  }
-
-  setParamHeaders(): void {
-    // Only HTTP has headers.
-  }
-
-  close(): Promise<void> {
-    return this.peer.close();
-  }
 }
