@@ -3,12 +3,14 @@ import type { CancelTimer, Result } from "../base/index.ts";
 import { Fault, faultFrom, newId, ok, refuse } from "../base/index.ts";
 import { RefusalBound } from "../calls/index.ts";
 import type { Principal } from "../identity/index.ts";
+import { isInScope } from "../identity/index.ts";
 import type { Act } from "./act.ts";
 import { Acts } from "./act.ts";
 import { bearerToken } from "./bearer.ts";
 import type { House, Rooms } from "./house.ts";
 import type { Match } from "./match.ts";
 import { Matcher } from "./match.ts";
+import { OAuthCallback } from "./oauth-callback.ts";
 import { BodyReader } from "./read-body.ts";
 import { checkParams, readQuery } from "./read-request.ts";
 import type { Failure } from "./respond.ts";
@@ -21,6 +23,8 @@ const summaryEveryMs = 5_000;
 
 /** The HTTP API: match, authenticate, read and check, authorise, act. See index.ts. */
 export class Admin {
+  /** Where browsers come back to; not part of the API. */
+  readonly callback: OAuthCallback;
   private readonly house: House;
   private readonly matcher = new Matcher(routes);
   private readonly bodies = new BodyReader();
@@ -30,6 +34,7 @@ export class Admin {
 
   constructor(rooms: Rooms) {
     this.house = { ...rooms, acts: new Acts(rooms) };
+    this.callback = new OAuthCallback(this.house);
     this.refusals = new RefusalBound(rooms.clock);
   }
 
@@ -110,6 +115,12 @@ export class Admin {
       context: {},
     });
     const act: Act = { actor, action: route.action, decision };
+    if (!isInScope(actor, "admin")) {
+      const detail = "The token is limited to other things than administration.";
+      const refusal = { code: "forbidden", detail, evidence: { scope: "admin" } } as const;
+      await this.recordRefusal(act, refusal, input);
+      return refuse(refusal);
+    }
     if (decision.effect !== "allow") {
       const code = decision.effect === "approve" ? "approval-needed" : "forbidden";
       const refusal = { code, detail: decision.why, evidence: { errors: decision.errors } } as const;

@@ -27,6 +27,8 @@ export interface Rooms {
   readonly node: NodeFacts;
   /** Where the node listens, without a path; null = not yet. */
   readonly ownUrl: () => string | null;
+  /** How browsers reach it from outside, without a path; null or left out = as it listens. */
+  readonly publicUrl?: string | null;
   /** How long a node's lease lasts: a call may be resolved as "retry" one lease after its last moment of dispatch. */
   readonly leaseMs: number;
   /** A bug of ours or a ledger that cannot be written: for the log and an alarm. Must not throw. */
@@ -45,7 +47,7 @@ export interface PolicyDesk {
   reload(tenant: TenantId): void;
 }
 
-interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot"> {}
+interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot" | "authorizations"> {}
 
 interface NodeFacts {
   readonly name: string;

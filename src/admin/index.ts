@@ -17,6 +17,7 @@
 export { Acts } from "./act.ts";
 export type { Act, ActsOptions, Done, Note } from "./act.ts";
 export { Admin } from "./admin.ts";
+export { CredentialKeeper } from "./credential-keeper.ts";
 export { applyFileSection } from "./apply-file.ts";
 export type { ApplyFileOptions } from "./apply-file.ts";
 export type { PolicyDesk, Rooms } from "./house.ts";

@@ -16,6 +16,7 @@ import { Upstreams } from "../upstream/index.ts";
 import { Vault, vaultTables } from "../vault/index.ts";
 import { Acts } from "./act.ts";
 import { Admin } from "./admin.ts";
+import { CredentialKeeper } from "./credential-keeper.ts";
 import type { PolicyDesk } from "./house.ts";
 import type { Method } from "./route.ts";
 import { adminActions, routes } from "./routes.ts";
@@ -155,6 +156,7 @@ export async function openOffice(): Promise<Office> {
   const registry = new Registry({ store, clock, random });
   await registry.start();
   const vault = new Vault({ store, keys, clock });
+  const acts = new Acts({ store, keys, ledger, clock, random });
   const net = new Net({ clock });
   net.start();
   const upstreams = new Upstreams({
@@ -163,11 +165,11 @@ export async function openOffice(): Promise<Office> {
     net,
     reveal: (tenant, name) => vault.reveal(tenant, name),
     allowedFor: () => ["loopback"],
+    credentials: new CredentialKeeper({ vault, identities, acts }),
     environment: {},
     workingDirectory: import.meta.dirname,
   });
   upstreams.start();
-  const acts = new Acts({ store, keys, ledger, clock, random });
   const troubles: string[] = [];
   const shared = { fileOwnsPolicies: false };
   const admin = new Admin({
@@ -189,7 +191,10 @@ export async function openOffice(): Promise<Office> {
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
   admin.start();
-  const server = createServer((request, response) => void admin.handle(request, response));
+  const server = createServer((request, response) => {
+    const isCallback = request.url?.startsWith("/oauth/callback") === true;
+    void (isCallback ? admin.callback.handle(request, response) : admin.handle(request, response));
+  });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   const agent = await keyFor(defaultTenant, "agent", "nobody", []);

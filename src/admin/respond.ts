@@ -75,6 +75,9 @@ const commonHeaders = { "x-content-type-options": "nosniff" } as const;
 function extraHeaders(failure: Failure): Record<string, string> {
   const row = codes[failure.code];
   if (row.http === 401) return { "www-authenticate": `Bearer realm="signalbox"` };
+  const scope = failure.evidence?.["scope"];
+  if (row.http === 403 && typeof scope === "string")
+    return { "www-authenticate": `Bearer error="insufficient_scope", scope="${scope}"` };
   const allowed = failure.evidence?.["allowed"];
   if (failure.code === "method-not-found" && Array.isArray(allowed)) return { allow: allowed.join(", ") };
   return row.retry === "later" && row.http === 503 ? { "retry-after": "1" } : {};

@@ -3,8 +3,10 @@ import type { AdminAction, PublicRoute, Route } from "./route.ts";
 import { anything } from "./schema.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { callRoutes } from "./routes/calls.ts";
+import { offeredRoutes } from "./routes/offered.ts";
 import { policyRoutes } from "./routes/policies.ts";
 import { principalRoutes } from "./routes/principals.ts";
+import { serverAuthorizationRoutes } from "./routes/server-authorization.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { statusRoutes } from "./routes/status.ts";
 import { tenantRoutes } from "./routes/tenants.ts";
@@ -14,7 +16,9 @@ import { vaultRoutes } from "./routes/vault.ts";
 const gated = [
   ...statusRoutes,
   ...serverRoutes,
+  ...serverAuthorizationRoutes,
   ...toolRoutes,
+  ...offeredRoutes,
   ...principalRoutes,
   ...tenantRoutes,
   ...policyRoutes,

@@ -8,7 +8,7 @@ import type {
   PrincipalKind,
   PrincipalRecord,
 } from "../../identity/index.ts";
-import { tokenTtlMaxMs } from "../../identity/index.ts";
+import { tokenScopes, tokenTtlMaxMs } from "../../identity/index.ts";
 import type { Change } from "../../store/index.ts";
 import type { Act, Done, Note } from "../act.ts";
 import type { House } from "../house.ts";
@@ -179,6 +179,10 @@ function routesFor(kind: PrincipalKind, plural: string, one: string): readonly G
       params,
       body: objectWith([], {
         ttlMs: { type: "integer", minimum: 1, maximum: tokenTtlMaxMs, description: "default: one hour" },
+        scopes: {
+          ...listOf({ enum: tokenScopes }, tokenScopes.length),
+          description: "what the token is limited to; default: what policy allows",
+        },
       }),
       example: { ttlMs: 600_000 },
       status: 201,
@@ -186,11 +190,16 @@ function routesFor(kind: PrincipalKind, plural: string, one: string): readonly G
       handle: async ({ actor, act, params, body }, house) => {
         const found = house.identities.find(actor, kind, params.name);
         if (!found.ok) return found;
-        const issued = house.identities.issueToken(actor, found.value.id, body.ttlMs);
+        const issued = house.identities.issueToken(actor, found.value.id, body.ttlMs, body.scopes ?? null);
         if (!issued.ok) return issued;
         const { token, jti, expiresAt } = issued.value;
         const change: Change<null> = { writes: [], value: null, applied: () => undefined };
-        const note = { name: found.value.name, token: jti, expiresAt: iso(expiresAt) };
+        const note = {
+          name: found.value.name,
+          token: jti,
+          expiresAt: iso(expiresAt),
+          ...(body.scopes === undefined ? {} : { scopes: body.scopes }),
+        };
         const performed = await house.acts.perform(act, found.value.id, change, note);
         if (!performed.ok) return performed;
         const { id } = found.value;

@@ -14,6 +14,7 @@ import {
   named,
 } from "../schema.ts";
 import type { Shape } from "../schema.ts";
+import { oauthView, shownOAuthSettings } from "./oauth-view.ts";
 
 /** What stands in a variable or header: shown only where neither its name nor its look says that it could be a secret. */
 const shownValue = {
@@ -35,7 +36,12 @@ const shownTransport = named("ShownTransport", {
       env: mapOf(shownValue),
       cwd: textOrNull,
     }),
-    object({ kind: { const: "http" }, url: text, headers: mapOf(shownValue) }),
+    objectWith(["kind", "url", "headers"], {
+      kind: { const: "http" },
+      url: text,
+      headers: mapOf(shownValue),
+      auth: shownOAuthSettings,
+    }),
   ],
 } as const);
 
@@ -113,12 +119,15 @@ function transportView(transport: Transport): Shape<typeof shownTransport> {
       const { kind, command, cwd } = transport;
       return { kind, command, args: argumentsView(transport.args), env: valuesView(transport.env), cwd };
     }
-    case "http":
+    case "http": {
+      const { auth = null } = transport;
       return {
         kind: "http",
         url: withoutSecrets("url", transport.url),
         headers: valuesView(transport.headers),
+        ...(auth === null ? {} : { auth: oauthView(auth) }),
       };
+    }
   }
 }
 

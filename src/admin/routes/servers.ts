@@ -6,6 +6,7 @@ import type { ServerId, ServerRecord, Transport } from "../../registry/index.ts"
 import { isOwnEndpoint, serverBounds } from "../../registry/index.ts";
 import type { Change } from "../../store/index.ts";
 import type { Act, Done, Note } from "../act.ts";
+import { credentialName } from "../credential-keeper.ts";
 import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
 import { cursorFor, pageOfSorted, pageQuery, pageRequest } from "../page.ts";
@@ -24,6 +25,9 @@ import {
   textOrNull,
   whole,
 } from "../schema.ts";
+import { authorization, authorizationView } from "./authorization-view.ts";
+import { oauthSettings } from "./oauth-view.ts";
+import { offers, offersView } from "./offers-view.ts";
 import {
   health,
   healthView,
@@ -49,7 +53,12 @@ const transport = named("Transport", {
       env: mapOf(value),
       cwd: { ...textOrNull, description: "null = the node's data directory" },
     }),
-    object({ kind: { const: "http" }, url: text, headers: mapOf(value) }),
+    objectWith(["kind", "url", "headers"], {
+      kind: { const: "http" },
+      url: text,
+      headers: mapOf(value),
+      auth: { oneOf: [oauthSettings(value), { type: "null" }] },
+    }),
   ],
 } as const);
 
@@ -134,6 +143,11 @@ export const serverRoutes = [
         required: ["state", "era", "inFlight", "counts"],
         additionalProperties: false,
       },
+      authorization: {
+        description: "how it lets Signalbox in; null = its settings ask for no token",
+        oneOf: [authorization, { type: "null" }],
+      },
+      offers,
     }),
     handle: async ({ actor, params }, house) => {
       const found = serverNamed(house, actor, params.server);
@@ -143,7 +157,9 @@ export const serverRoutes = [
         line === null
           ? null
           : { state: line.state, era: line.era, inFlight: line.inFlight, counts: { ...line.counts } };
-      return ok({ server: view(house, found.value), connection });
+      const authorization = await authorizationView(house, found.value);
+      const offered = offersView(house, found.value);
+      return ok({ server: view(house, found.value), connection, authorization, offers: offered });
     },
   }),
   route({
@@ -225,7 +241,13 @@ export const serverRoutes = [
       const { id, name } = found.value;
       const change = house.registry.removeServer(actor.tenant, id);
       if (!change.ok) return change;
-      const performed = await house.acts.perform(act, id, change.value, { server: name, change: "removed" });
+      // Its tokens go with it; most servers have none.
+      const tokens = await house.vault.removeOwn(actor.tenant, credentialName(id));
+      const both: typeof change.value = {
+        ...change.value,
+        writes: [...change.value.writes, ...(tokens.ok ? tokens.value.writes : [])],
+      };
+      const performed = await house.acts.perform(act, id, both, { server: name, change: "removed" });
       return performed.ok ? ok({ id, receipt: performed.value.receipt }) : performed;
     },
   }),

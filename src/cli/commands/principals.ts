@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { Client } from "../client.ts";
 import { api } from "../client.ts";
-import { apiVerb, collect, durationOf, limitOf, limitOption, noun, run } from "../session.ts";
+import { apiVerb, collect, durationOf, limitOf, limitOption, noun, oneOf, run } from "../session.ts";
 import type { Field, ReceiptReference } from "../show.ts";
 import { done, instantText, listed, shown } from "../show.ts";
 import type { Answer, Terminal } from "../terminal.ts";
@@ -101,9 +101,20 @@ function principalCommand(
     example: line(`token ${example} --ttl 8h`),
   })
     .option("--ttl <duration>", "how long it works (1h; at most 24h)")
+    .option(
+      "--scope <scope>",
+      "limit it to mcp:read, mcp:call or admin; repeatable (what policy allows)",
+      collect,
+    )
     .action(
-      run(terminal, async (session, name: string, options: { ttl?: string }) => {
-        const body = options.ttl === undefined ? {} : { ttlMs: durationOf("--ttl", options.ttl) };
+      run(terminal, async (session, name: string, options: { ttl?: string; scope?: readonly string[] }) => {
+        const { ttl, scope } = options;
+        const body = {
+          ...(ttl === undefined ? {} : { ttlMs: durationOf("--ttl", ttl) }),
+          ...(scope === undefined
+            ? {}
+            : { scopes: scope.map((each) => oneOf("--scope", each, ["mcp:read", "mcp:call", "admin"])) }),
+        };
         const answer = await session
           .api()
           .post<{ token: string; expiresAt: string; receipt: ReceiptReference }>(`${of(name)}/tokens`, body);

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { looksLikeCredential, parseBytes } from "../../app/command-line.ts";
 import { usage } from "../exit.ts";
+import type { OAuthOptions } from "./oauth-options.ts";
+import { addOAuthOptions, authFrom } from "./oauth-options.ts";
 import { collect, durationOf, oneOf, wholeOf } from "../session.ts";
 
 /** Shared by `servers add` and `servers change`. */
-export interface ServerOptions {
+export interface ServerOptions extends OAuthOptions {
   readonly upstream?: string;
   readonly env?: readonly string[];
   readonly header?: readonly string[];
@@ -18,7 +20,7 @@ export interface ServerOptions {
 }
 
 export function addServerOptions(command: Command): Command {
-  return command
+  return addOAuthOptions(command)
     .option("--upstream <url>", "a server reached over Streamable HTTP")
     .option("--env <name=value>", "a variable of the program's own environment; repeatable", collect)
     .option("--header <name=value>", "a header of every request to --upstream; repeatable", collect)
@@ -45,11 +47,18 @@ export function transportFrom(
 ): unknown {
   const { upstream, env = [], header = [], cwd } = options;
   const [program, ...args] = command;
+  const auth = authFrom(options);
+  if (auth !== null && upstream === undefined) throw usage("--auth belongs to --upstream.");
   if (upstream !== undefined) {
     if (program !== undefined) throw usage("A server has either --upstream or a program, not both.");
     if (env.length > 0 || cwd !== undefined)
       throw usage("--env and --cwd belong to a program, not to --upstream.");
-    return { kind: "http", url: upstream, headers: texts("--header", header, warn) };
+    return {
+      kind: "http",
+      url: upstream,
+      headers: texts("--header", header, warn),
+      ...(auth === null ? {} : { auth }),
+    };
   }
   if (header.length > 0) throw usage("--header belongs to --upstream.");
   if (program !== undefined)

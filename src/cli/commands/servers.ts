@@ -7,6 +7,8 @@ import { apiVerb, limitOf, limitOption, noun, run } from "../session.ts";
 import type { Field, ReceiptReference } from "../show.ts";
 import { done, instantText, listed, shown } from "../show.ts";
 import type { Terminal } from "../terminal.ts";
+import type { Authorization } from "./server-authorization.ts";
+import { authorizationFields, serverAuthorizationVerbs } from "./server-authorization.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { addServerOptions, settingsFrom, transportFrom } from "./server-options.ts";
 
@@ -73,14 +75,19 @@ export function serversCommand(program: Command, terminal: Terminal): void {
 
   apiVerb(servers, {
     usage: "show <server>",
-    summary: "Show a server with its settings, health and connection",
+    summary: "Show a server with its settings, health, connection and what it offers",
     example: "signalbox servers show files",
   }).action(
     run(terminal, async (session, name: string) => {
-      const found = await session
-        .api()
-        .get<{ server: Server; connection: Connection | null }>(api`/servers/${name}`);
-      session.print(shown(found, fields(found.server, found.connection)));
+      const found = await session.api().get<{
+        server: Server;
+        connection: Connection | null;
+        authorization: Authorization | null;
+        offers: Offers;
+      }>(api`/servers/${name}`);
+      const offers: Field = ["offers", offersText(found.offers)];
+      const authorization = authorizationFields(found.server.name, found.authorization);
+      session.print(shown(found, [...fields(found.server, found.connection), ...authorization, offers]));
     }),
   );
 
@@ -154,6 +161,8 @@ export function serversCommand(program: Command, terminal: Terminal): void {
 
   simple(servers, terminal, "enable", "Connect a server again", "is enabled");
   simple(servers, terminal, "disable", "Disconnect a server and keep its settings", "is disabled");
+
+  serverAuthorizationVerbs(servers, terminal);
 
   apiVerb(servers, {
     usage: "probe <server>",
@@ -230,6 +239,16 @@ function fields(server: Server, connection: Connection | null): readonly Field[]
     ],
   ];
 }
+
+interface Offers {
+  readonly tools: number;
+  readonly resources: number;
+  readonly templates: number;
+  readonly prompts: number;
+}
+
+const offersText = ({ tools, resources, templates, prompts }: Offers): string =>
+  `${tools} tools, ${resources} resources, ${templates} resource templates, ${prompts} prompts`;
 
 const valueText = ([name, { literal, vault, hidden }]: readonly [string, Values[string]]): string =>
   `${name}=${vault === undefined ? (literal ?? `[${hidden ?? 0} characters, not shown]`) : `\${vault:${vault}}`}`;
