@@ -1,13 +1,19 @@
+import type { Server as HttpServer } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { toNodeHandler } from "@modelcontextprotocol/node";
+import { Server, createMcpHandler } from "@modelcontextprotocol/server";
 import { ok, refuse, systemClock, systemRandom } from "../src/base/index.ts";
-import type { CallAnswer, CallInput, Calls } from "../src/calls/index.ts";
+import type { CallAnswer, CallInput, Calls, Described, Listing, Subscribed } from "../src/calls/index.ts";
 import { Edge } from "../src/edge/index.ts";
 import type { Principal, PrincipalId } from "../src/identity/index.ts";
 import { defaultTenant } from "../src/identity/index.ts";
 import { createLog, createMetrics } from "../src/telemetry/index.ts";
 
-/** What bench/edge.ts measures, each in a process of its own: `node bench/edge-servers.ts bare|edge`, talked to over IPC. */
+/**
+ * What bench/edge.ts and bench/listen.ts measure, each in a process of its own, talked to over IPC:
+ * `node bench/edge-servers.ts bare|edge|sdk`.
+ */
 
 const resultText = JSON.stringify({
   content: [{ type: "text", text: "x".repeat(280) }],
@@ -32,12 +38,24 @@ class InstantCalls implements Calls {
     return { kind: "result", text: resultText, receipt };
   }
 
-  listTools(): string {
-    return '{"tools":[]}';
+  list(): Listing {
+    return { items: [], text: '{"tools":[]}', revision: "1", ttlMs: 10_000 };
+  }
+
+  describe(): Described {
+    return { capabilities: { tools: {} }, instructions: null };
+  }
+
+  async task(): Promise<CallAnswer> {
+    return { kind: "refused", refusal: { code: "unknown-task", detail: "" }, receipt: null };
+  }
+
+  async subscribe(): Promise<Subscribed> {
+    return { kind: "refused", refusal: { code: "unknown-resource", detail: "" } };
   }
 }
 
-async function startEdge(): Promise<number> {
+async function startEdge(): Promise<Running> {
   const principal: Principal = {
     id: "agent/bench" as PrincipalId,
     kind: "agent",
@@ -70,13 +88,35 @@ async function startEdge(): Promise<number> {
     api: null,
     home: null,
     paramHeaders: null,
+    sessionSealing: { seal: (text) => text, open: (sealed) => sealed },
+    // One caller stands for ten thousand.
+    bounds: { listensPerPrincipalMax: 20_000, listensMax: 20_000 },
   });
   const { url } = await edge.start();
-  return Number(new URL(url).port);
+  return { port: Number(new URL(url).port), change: () => edge.listChanged(defaultTenant, ["tools"]) };
+}
+
+/** The official SDK's own server with one list that changes; what it listens with is all that is measured of it. */
+async function startSdk(): Promise<Running> {
+  const handler = createMcpHandler(
+    () => new Server({ name: "bench", version: "0" }, { capabilities: { tools: { listChanged: true } } }),
+    { maxSubscriptions: 20_000 },
+  );
+  const answer = toNodeHandler(handler);
+  type Asked = Parameters<typeof answer>[0]; // node's request, but for members that node declares more loosely
+  const server = createServer((request, response) => void answer(request as Asked, response));
+  const port = await portOf(server);
+  return { port, change: () => handler.notify.toolsChanged() };
+}
+
+interface Running {
+  readonly port: number;
+  /** Something changes that everybody who listens wants to know. */
+  readonly change: () => void;
 }
 
 /** The baseline: read the body, parse it, answer as many bytes. Nothing is checked. */
-function startBare(): Promise<number> {
+async function startBare(): Promise<Running> {
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -92,15 +132,29 @@ function startBare(): Promise<number> {
       response.end(text);
     });
   });
+  return { port: await portOf(server), change: () => undefined };
+}
+
+function portOf(server: HttpServer): Promise<number> {
   return new Promise((resolve) => {
     server.listen({ host: "127.0.0.1", port: 0 }, () => resolve((server.address() as AddressInfo).port));
   });
 }
 
-const port = process.argv[2] === "edge" ? await startEdge() : await startBare();
-process.on("message", () => {
+const kinds: Readonly<Record<string, () => Promise<Running>>> = {
+  bare: startBare,
+  edge: startEdge,
+  sdk: startSdk,
+};
+const start = kinds[process.argv[2] ?? ""];
+if (start === undefined) throw new Error(`one of ${Object.keys(kinds).join(", ")}`);
+const { port, change } = await start();
+process.on("message", (what) => {
+  if (what === "change") change();
+  if (what === "collect") globalThis.gc?.();
   const { user, system } = process.cpuUsage();
-  process.send?.({ cpuUs: user + system, rssBytes: process.memoryUsage().rss });
+  const { rss, heapUsed } = process.memoryUsage();
+  process.send?.({ cpuUs: user + system, rssBytes: rss, heapBytes: heapUsed });
 });
 process.on("disconnect", () => process.exit(0));
 process.send?.({ port });

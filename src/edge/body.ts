@@ -36,6 +36,8 @@ export class BodyReader {
       if (isDone) return;
       isDone = true;
       this.bytesInFlight -= bytes;
+      // The request keeps these functions as long as it lives, which for a stream is long after its body has been read.
+      first = chunks = null;
       done(body);
     };
     request.on("data", (chunk: Buffer) => {

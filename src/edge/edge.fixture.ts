@@ -1,11 +1,11 @@
 import { connect } from "node:net";
 import { ok, refuse, systemClock, systemRandom } from "../base/index.ts";
-import type { CallAnswer, CallInput, Calls } from "../calls/index.ts";
 import type { Principal, PrincipalId } from "../identity/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import { createLog, createMetrics } from "../telemetry/index.ts";
 import { Edge } from "./edge.ts";
-import type { EdgeOptions } from "./options.ts";
+import { FakeCalls } from "./fake-calls.fixture.ts";
+import type { EdgeOptions, Sealing } from "./options.ts";
 
 /** What the edge's integration tests share: an edge on a free port with honest little neighbours, and a raw HTTP client. */
 
@@ -19,71 +19,6 @@ export const principalNamed = (name: string): Principal => ({
   version: "1",
 });
 
-const receipt = { entry: "call_1:1", leaf: "bGVhZg==" };
-
-/** Governs nothing: each tool name is one behaviour. Remembers what reached it. */
-class FakeCalls implements Calls {
-  readonly inputs: CallInput[] = [];
-  readonly aborted: string[] = [];
-  /** Text that the tool `raw` answers. */
-  rawText = '{"content":[]}';
-  private readonly waiting: (() => void)[] = [];
-
-  async call(input: CallInput): Promise<CallAnswer> {
-    this.inputs.push(input);
-    input.signal.addEventListener("abort", () => this.aborted.push(input.name));
-    const who = await input.authenticate();
-    if (!who.ok) return { kind: "refused", refusal: who.refusal, receipt: null };
-    switch (input.name) {
-      case "echo":
-        return this.result({ content: [{ type: "text", text: JSON.stringify(input.arguments) }] });
-      case "raw":
-        return { kind: "result", text: this.rawText, receipt };
-      case "progress":
-        for (let i = 1; i <= 3; i++)
-          input.onProgress?.({ progress: i, total: 3, progressToken: "somebody else's" });
-        return this.result({ content: [] });
-      case "wait":
-        await new Promise<void>((resolve) => {
-          this.waiting.push(resolve);
-          input.signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-        return this.result({ content: [{ type: "text", text: "waited" }] });
-      case "denied":
-        return {
-          kind: "refused",
-          refusal: { code: "denied", detail: "By no-payments.", evidence: { secret: "c4n4ry" } },
-          receipt,
-        };
-      case "busy":
-        return { kind: "refused", refusal: { code: "forbidden", detail: "" }, receipt: null };
-      case "broken":
-        throw new Error("c4n4ry broke");
-      default:
-        return { kind: "refused", refusal: { code: "unknown-tool", detail: "" }, receipt: null };
-    }
-  }
-
-  listTools(principal: Principal): string {
-    if (principal.name === "unlucky") throw new Error("c4n4ry list");
-    return JSON.stringify({
-      tools: [{ name: "echo", description: `for ${principal.name}`, inputSchema: { type: "object" } }],
-    });
-  }
-
-  releaseAll(): void {
-    for (const resolve of this.waiting.splice(0)) resolve();
-  }
-
-  private result(value: object): CallAnswer {
-    return {
-      kind: "result",
-      text: JSON.stringify({ ...value, _meta: { "dev.signalbox/receipt": receipt } }),
-      receipt,
-    };
-  }
-}
-
 export interface RunningEdge {
   readonly edge: Edge;
   readonly url: string;
@@ -93,6 +28,13 @@ export interface RunningEdge {
   readonly revoked: Set<string>;
   metricsText(): Promise<string>;
 }
+
+/** Seals nothing, but knows its own. */
+const sealing: Sealing = {
+  seal: (text) => `sealed.${Buffer.from(text).toString("base64url")}`,
+  open: (sealed) =>
+    sealed.startsWith("sealed.") ? Buffer.from(sealed.slice(7), "base64url").toString("utf8") : null,
+};
 
 /** Every token `token-<name>` is the agent of that name; looked up asynchronously for names that begin with "slow". */
 export async function startEdge(over: Partial<EdgeOptions> = {}): Promise<RunningEdge> {
@@ -126,6 +68,7 @@ export async function startEdge(over: Partial<EdgeOptions> = {}): Promise<Runnin
     api: null,
     home: null,
     paramHeaders: null,
+    sessionSealing: sealing,
     ...over,
   });
   const { url } = await edge.start();

@@ -53,6 +53,7 @@ describe("the pages beside /mcp", () => {
           resource: "http://localhost/mcp",
           resource_name: "signalbox",
           authorization_servers: ["https://issuer.example"],
+          scopes_supported: ["mcp:read", "mcp:call"],
           bearer_methods_supported: ["header"],
         });
       }

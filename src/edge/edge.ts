@@ -1,15 +1,19 @@
 import type { Server } from "node:http";
 import { createServer } from "node:http";
 import { Fault, invariant } from "../base/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import type { ListKind } from "../registry/index.ts";
 import { BodyReader } from "./body.ts";
 import { Guard } from "./guard.ts";
 import { Dispatcher } from "./http-server.ts";
 import { createLegacy } from "./legacy/handle.ts";
 import { LegacySessions } from "./legacy/sessions.ts";
+import { ListenHub } from "./listen-hub.ts";
 import { McpEndpoint } from "./mcp.ts";
 import { createModern } from "./modern/handle.ts";
 import type { EdgeBounds, EdgeOptions } from "./options.ts";
 import { edgeBounds } from "./options.ts";
+import { Profiles } from "./profiles.ts";
 import { PublicPages } from "./public-pages.ts";
 import { Responder } from "./respond.ts";
 
@@ -19,6 +23,7 @@ export class Edge {
   private readonly bounds: EdgeBounds;
   private readonly dispatcher: Dispatcher;
   private readonly sessions: LegacySessions;
+  private readonly hub: ListenHub;
   private server: Server | null = null;
   private connections = 0;
   private isStopping = false;
@@ -29,7 +34,12 @@ export class Edge {
     this.bounds = { ...edgeBounds, ...options.bounds };
     const { bounds } = this;
     const responder = new Responder(options);
-    const context = { options, bounds, responder };
+    this.hub = new ListenHub({
+      ...options,
+      keepAliveMs: bounds.keepAliveCommentMs,
+      urisMax: bounds.listenUrisMax,
+    });
+    const context = { options, bounds, responder, profiles: new Profiles(), hub: this.hub };
     this.sessions = new LegacySessions(context);
     const endpoint = new McpEndpoint({
       ...context,
@@ -83,6 +93,7 @@ export class Edge {
     const { metrics } = this.options;
     metrics.gauge("edgeConnections", () => [{ labels: {}, value: this.connections }]);
     metrics.gauge("edgeInflight", () => [{ labels: {}, value: this.dispatcher.requestsInFlight }]);
+    metrics.gauge("edgeListeners", () => [{ labels: {}, value: this.hub.size }]);
     metrics.gauge("edgeSessions", () => [{ labels: {}, value: this.sessions.size }]);
     this.sessions.start();
     const { url } = this;
@@ -90,9 +101,9 @@ export class Edge {
     return { url };
   }
 
-  /** Tells every open legacy session that its list of tools is another one now. */
-  toolsChanged(): void {
-    this.sessions.toolsChanged();
+  /** Tells everybody of the tenant who listens that these lists are other ones now. */
+  listChanged(tenant: TenantId, kinds: readonly ListKind[]): void {
+    this.hub.listChanged(tenant, kinds);
   }
 
   /**
@@ -109,7 +120,7 @@ export class Edge {
     this.dispatcher.refuseNewWork();
     const { server } = this;
     if (server === null) return;
-    this.sessions.endStreams();
+    this.hub.endAll();
     await new Promise<void>((resolve) => {
       const cancel = this.options.clock.after(graceMs, resolve);
       void this.dispatcher.idle().then(() => {
@@ -117,7 +128,7 @@ export class Edge {
         resolve();
       });
     });
-    await this.sessions.stop();
+    this.sessions.stop();
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();

@@ -2,6 +2,8 @@
  * The envelope of a modern request: what `params._meta` must say about the client (MCP 2026-07-28, basic/index). Pure checks;
  * which era a message belongs to is decided in classify.ts.
  */
+import { isLogLevel } from "./log-level.ts";
+
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 export const envelopeKeys = {
@@ -10,6 +12,7 @@ export const envelopeKeys = {
   clientInfo: "io.modelcontextprotocol/clientInfo",
   logLevel: "io.modelcontextprotocol/logLevel",
   serverInfo: "io.modelcontextprotocol/serverInfo",
+  subscriptionId: "io.modelcontextprotocol/subscriptionId",
 } as const;
 
 export const isObject = (value: unknown): value is JsonObject =>
@@ -39,17 +42,6 @@ export function missingKeys(meta: JsonObject | null): readonly string[] {
   return [protocolVersion, clientCapabilities].filter((key) => meta[key] === undefined);
 }
 
-const logLevels: ReadonlySet<unknown> = new Set([
-  "debug",
-  "info",
-  "notice",
-  "warning",
-  "error",
-  "critical",
-  "alert",
-  "emergency",
-]);
-
 /** null = sound. Otherwise one sentence that names the key. */
 export function envelopeProblem(meta: JsonObject): string | null {
   const missing = missingKeys(meta);
@@ -65,7 +57,7 @@ export function envelopeProblem(meta: JsonObject): string | null {
   )
     return `_meta["${envelopeKeys.clientInfo}"] must be an object with name and version.`;
   const level = meta[envelopeKeys.logLevel];
-  if (level !== undefined && !logLevels.has(level))
+  if (level !== undefined && !isLogLevel(level))
     return `_meta["${envelopeKeys.logLevel}"] must be a level such as "info".`;
   return null;
 }

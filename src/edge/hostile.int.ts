@@ -213,7 +213,7 @@ describe("wrong or missing headers", () => {
     });
     expect(answer.status).toBe(401);
     expect(answer.headers.get("www-authenticate")).toBe(
-      'Bearer resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp"',
+      'Bearer resource_metadata="http://localhost/.well-known/oauth-protected-resource/mcp", scope="mcp:read mcp:call"',
     );
     const bad = await ask(node.port, {
       headers: { Authorization: "Bearer nonsense" },

@@ -99,6 +99,7 @@ export class Dispatcher {
       await this.api(request, response);
       return;
     }
+    if (path === "/oauth/callback" && (await this.pages.callback(request, response))) return;
     if (isRead && (await this.pages.answer(path, request, response))) return;
     this.responder.refuseUnread(request, response, "public", { code: "not-found", detail: "" });
   }

@@ -3,17 +3,22 @@ import type { Refusal } from "../../contract/index.ts";
 import type { MonotonicMs, Result } from "../base/index.ts";
 import { ok, parseStrictBytes, refuse } from "../base/index.ts";
 import type { CallInput } from "../calls/index.ts";
-import type { Principal } from "../identity/index.ts";
+import type { Principal, TokenScope } from "../identity/index.ts";
+import { isInScope } from "../identity/index.ts";
 import { bearerToken } from "./bearer.ts";
 import type { BodyReader } from "./body.ts";
 import { classify } from "./classify.ts";
 import type { ModernMessage } from "./classify.ts";
 import { isObject } from "./envelope.ts";
 import type { Exchange } from "./exchange.ts";
+import { mcpScopes, neededScope } from "./needed-scope.ts";
 import type { EdgeBounds, EdgeOptions } from "./options.ts";
 import type { Responder } from "./respond.ts";
 import { closeAfter, closeHeader } from "./respond.ts";
 import type { RequestId } from "./wire.ts";
+
+/** What a stream that is opened by GET is, in the words of the newer era. */
+const listening = "subscriptions/listen";
 
 export interface Eras {
   readonly modern: (exchange: Exchange, message: ModernMessage) => void;
@@ -92,15 +97,43 @@ export class McpEndpoint {
 
   /** 401 with where to find out how to get a token (RFC 9728 section 5.1, RFC 6750 section 3). */
   challenge(request: IncomingMessage, response: ServerResponse, refusal: Refusal, hadToken: boolean): void {
-    const base = this.options.publicUrl ?? `http://${request.headers.host ?? ""}`;
-    const error = hadToken ? ', error="invalid_token"' : "";
-    const value = `Bearer resource_metadata="${base.replace(/\/$/, "")}/.well-known/oauth-protected-resource/mcp"${error}`;
+    const error = hadToken ? "invalid_token" : null;
+    const value = this.challengeText(request, error, mcpScopes);
     this.responder.refuseUnread(request, response, "modern", refusal, ["WWW-Authenticate", value]);
+  }
+
+  /** False = the token is limited to less, and that was answered: 403 with all that the next token needs (RFC 6750 section 3.1). */
+  private isInScope(exchange: Exchange, method: unknown, id: RequestId): boolean {
+    const { principal, request, response } = exchange;
+    const needed = neededScope(method);
+    if (needed === null || isInScope(principal, needed)) return true;
+    // What it has and what it lacks: a client that asks for the missing alone would lose the rest.
+    const all = mcpScopes.filter((scope) => scope === needed || isInScope(principal, scope));
+    const challenge = this.challengeText(request, "insufficient_scope", all);
+    const detail = `The token is limited to other things; this needs the scope ${needed}.`;
+    const refusal: Refusal = { code: "forbidden", detail, evidence: { needed, has: principal.scopes } };
+    this.responder.refuse(response, "modern", refusal, { id, headers: ["WWW-Authenticate", challenge] });
+    return false;
+  }
+
+  private challengeText(
+    request: IncomingMessage,
+    error: "invalid_token" | "insufficient_scope" | null,
+    scopes: readonly TokenScope[],
+  ): string {
+    const base = this.options.publicUrl ?? `http://${request.headers.host ?? ""}`;
+    const parts = [
+      `resource_metadata="${base.replace(/\/$/, "")}/.well-known/oauth-protected-resource/mcp"`,
+      `scope="${scopes.join(" ")}"`,
+      ...(error === null ? [] : [`error="${error}"`]),
+    ];
+    return `Bearer ${parts.join(", ")}`;
   }
 
   private admitted(exchange: Exchange): void {
     const { request, response } = exchange;
     if (request.method !== "POST") {
+      if (request.method === "GET" && !this.isInScope(exchange, listening, null)) return;
       this.eras.legacy(exchange, null);
       return;
     }
@@ -127,6 +160,7 @@ export class McpEndpoint {
   }
 
   private route(exchange: Exchange, body: unknown, id: RequestId): void {
+    if (isObject(body) && !this.isInScope(exchange, body["method"], id)) return;
     const { headers } = exchange.request;
     const classified = classify(
       { protocolVersion: text(headers["mcp-protocol-version"]), method: text(headers["mcp-method"]) },

@@ -16,6 +16,14 @@ export interface Readiness {
   readonly notReady: readonly string[];
 }
 
+/** Makes texts that only whoever has the same keys can make, read or change. */
+export interface Sealing {
+  /** Of characters that may stand in a header. */
+  seal(text: string): string;
+  /** null = it was not sealed with these keys. Never throws. */
+  open(sealed: string): string | null;
+}
+
 export interface EdgeOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -47,8 +55,14 @@ export interface EdgeOptions {
   readonly api: ApiHandler | null; // null = not offered, 404
   /** The page at "/"; null = a short text about the node. */
   readonly home: ApiHandler | null;
+  /** Where authorization servers send browsers back to, at /oauth/callback; null or left out = not offered. */
+  readonly oauthCallback?: ApiHandler | null;
+  /** JSON text at /oauth/client.json: who we are to authorization servers; null or left out = not offered. */
+  readonly clientMetadata?: string | null;
   /** Which arguments of a tool travel in `Mcp-Param-*` headers too; null = no such tool for this caller, or none. */
   readonly paramHeaders: ((principal: Principal, tool: string) => readonly ParamHeader[] | null) | null;
+  /** For the ids of legacy sessions, which carry their session: any node with the same keys goes on with it. */
+  readonly sessionSealing: Sealing;
   readonly bounds?: Partial<EdgeBounds>;
 }
 
@@ -66,9 +80,17 @@ export interface EdgeBounds {
   readonly keepAliveCommentMs: number;
   readonly streamBytesWaitingMax: number;
   readonly listTtlMs: number;
+  readonly listPageItemsMax: number;
+  readonly listPageCharsMax: number;
+  readonly listensMax: number;
+  readonly listensPerPrincipalMax: number;
+  readonly listenUrisMax: number;
+  readonly listenBytesWaitingMax: number;
   readonly sessionsMax: number;
   readonly sessionsPerPrincipalMax: number;
   readonly sessionIdleMs: number;
+  readonly sessionLifetimeMs: number;
+  readonly sessionsEndedMax: number;
 }
 
 export const edgeBounds: EdgeBounds = {
@@ -96,12 +118,28 @@ export const edgeBounds: EdgeBounds = {
   streamBytesWaitingMax: 1024 * 1024,
   /** How long a client may keep a list without asking again. Short, because a list changes with health and policy. */
   listTtlMs: 10_000,
-  /** An idle session costs about 20 KB. */
+  /** Many clients read the first page only, so a page holds what a caller can reasonably have; the rest is still reachable. */
+  listPageItemsMax: 1_000,
+  /** Four pages of this size are about what a client's own bound on a message allows (16 MiB). */
+  listPageCharsMax: 4 * 1024 * 1024,
+  /** One for each of the 10,000 agents; their calls need the other half of the connections. */
+  listensMax: 10_000,
+  /** A fleet of a hundred under one name, whose dropped streams are noticed late. */
+  listensPerPrincipalMax: 256,
+  /** Each is one governed subscription, and may be one upstream. */
+  listenUrisMax: 100,
+  /** Some three hundred notifications: a reader this far behind is not reading. */
+  listenBytesWaitingMax: 64 * 1024,
+  /** Sessions of the older era with a stream, a subscription or a log level, some 4 KB each; others cost nothing and are not counted. */
   sessionsMax: 10_000,
-  /** One person with every client open has a dozen. */
-  sessionsPerPrincipalMax: 100,
-  /** A client that was away longer initialises anew, which costs it one round trip. */
+  /** A fleet of a hundred under one name, whose dropped streams are noticed late. */
+  sessionsPerPrincipalMax: 256,
+  /** What is kept of a session without a stream is forgotten after this time without a request. */
   sessionIdleMs: 30 * 60_000,
+  /** An id opens nothing without its principal's token, so it may live long: many clients never initialise anew by themselves. */
+  sessionLifetimeMs: 30 * 24 * 60 * 60_000,
+  /** Of this node, some 3 MB: older ones open again, for their owner alone, and hold nothing. */
+  sessionsEndedMax: 50_000,
 };
 
 export const loopbackNames = ["localhost", "127.0.0.1", "[::1]"] as const;

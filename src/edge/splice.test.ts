@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { resultBody, withMembers, withResultType } from "./splice.ts";
+import { resultBody, withMembers, withPrivateCaching, withResultType } from "./splice.ts";
 
 describe("splicing", () => {
   test("a result leaves byte for byte, with its type in front when it had none", () => {
@@ -20,6 +20,20 @@ describe("splicing", () => {
   test("a name spelt with escapes is the same name", () => {
     const text = '{"result\\u0054ype":"input_required"}';
     expect(withResultType(text)).toBe(text);
+  });
+
+  test("a resource says how long it may be kept as its server says, and only by its reader", () => {
+    const cached = (text: string) => JSON.parse(withPrivateCaching(text)) as Record<string, unknown>;
+    expect(cached('{"contents":[]}')).toEqual({ contents: [], ttlMs: 0, cacheScope: "private" });
+    expect(cached('{"contents":[],"ttlMs":5}')).toMatchObject({ ttlMs: 5, cacheScope: "private" });
+    for (const scope of ['"cacheScope":"public"', '"cache\\u0053cope" : "public"', '"cacheScope":{"a":[1]}'])
+      expect(cached(`{${scope},"contents":["cacheScope"],"ttlMs":7}`)).toEqual({
+        contents: ["cacheScope"],
+        ttlMs: 7,
+        cacheScope: "private",
+      });
+    const own = '{ "cacheScope" : "private", "ttlMs":1 }';
+    expect(withPrivateCaching(own)).toBe(own);
   });
 
   test("ids come back as they came", () => {

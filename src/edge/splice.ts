@@ -21,8 +21,23 @@ export function withMembers(objectText: string, members: string): string {
 
 /** Modern results must say what they are; one that does not (an older server's) is complete. */
 export function withResultType(resultText: string): string {
-  // The plain search decides nearly every time, at a fraction of the cost of looking at members. A backslash-u could spell the name.
-  const maybe = resultText.includes('"resultType"') || resultText.includes("\\u");
-  if (maybe && memberSpan(resultText, "resultType") !== null) return resultText;
+  if (mayHave(resultText, "resultType") && memberSpan(resultText, "resultType") !== null) return resultText;
   return withMembers(resultText, '"resultType":"complete"');
+}
+
+/** The plain search decides nearly every time, at a fraction of the cost of looking at members. A backslash-u could spell the name. */
+const mayHave = (objectText: string, name: string): boolean =>
+  objectText.includes(`"${name}"`) || objectText.includes("\\u");
+
+/**
+ * What the newer era wants of a resource that was read: how long it may be kept, which is for its server to say, and by whom,
+ * which is not: what policy lets one caller read is that caller's alone.
+ */
+export function withPrivateCaching(resultText: string): string {
+  let text = resultText;
+  const scope = mayHave(text, "cacheScope") ? memberSpan(text, "cacheScope") : null;
+  if (scope !== null) text = `${text.slice(0, scope[0])}"private"${text.slice(scope[1])}`;
+  const hasTtl = mayHave(text, "ttlMs") && memberSpan(text, "ttlMs") !== null;
+  const missing = [...(hasTtl ? [] : ['"ttlMs":0']), ...(scope === null ? ['"cacheScope":"private"'] : [])];
+  return missing.length === 0 ? text : withMembers(text, missing.join(","));
 }

@@ -1,6 +1,17 @@
 import type { ServerResponse } from "node:http";
 import type { CancelTimer, Clock } from "../base/index.ts";
 
+export const eventStreamHeaders: readonly string[] = [
+  "Content-Type",
+  "text/event-stream",
+  "Cache-Control",
+  "no-cache, no-transform",
+  "X-Accel-Buffering",
+  "no",
+];
+
+export const keepAliveText = ": keep-alive\n\n";
+
 /** One response as a stream of server-sent events. Comments keep it alive while nothing happens. */
 export class EventStream {
   private readonly response: ServerResponse;
@@ -19,15 +30,7 @@ export class EventStream {
     this.clock = options.clock;
     this.keepAliveMs = options.keepAliveMs;
     this.bytesWaitingMax = options.bytesWaitingMax;
-    response.writeHead(200, [
-      ...options.headers,
-      "Content-Type",
-      "text/event-stream",
-      "Cache-Control",
-      "no-cache, no-transform",
-      "X-Accel-Buffering",
-      "no",
-    ]);
+    response.writeHead(200, [...options.headers, ...eventStreamHeaders]);
     response.flushHeaders();
     this.cancelTimer = this.clock.after(this.keepAliveMs, () => this.keepAlive());
     response.once("close", () => this.stop());
@@ -49,7 +52,7 @@ export class EventStream {
 
   private keepAlive(): void {
     if (!this.isOpen) return;
-    if (this.response.writableLength <= this.bytesWaitingMax) this.response.write(": keep-alive\n\n");
+    if (this.response.writableLength <= this.bytesWaitingMax) this.response.write(keepAliveText);
     this.cancelTimer = this.clock.after(this.keepAliveMs, () => this.keepAlive());
   }
 
@@ -60,10 +63,17 @@ export class EventStream {
 }
 
 /**
+ * Whether more waits for a reader than it may. What was written in this turn of the event loop has had no chance to leave (node
+ * holds it back to send it as one) and does not count: a burst is not the reader's fault.
+ */
+export const isBehind = (response: ServerResponse, bytesWaitingMax: number): boolean =>
+  response.writableLength > bytesWaitingMax && (response.socket?.writableCorked ?? 0) === 0;
+
+/**
  * A result is passed on as its server formatted it, which may include line breaks between members. In an event they would end
  * the field, so each line gets its own `data:`; a reader joins them again with line feeds (HTML, server-sent events).
  */
-function eventText(json: string): string {
+export function eventText(json: string): string {
   const data = /[\r\n]/.test(json) ? json.split(/\r\n|\r|\n/).join("\ndata: ") : json;
   return `event: message\ndata: ${data}\n\n`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Code } from "../../contract/index.ts";
+import type { Code, Refusal } from "../../contract/index.ts";
 import { codes } from "../../contract/index.ts";
 import { errorBody, refusalResult, retryAfterSeconds } from "./wire.ts";
 
@@ -32,6 +32,30 @@ describe("the wire of a refusal", () => {
       },
     });
     expect(JSON.parse(asResult)).toMatchObject({ isError: true, content: [{ type: "text" }] });
+  });
+
+  test("a server's own error is told in place of ours, unless it is about our way to the server", () => {
+    const told = (rpc: { code: number; message: string; data?: unknown }) =>
+      (JSON.parse(errorBody(1, { code: "upstream-rejected", detail: "x", rpc })) as { error: object }).error;
+    expect(told({ code: -32602, message: "No such path.", data: { uri: "a://" } })).toMatchObject({
+      code: -32602,
+      message: "No such path.",
+      data: { uri: "a://", "dev.signalbox/refusal": { code: "upstream-rejected" } },
+    });
+    expect(told({ code: -1, message: "m", data: [1] })).toMatchObject({ data: { data: [1] } });
+    for (const code of [-32020, -32022])
+      expect(told({ code, message: "header" })).toMatchObject({ code: codes["upstream-rejected"].rpc });
+  });
+
+  test("the evidence that the protocol wants told is told: missing capabilities, and the URI that leads nowhere", () => {
+    const data = (refusal: Refusal) =>
+      (JSON.parse(errorBody(1, refusal)) as { error: { data: object } }).error.data;
+    const evidence = { requiredCapabilities: { sampling: {} }, uri: "a://", secret: "c4n4ry" };
+    expect(data({ code: "missing-capability", detail: "", evidence })).toMatchObject({
+      requiredCapabilities: { sampling: {} },
+    });
+    expect(data({ code: "missing-capability", detail: "" })).toMatchObject({ requiredCapabilities: {} });
+    expect(data({ code: "unknown-resource", detail: "", evidence })).toMatchObject({ uri: "a://" });
   });
 
   test("only overload says when to come back", () => {

@@ -1,5 +1,6 @@
 import type { Code, ReceiptReference, Refusal } from "../../contract/index.ts";
 import { codes, metaKeys } from "../../contract/index.ts";
+import { isObject } from "./envelope.ts";
 
 /** A JSON-RPC id as it came in; null where none could be read. */
 export type RequestId = string | number | null;
@@ -42,11 +43,33 @@ export function refusalError(
   receipt: ReceiptReference | null,
   data: Readonly<Record<string, unknown>> = {},
 ): JsonRpcErrorObject {
-  return {
-    code: codes[refusal.code].rpc,
-    message: refusalText(refusal),
-    data: { ...data, ...refusalMeta(refusal, receipt) },
-  };
+  const theirs = errorOfServer(refusal);
+  const meta = { ...publicEvidence(refusal), ...refusalMeta(refusal, receipt) };
+  return theirs === null
+    ? { code: codes[refusal.code].rpc, message: refusalText(refusal), data: { ...data, ...meta } }
+    : { code: theirs.code, message: theirs.message, data: { ...dataOf(theirs.data), ...meta } };
+}
+
+/** MCP 2026-07-28: the client did not declare what the request needs. */
+export const missingCapability = -32021;
+/** Headers and version, which are about the way between us and the server: the client has nothing to do with them. */
+const ofOurWay: ReadonlySet<number> = new Set([-32020, -32022]);
+
+/** The server's own error, which tells a client more than ours. null = there is none that is the client's business. */
+function errorOfServer(refusal: Refusal): NonNullable<Refusal["rpc"]> | null {
+  return refusal.rpc === undefined || ofOurWay.has(refusal.rpc.code) ? null : refusal.rpc;
+}
+
+function dataOf(data: unknown): Readonly<Record<string, unknown>> {
+  if (isObject(data)) return data;
+  return data === undefined ? {} : { data };
+}
+
+/** The evidence that the protocol wants told: what the client must declare, and which of its URIs leads nowhere. */
+function publicEvidence(refusal: Refusal): Record<string, unknown> {
+  const { code, evidence = {} } = refusal;
+  if (code === "missing-capability") return { requiredCapabilities: evidence["requiredCapabilities"] ?? {} };
+  return code === "unknown-resource" && "uri" in evidence ? { uri: evidence["uri"] } : {};
 }
 
 export function errorBody(

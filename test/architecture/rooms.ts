@@ -32,7 +32,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "dispatch",
     "upstream",
   ],
-  edge: ["base", "telemetry", "identity", "calls"],
+  edge: ["base", "telemetry", "identity", "registry", "calls"],
   admin: [
     "base",
     "telemetry",
@@ -64,16 +64,17 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "edge",
     "admin",
   ],
-  cli: ["base", "store", "keys", "identity", "ledger", "registry", "policy", "app"],
+  cli: ["base", "store", "keys", "identity", "ledger", "registry", "policy", "edge", "app"],
 };
 
 /**
  * Doors besides `index.ts`: a store is swapped by naming its folder, so each store has a door of its own; and a command that only
- * asks a node should not load one.
+ * asks or bridges to a node should not load one.
  */
 export const innerDoors: Readonly<Record<string, readonly string[]>> = {
   store: ["sqlite/index.ts", "memory/index.ts", "store.suite.ts"],
   app: ["command-line.ts"],
+  edge: ["stdio/index.ts"],
 };
 
 /** What only the named files may touch. Tests and benches are free. */

@@ -1,24 +1,25 @@
 import type { ModernMessage } from "../classify.ts";
 import type { Exchange } from "../exchange.ts";
 import { resultBody } from "../splice.ts";
-import type { CallToolContext } from "./call-tool.ts";
-import { callTool } from "./call-tool.ts";
-import { discoverText } from "./describe.ts";
+import { answerCall } from "./call.ts";
+import type { ModernContext } from "./context.ts";
+import { createDiscover } from "./describe.ts";
 import { headerProblem } from "./headers.ts";
-import { listMembers, listToolsText } from "./list-tools.ts";
+import { answerList } from "./list.ts";
+import { Listens } from "./listen.ts";
+import { answerTask } from "./task.ts";
 
 /**
- * The modern era: every request describes itself, nothing is kept between two of them. Returned once per server; the returned
+ * The modern era: every request describes itself, and nothing is kept between two of them. Returned once per server; the returned
  * function answers one message, which `classify` found to be modern.
  */
-export function createModern(context: CallToolContext): (exchange: Exchange, message: ModernMessage) => void {
-  const { options, bounds, responder } = context;
-  const described = { ...options, listTtlMs: bounds.listTtlMs };
-  const discover = discoverText(described);
-  const members = listMembers(described);
+export function createModern(context: ModernContext): (exchange: Exchange, message: ModernMessage) => void {
+  const { responder } = context;
+  const discover = createDiscover(context);
+  const listens = new Listens(context);
   return (exchange, message) => {
-    const { response } = exchange;
-    const { id } = message;
+    const { response, principal } = exchange;
+    const { id, method } = message;
     const problem = headerProblem(message, exchange.request.headers);
     if (problem !== null) {
       responder.refuse(response, "modern", problem.refusal, { id, data: problem.data });
@@ -29,18 +30,35 @@ export function createModern(context: CallToolContext): (exchange: Exchange, mes
       responder.empty(response, "modern", 202);
       return;
     }
-    switch (message.method) {
+    switch (method) {
       case "tools/call":
-        callTool(context, exchange, message);
+      case "resources/read":
+      case "prompts/get":
+      case "completion/complete":
+        answerCall(context, exchange, message, method);
         return;
-      case "tools/list": {
-        const list = listToolsText(options.calls, exchange.principal, message.params, members);
-        if (list.ok) responder.json(response, "modern", 200, resultBody(id, list.value));
-        else responder.refuse(response, "modern", list.refusal, { id });
+      case "tools/list":
+        answerList(context, exchange, message, "tools");
         return;
-      }
+      case "resources/list":
+        answerList(context, exchange, message, "resources");
+        return;
+      case "resources/templates/list":
+        answerList(context, exchange, message, "resourceTemplates");
+        return;
+      case "prompts/list":
+        answerList(context, exchange, message, "prompts");
+        return;
+      case "subscriptions/listen":
+        listens.open(exchange, message, id);
+        return;
+      case "tasks/get":
+      case "tasks/update":
+      case "tasks/cancel":
+        answerTask(context, exchange, message, method);
+        return;
       case "server/discover":
-        responder.json(response, "modern", 200, resultBody(id, discover));
+        responder.json(response, "modern", 200, resultBody(id, discover(principal)));
         return;
       default:
         responder.refuse(response, "modern", { code: "method-not-found", detail: "" }, { id });

@@ -3,7 +3,7 @@ import type { ModernMessage, Rejection } from "../classify.ts";
 import { mismatch, modernVersions } from "../classify.ts";
 
 /** Which field of the body `Mcp-Name` mirrors (MCP 2026-07-28, streamable-http, "Standard Request Headers"; tasks extension). */
-const nameSource: ReadonlyMap<string, string> = new Map([
+export const nameSource: ReadonlyMap<string, string> = new Map([
   ["tools/call", "name"],
   ["prompts/get", "name"],
   ["resources/read", "uri"],

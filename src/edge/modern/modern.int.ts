@@ -98,14 +98,23 @@ describe("a modern request", () => {
     expect(answer.json.result).toMatchObject({
       resultType: "complete",
       supportedVersions: ["2026-07-28"],
-      capabilities: { tools: {} },
-      instructions: "Ask before you pay.",
+      capabilities: {
+        tools: { listChanged: true },
+        resources: { listChanged: true, subscribe: true },
+        prompts: { listChanged: true },
+        completions: {},
+        extensions: { "io.modelcontextprotocol/tasks": {} },
+      },
+      instructions: "Ask before you pay.\n\nfiles: Paths are absolute.",
+      ttlMs: 10_000,
       cacheScope: "private",
     });
+    // What this revision does not know is not offered in it.
+    expect(answer.json.result?.["capabilities"]).not.toHaveProperty("somethingOfTomorrow");
   });
 
   test("of a kind we do not have gets 404 and -32601, and an id that is text comes back", async () => {
-    for (const method of ["resources/list", "ping", "constructor", "tools/callx"]) {
+    for (const method of ["resources/subscribe", "logging/setLevel", "ping", "constructor", "tools/callx"]) {
       const answer = await ask(node.port, { body: message(method), headers: named(method) });
       expect(answer).toMatchObject({ status: 404, json: { id: "m1", error: { code: -32601 } } });
     }
