@@ -1,110 +1,155 @@
-import type { IncomingMessage } from "node:http";
-import type { AuthInfo, ServerContext } from "@modelcontextprotocol/server";
 import type { Refusal } from "../../../contract/index.ts";
-import { isObject } from "../envelope.ts";
+import type { JsonObject } from "../envelope.ts";
 import type { Exchange } from "../exchange.ts";
-import type { EdgeBounds, EdgeOptions } from "../options.ts";
-import type { Responder } from "../respond.ts";
-import { callTool } from "./call-tool.ts";
-import { listTools } from "./list-tools.ts";
-import { rejection } from "./rejection.ts";
-import type { LegacySession, LegacySessions } from "./sessions.ts";
-
-interface LegacyContext {
-  readonly options: EdgeOptions;
-  readonly bounds: EdgeBounds;
-  readonly responder: Responder;
-  readonly sessions: LegacySessions;
-}
+import { eventStreamHeaders } from "../sse.ts";
+import type { RequestId } from "../wire.ts";
+import { initialize } from "./initialize.ts";
+import type { LegacyContext } from "./request.ts";
+import { answerRequest } from "./request.ts";
+import type { Session } from "./session-ids.ts";
+import { askAnswerOf } from "./session-state.ts";
+import { legacyVersionOf, legacyVersions } from "./versions.ts";
 
 /**
- * The era of sessions (up to revision 2025-11-25), through the official SDK. The returned function answers one HTTP request;
- * the body, where there is one, is parsed and is not modern.
+ * The era of sessions (2024-11-05 to 2025-11-25). The returned function answers one HTTP request; the body, where there is one,
+ * is a message that `classify` found to be of this era.
  */
 export function createLegacy(context: LegacyContext): (exchange: Exchange, body: unknown) => void {
   return (exchange, body) => {
-    serve(context, exchange, body).catch((thrown: unknown) => {
-      context.responder.fail(exchange.response, "legacy", "serving a session", thrown);
-    });
+    const message = body as JsonObject | null; // `classify` has seen that it is an object
+    if (message?.["method"] === "initialize" && "id" in message) {
+      beginSession(context, exchange, message);
+      return;
+    }
+    const session = sessionOf(context, exchange, message);
+    if (session === null) return;
+    if (message !== null) receive(context, exchange, session, message);
+    else if (exchange.request.method === "GET") listen(context, exchange, session);
+    else endSession(context, exchange, session);
   };
 }
 
-async function serve(context: LegacyContext, exchange: Exchange, body: unknown): Promise<void> {
-  const { options, sessions } = context;
-  const { request, response, principal } = exchange;
-  const named = request.headers["mcp-session-id"];
-  const isInitialize = isObject(body) && body["method"] === "initialize";
-  if (sessions.areStreamsEnding && body === null) {
-    refuse(context, exchange, body, { code: "shutting-down", detail: "" });
+function beginSession(context: LegacyContext, exchange: Exchange, message: JsonObject): void {
+  const { options, responder, sessions } = context;
+  const { response, principal } = exchange;
+  const id = message["id"] as string | number;
+  const begun = initialize(options, sessions.ids, principal, (message["params"] ?? {}) as JsonObject);
+  if (!begun.ok) {
+    responder.refuse(response, "legacy", begun.refusal, { id });
     return;
   }
-  if (named === undefined && !isInitialize) {
-    refuse(context, exchange, body, {
+  const { sessionId, text } = begun.value;
+  responder.json(response, "legacy", 200, `{"jsonrpc":"2.0","id":${JSON.stringify(id)},"result":${text}}`, [
+    "Mcp-Session-Id",
+    sessionId,
+  ]);
+}
+
+/** null = there is none, and that was answered. */
+function sessionOf(context: LegacyContext, exchange: Exchange, message: JsonObject | null): Session | null {
+  const { headers } = exchange.request;
+  const sent = headers["mcp-session-id"];
+  const version = headers["mcp-protocol-version"];
+  const named = typeof sent === "string" ? sent : null;
+  if (version !== undefined && legacyVersionOf(version) === null) {
+    const requested = String(version).slice(0, 40);
+    refuse(
+      context,
+      exchange,
+      message,
+      { code: "unsupported-version", detail: `It is ${JSON.stringify(requested)}.` },
+      {
+        supported: legacyVersions,
+        requested,
+      },
+    );
+    return null;
+  }
+  if (named === null) {
+    refuse(context, exchange, message, {
       code: "malformed-request",
       detail:
         "It belongs to no session (Mcp-Session-Id) and does not describe itself as of revision 2026-07-28.",
     });
+    return null;
+  }
+  const session = context.sessions.ids.open(named, exchange.principal);
+  if (session === null) refuse(context, exchange, message, { code: "session-not-found", detail: "" });
+  return session;
+}
+
+/** A request, a notification or an answer within a session. */
+function receive(context: LegacyContext, exchange: Exchange, session: Session, message: JsonObject): void {
+  const { sessions, responder } = context;
+  const { response } = exchange;
+  const { method, id } = message;
+  const state = sessions.states.find(session);
+  state?.listener?.renewToken(exchange);
+  if (typeof method !== "string") {
+    // An answer to nobody is told as such: a client behind several nodes would otherwise wait for a call that waits for it.
+    if (state?.answer(id, askAnswerOf(message)) === true) responder.empty(response, "legacy", 202);
+    else
+      refuse(context, exchange, null, {
+        code: "malformed-request",
+        detail: "No such question is open here.",
+      });
     return;
   }
-  const session =
-    named === undefined
-      ? await sessions.open(principal, (opened) => wire(options, opened))
-      : sessions.find(String(named), principal);
-  if (session === null) {
-    refuse(context, exchange, body, {
-      code: named === undefined ? "too-many-calls" : "session-not-found",
-      detail: named === undefined ? "Too many sessions are open." : "",
+  const params = (message["params"] ?? {}) as JsonObject; // `classify` has seen that it is an object
+  if (id === undefined) {
+    if (method === "notifications/cancelled") state?.withdraw(params["requestId"]);
+    responder.empty(response, "legacy", 202);
+    return;
+  }
+  const request = { id: id as string | number, method, params };
+  answerRequest(context, exchange, session, request).catch((thrown: unknown) => {
+    responder.fail(response, "legacy", "serving a session", thrown, request.id);
+  });
+}
+
+/** A stream for what belongs to no request. `Last-Event-ID` is accepted and means nothing: nothing is replayed. */
+function listen(context: LegacyContext, exchange: Exchange, session: Session): void {
+  const { sessions, responder, options } = context;
+  const { request, response } = exchange;
+  const { accept } = request.headers;
+  if (accept === undefined || !/text\/(?:event-stream|\*)|\*\/\*/i.test(accept)) {
+    refuse(context, exchange, null, { code: "not-acceptable", detail: "Streams are text/event-stream." });
+    return;
+  }
+  const state = sessions.states.of(session);
+  if (!sessions.states.mayKeep(state)) {
+    sessions.states.settle(state);
+    refuse(context, exchange, null, {
+      code: "too-many-calls",
+      detail: "Too many sessions have something open.",
     });
     return;
   }
-  sessions.touch(session);
-  session.openExchanges++;
-  response.once("close", () => {
-    session.openExchanges--;
-    sessions.touch(session);
-    options.metrics.countEdgeRequest("legacy", response.statusCode);
+  const attached = sessions.listenerOf(state, exchange).attach(response, () => {
+    options.metrics.countEdgeRequest("legacy", 200);
+    response.writeHead(200, [...eventStreamHeaders, ...responder.closeHeader]);
+    response.flushHeaders();
   });
-  await session.transport.handleRequest(withExchange(request, exchange), response, body ?? undefined);
-  // The SDK refused to initialise: nobody will ever name this session.
-  if (named === undefined && !sessions.isKnown(session)) await sessions.close(session);
+  if (attached.ok) return;
+  sessions.states.settle(state);
+  refuse(context, exchange, null, attached.refusal);
 }
 
-function refuse(context: LegacyContext, exchange: Exchange, body: unknown, refusal: Refusal): void {
-  const id =
-    isObject(body) && (typeof body["id"] === "string" || typeof body["id"] === "number") ? body["id"] : null;
-  context.responder.refuse(exchange.response, "legacy", refusal, { id });
+function endSession(context: LegacyContext, exchange: Exchange, session: Session): void {
+  const { sessions, responder } = context;
+  sessions.ids.end(session);
+  const state = sessions.states.find(session);
+  if (state !== null) sessions.states.end(state);
+  responder.empty(exchange.response, "legacy", 200);
 }
 
-/**
- * Requests of a session reach our own functions without the SDK's result schemas in between: a result was governed and
- * recorded as it is, and must not turn into an error at the last step because a schema of ours is narrower.
- */
-function wire(options: EdgeOptions, session: LegacySession): void {
-  const { server } = session;
-  server.fallbackRequestHandler = async (request, context) => {
-    const exchange = exchangeOf(context);
-    const params = isObject(request.params) ? request.params : {};
-    switch (request.method) {
-      case "tools/list":
-        return listTools(options.calls, exchange.principal, params);
-      case "tools/call":
-        return callTool(options, server, exchange, params, context);
-      default:
-        throw rejection({ code: "method-not-found", detail: "" });
-    }
-  };
-}
-
-/**
- * The SDK hands `auth` from the HTTP request to the handler of each message in it. Ours carries the exchange and no token: the
- * SDK needs none, and what does not hold a secret cannot leak it.
- */
-function withExchange(request: IncomingMessage, exchange: Exchange): IncomingMessage & { auth: AuthInfo } {
-  const auth: AuthInfo = { token: "", clientId: exchange.principal.id, scopes: [], extra: { exchange } };
-  return Object.assign(request, { auth });
-}
-
-function exchangeOf(context: ServerContext): Exchange {
-  // Put there by withExchange, which every request of ours passes.
-  return context.http?.authInfo?.extra?.["exchange"] as Exchange;
+function refuse(
+  { responder }: LegacyContext,
+  { response }: Exchange,
+  message: JsonObject | null,
+  refusal: Refusal,
+  data: JsonObject = {},
+): void {
+  const id = message !== null && "method" in message ? ((message["id"] ?? null) as RequestId) : null;
+  responder.refuse(response, "legacy", refusal, { id, data });
 }

@@ -1,7 +1,16 @@
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport as TransportV1 } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  ElicitRequestSchema,
+  LoggingMessageNotificationSchema,
+  ResourceUpdatedNotificationSchema,
+  ToolListChangedNotificationSchema,
+} from "@modelcontextprotocol/sdk/types.js";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { defaultTenant } from "../../identity/index.ts";
 import type { RunningEdge } from "../edge.fixture.ts";
-import { RawConnection, ask, eventually, requestBytes, startEdge } from "../edge.fixture.ts";
+import { eventually, startEdge } from "../edge.fixture.ts";
+import { official } from "./session.fixture.ts";
 
 let node: RunningEdge;
 beforeEach(async () => {
@@ -9,67 +18,19 @@ beforeEach(async () => {
 });
 afterEach(() => node.edge.stop(0));
 
-const legacyHeaders = {
-  "MCP-Protocol-Version": "2025-11-25",
-  "Mcp-Method": undefined,
-  "Mcp-Name": undefined,
-};
-const message = (method: string, params: object = {}, id: unknown = 1) =>
-  JSON.stringify({ jsonrpc: "2.0", id, method, params });
-const initializeBody = message("initialize", {
-  protocolVersion: "2025-11-25",
-  capabilities: {},
-  clientInfo: { name: "raw", version: "1" },
-});
-
-async function openSession(port: number, token = "token-a"): Promise<string> {
-  const connection = new RawConnection(port);
-  connection.write(
-    requestBytes({
-      body: initializeBody,
-      headers: { ...legacyHeaders, "MCP-Protocol-Version": undefined, Authorization: `Bearer ${token}` },
-    }),
-  );
-  await connection.until(() => connection.text.includes('"serverInfo"'));
-  const id = /mcp-session-id: (\S+)/i.exec(connection.text)?.[1];
-  expect(connection.text).toContain('"listChanged":true');
-  expect(connection.text).toContain('"name":"signalbox"');
-  connection.destroy();
-  if (id === undefined) throw new Error("no session id");
-  return id;
-}
-
-const inSession = (id: string, token = "token-a") => ({
-  ...legacyHeaders,
-  Authorization: `Bearer ${token}`,
-  "Mcp-Session-Id": id,
-});
-
-/** The first event of the answer to a request in a session. */
-async function post(
-  port: number,
-  body: string,
-  headers: Record<string, string | undefined>,
-): Promise<string> {
-  const connection = new RawConnection(port);
-  connection.write(requestBytes({ body, headers }));
-  await connection.until(
-    () => /^data: \{.*\}$/m.test(connection.text) || /HTTP\/1.1 (?!200)/.test(connection.text),
-  );
-  connection.destroy();
-  return connection.text;
-}
-
-describe("a session", () => {
-  test("works with the official client: list, call, progress, refusal, cancellation, and it can be ended", async () => {
-    const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "legacy" } });
-    const transport = new StreamableHTTPClientTransport(new URL(`${node.url}/mcp`), {
-      requestInit: { headers: { authorization: "Bearer token-b" } },
-    });
+describe("the official client, version 2", () => {
+  test("lists, calls, sees progress and refusals, cancels, and ends its session", async () => {
+    const { client, transport } = official(node.url, "token-b");
     await client.connect(transport);
     expect(client.getServerVersion()).toEqual({ name: "signalbox", version: "0.0.0-test" });
-    expect(client.getServerCapabilities()).toEqual({ tools: { listChanged: true } });
-    expect(client.getInstructions()).toBe("Ask before you pay.");
+    expect(client.getServerCapabilities()).toEqual({
+      tools: { listChanged: true },
+      resources: { listChanged: true, subscribe: true },
+      prompts: { listChanged: true },
+      completions: {},
+      logging: {},
+    });
+    expect(client.getInstructions()).toBe("Ask before you pay.\n\nfiles: Paths are absolute.");
     await client.ping();
     expect((await client.listTools()).tools.map((tool) => tool.description)).toEqual(["for b"]);
     const result = await client.callTool({ name: "echo", arguments: { a: 1 } });
@@ -99,127 +60,80 @@ describe("a session", () => {
     await eventually(() => node.calls.aborted.includes("wait"));
     await transport.terminateSession();
     await client.close();
-    expect(await node.metricsText()).toContain("signalbox_edge_legacy_sessions 0");
   });
 
-  test("hears that the tools changed", async () => {
-    const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "legacy" } });
-    let changes = 0;
-    client.setNotificationHandler("notifications/tools/list_changed", () => {
-      changes++;
-    });
-    await client.connect(
-      new StreamableHTTPClientTransport(new URL(`${node.url}/mcp`), {
-        requestInit: { headers: { authorization: "Bearer token-b" } },
-      }),
-    );
-    await eventually(() => {
-      node.edge.toolsChanged();
-      return changes > 0;
-    });
+  test("reads resources, gets prompts and completes, and what is not there is said in this era's terms", async () => {
+    node.calls.items = {
+      resources: ['{"name":"plain","uri":"test://plain"}'],
+      resourceTemplates: ['{"name":"all","uriTemplate":"test://{name}"}'],
+      prompts: ['{"name":"greet"}'],
+    };
+    const { client, transport } = official(node.url, "token-b");
+    await client.connect(transport);
+    expect((await client.listResources()).resources).toEqual([{ name: "plain", uri: "test://plain" }]);
+    expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1);
+    expect((await client.listPrompts()).prompts).toEqual([{ name: "greet" }]);
+    const read = await client.readResource({ uri: "test://plain" });
+    expect(read.contents).toEqual([{ uri: "test://plain", text: "hello" }]);
+    await expect(client.readResource({ uri: "test://nowhere" })).rejects.toThrow("no such resource");
+    await expect(client.readResource({ uri: "test://denied" })).rejects.toMatchObject({ code: -31001 });
+    const prompt = await client.getPrompt({ name: "greet", arguments: { who: "you" } });
+    expect(prompt.messages[0]?.content).toEqual({ type: "text", text: '{"who":"you"}' });
+    const ref = { type: "ref/prompt" as const, name: "greet" };
+    const completed = await client.complete({ ref, argument: { name: "who", value: "y" } });
+    expect(completed.completion.values).toEqual(['{"argument":{"name":"who","value":"y"}}']);
     await client.close();
   });
 
-  test("exists only for the principal that opened it; to others it looks unknown", async () => {
-    const id = await openSession(node.port);
-    expect(await post(node.port, message("tools/list"), inSession(id))).toContain("for a");
-    const foreign = await ask(node.port, { body: message("tools/list"), headers: inSession(id, "token-b") });
-    const unknown = await ask(node.port, {
-      body: message("tools/list"),
-      headers: inSession("ses_unknown", "token-b"),
-    });
-    expect(foreign.status).toBe(404);
-    expect(foreign.body).toBe(unknown.body);
-    expect(await post(node.port, message("tools/list"), inSession(id))).toContain("for a");
-  });
-
-  test("ends with its token", async () => {
-    const id = await openSession(node.port);
-    node.revoked.add("token-a");
-    const answer = await ask(node.port, { body: message("tools/list"), headers: inSession(id) });
-    expect(answer.status).toBe(401);
-  });
-
-  test("passes the session's revocation to the call itself", async () => {
-    const id = await openSession(node.port);
-    const call = message("tools/call", { name: "echo", arguments: {} });
-    expect(await post(node.port, call, inSession(id))).toContain("call_1:1");
-    expect(node.calls.inputs).toHaveLength(1);
-  });
-
-  test("is ended by DELETE, after which it is unknown", async () => {
-    const id = await openSession(node.port);
-    expect((await ask(node.port, { method: "DELETE", headers: inSession(id, "token-b") })).status).toBe(404);
-    expect((await ask(node.port, { method: "DELETE", headers: inSession(id) })).status).toBe(200);
-    expect((await ask(node.port, { body: message("ping"), headers: inSession(id) })).status).toBe(404);
-  });
-
-  test("is collected when idle, and not while a stream is open", async () => {
-    const quick = await startEdge({ bounds: { sessionIdleMs: 40 } });
-    const idle = await openSession(quick.port);
-    const busy = await openSession(quick.port);
-    const stream = new RawConnection(quick.port);
-    stream.write(
-      requestBytes({ method: "GET", headers: { ...inSession(busy), "Content-Length": undefined } }),
-    );
-    await stream.until(() => stream.text.includes("text/event-stream"));
-    await eventually(async () => (await quick.metricsText()).includes("signalbox_edge_legacy_sessions 1"));
-    expect((await ask(quick.port, { body: message("ping"), headers: inSession(idle) })).status).toBe(404);
-    expect(await post(quick.port, message("ping"), inSession(busy))).toContain('"result":{}');
-    stream.destroy();
-    await eventually(async () => (await quick.metricsText()).includes("signalbox_edge_legacy_sessions 0"));
-    await quick.edge.stop(0);
-  });
-
-  test("beyond the bound of its principal takes the place of that principal's least recently used one", async () => {
-    const small = await startEdge({ bounds: { sessionsPerPrincipalMax: 2 } });
-    const other = await openSession(small.port, "token-b");
-    const first = await openSession(small.port);
-    const second = await openSession(small.port);
-    await post(small.port, message("ping"), inSession(first));
-    await openSession(small.port);
-    expect((await ask(small.port, { body: message("ping"), headers: inSession(second) })).status).toBe(404);
-    expect(await post(small.port, message("ping"), inSession(first))).toContain("result");
-    expect(await post(small.port, message("ping"), inSession(other, "token-b"))).toContain("result");
-    await small.edge.stop(0);
-  });
-
-  test("is refused when all are busy", async () => {
-    const small = await startEdge({ bounds: { sessionsMax: 1 } });
-    const id = await openSession(small.port);
-    const stream = new RawConnection(small.port);
-    stream.write(requestBytes({ method: "GET", headers: { ...inSession(id), "Content-Length": undefined } }));
-    await stream.until(() => stream.text.includes("text/event-stream"));
-    const refused = await ask(small.port, {
-      body: initializeBody,
-      headers: { ...legacyHeaders, "MCP-Protocol-Version": undefined },
-    });
-    expect(refused.status).toBe(429);
-    stream.destroy();
-    await small.edge.stop(0);
+  test("answers a question in mid-call", async () => {
+    const { client, transport } = official(node.url, "token-b", { elicitation: { form: {} } });
+    client.setRequestHandler("elicitation/create", (request) => ({
+      action: "accept",
+      content: { said: request.params.message },
+    }));
+    await client.connect(transport);
+    const answer = await client.callTool({ name: "ask", arguments: {} });
+    expect(JSON.stringify(answer.content)).toContain("Who?");
+    expect(node.calls.inputs[0]?.profile.capabilities).toMatchObject({ elicitation: { form: {} } });
+    await client.close();
   });
 });
 
-describe("an older message outside a session", () => {
-  test("is told what is missing", async () => {
-    const answer = await ask(node.port, { body: message("tools/list"), headers: legacyHeaders });
-    expect(answer).toMatchObject({ status: 400, json: { id: 1, error: { code: -32600 } } });
-  });
-
-  test("GET and DELETE without a session are not allowed", async () => {
-    for (const method of ["GET", "DELETE"]) {
-      const answer = await ask(node.port, { method, headers: { "Content-Length": undefined } });
-      expect(answer.status).toBe(405);
-      expect(answer.headers.get("allow")).toBe("POST");
-    }
-  });
-
-  test("an initialize that makes no sense leaves no session behind", async () => {
-    const answer = await ask(node.port, {
-      body: message("initialize", { protocolVersion: 7 }),
-      headers: { ...legacyHeaders, "MCP-Protocol-Version": undefined },
-    }).catch(() => null);
-    expect(answer === null || answer.status >= 200).toBe(true);
-    expect(await node.metricsText()).toContain("signalbox_edge_legacy_sessions 0");
+describe("the official client, version 1", () => {
+  test("calls, is asked, hears of changes and log messages, and ends its session", async () => {
+    const client = new ClientV1(
+      { name: "test", version: "1" },
+      { capabilities: { elicitation: { form: {} } } },
+    );
+    const heard: string[] = [];
+    client.setRequestHandler(ElicitRequestSchema, () => ({ action: "decline" }));
+    client.setNotificationHandler(ToolListChangedNotificationSchema, () => void heard.push("tools"));
+    client.setNotificationHandler(ResourceUpdatedNotificationSchema, ({ params }) => {
+      heard.push(params.uri);
+    });
+    client.setNotificationHandler(LoggingMessageNotificationSchema, ({ params }) => {
+      heard.push(params.level);
+    });
+    const transport = new TransportV1(new URL(`${node.url}/mcp`), {
+      requestInit: { headers: { authorization: "Bearer token-b" } },
+    });
+    await client.connect(transport);
+    expect((await client.listTools()).tools).toHaveLength(1);
+    expect(JSON.stringify(await client.callTool({ name: "ask", arguments: {} }))).toContain("decline");
+    await client.setLoggingLevel("error");
+    await client.callTool({ name: "log", arguments: {} });
+    expect(heard).toEqual(["error"]);
+    await client.subscribeResource({ uri: "test://plain" });
+    await eventually(() => {
+      node.edge.listChanged(defaultTenant, ["tools"]);
+      return heard.includes("tools");
+    });
+    node.calls.updated("test://plain");
+    await eventually(() => heard.includes("test://plain"));
+    await client.unsubscribeResource({ uri: "test://plain" });
+    expect(node.calls.subscriptions.size).toBe(0);
+    await transport.terminateSession();
+    await client.close();
+    await eventually(async () => (await node.metricsText()).includes("signalbox_edge_legacy_sessions 0"));
   });
 });

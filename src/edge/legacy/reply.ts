@@ -1,0 +1,108 @@
+import type { ServerResponse } from "node:http";
+import type { CancelTimer, Clock } from "../../base/index.ts";
+import type { Refusal, ReceiptReference } from "../../../contract/index.ts";
+import type { Metrics } from "../../telemetry/index.ts";
+import type { EdgeBounds } from "../options.ts";
+import type { Responder } from "../respond.ts";
+import { EventStream } from "../sse.ts";
+import { refusalError } from "../wire.ts";
+
+/** 2025-11-25, server/resources, "Error Handling". */
+const resourceNotFound = -32_002;
+
+export interface ReplyContext {
+  readonly options: { readonly clock: Clock; readonly metrics: Metrics };
+  readonly responder: Responder;
+  readonly bounds: Pick<EdgeBounds, "keepAliveCommentMs" | "streamBytesWaitingMax">;
+}
+
+/**
+ * The answer to one request: JSON, unless something has to be said before it or it is long in coming; then a stream, with the
+ * answer last. In this era a refused request is a JSON-RPC error under HTTP 200: older clients read no other bodies.
+ */
+export class Reply {
+  private readonly context: ReplyContext;
+  private readonly response: ServerResponse;
+  private readonly id: string | number;
+  private stream: EventStream | null = null;
+  private cancelTimer: CancelTimer | null = null;
+  private isOver = false;
+
+  constructor(context: ReplyContext, response: ServerResponse, id: string | number) {
+    this.context = context;
+    this.response = response;
+    this.id = id;
+  }
+
+  /** Proxies cut what says nothing, so a call that takes long becomes a stream by itself. */
+  expectToWait(): void {
+    this.cancelTimer = this.context.options.clock.after(this.context.bounds.keepAliveCommentMs, () =>
+      this.open(),
+    );
+  }
+
+  /** A message before the answer. False = it cannot be heard. */
+  offer(json: string): boolean {
+    return this.open()?.offer(json) ?? false;
+  }
+
+  /** The same, but not worth a stream of its own. */
+  offerIfOpen(json: string): void {
+    if (!this.isOver) this.stream?.offer(json);
+  }
+
+  result(text: string): void {
+    const { id } = this;
+    this.end(`{"jsonrpc":"2.0","id":${typeof id === "number" ? id : JSON.stringify(id)},"result":${text}}`);
+  }
+
+  refuse(refusal: Refusal, receipt: ReceiptReference | null = null): void {
+    if (this.isOver) return;
+    this.context.options.metrics.countEdgeRefusal(refusal.code);
+    const error = refusalError(refusal, receipt);
+    // The newer era gave this case another number.
+    const code = refusal.code === "unknown-resource" ? resourceNotFound : error.code;
+    this.end(JSON.stringify({ jsonrpc: "2.0", id: this.id, error: { ...error, code } }));
+  }
+
+  /** No answer is wanted any more. */
+  abandon(): void {
+    if (!this.finish()) return;
+    if (this.stream === null) this.context.responder.empty(this.response, "legacy", 202);
+    else this.response.end();
+  }
+
+  private end(body: string): void {
+    if (!this.finish()) return;
+    if (this.stream === null) this.context.responder.json(this.response, "legacy", 200, body);
+    else this.stream.end(body);
+  }
+
+  /** False = it was over already. */
+  private finish(): boolean {
+    if (this.isOver) return false;
+    this.isOver = true;
+    this.cancelTimer?.();
+    return true;
+  }
+
+  /** null = the answer is out, or the client has gone. */
+  private open(): EventStream | null {
+    if (this.isOver || this.response.destroyed) return null;
+    if (this.stream === null) {
+      this.cancelTimer?.();
+      this.stream = openStream(this.context, this.response);
+    }
+    return this.stream;
+  }
+}
+
+function openStream(context: ReplyContext, response: ServerResponse): EventStream {
+  context.options.metrics.countEdgeRequest("legacy", 200);
+  return new EventStream(response, {
+    clock: context.options.clock,
+    keepAliveMs: context.bounds.keepAliveCommentMs,
+    bytesWaitingMax: context.bounds.streamBytesWaitingMax,
+    headers: context.responder.closeHeader,
+  });
+}
