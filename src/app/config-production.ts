@@ -1,4 +1,5 @@
 import { isAbsolute, relative } from "node:path";
+import type { Transport } from "../registry/index.ts";
 import type { Config } from "./config.ts";
 
 /**
@@ -21,13 +22,17 @@ export function developmentDefaults(config: Config): readonly string[] {
   if (config.policies.files.length === 0) {
     found.push("policies.files: names no policy, so every call would be denied");
   }
-  if (!isLoopback(config.listen.host) && config.listen.allowedHosts.length === 0) {
+  const { allowedHosts, publicUrl } = config.listen;
+  if (!isLoopback(config.listen.host) && allowedHosts.length === 0 && publicUrl === null) {
     found.push(
       `listen.allowedHosts: the node listens on ${config.listen.host}, but no host name is allowed; name the one clients use`,
     );
   }
   if (config.listen.allowedOrigins.includes("*")) {
     found.push("listen.allowedOrigins: * lets every page in every browser call this node; name the origins");
+  }
+  if (publicUrl !== null && publicUrl.startsWith("http:") && !isLoopback(new URL(publicUrl).hostname)) {
+    found.push("listen.publicUrl: tokens would travel over http without encryption; use https");
   }
   for (const setting of config.literalSecrets) {
     found.push(
@@ -36,7 +41,7 @@ export function developmentDefaults(config: Config): readonly string[] {
   }
   for (const server of config.servers) {
     const { transport } = server;
-    if (transport.kind !== "http" || Object.keys(transport.headers).length === 0) continue;
+    if (transport.kind !== "http" || !hasCredential(transport)) continue;
     const url = new URL(transport.url);
     if (url.protocol === "http:" && !isLoopback(url.hostname)) {
       found.push(`servers.${server.name}.url: headers would be sent over http without encryption; use https`);
@@ -44,6 +49,9 @@ export function developmentDefaults(config: Config): readonly string[] {
   }
   return found;
 }
+
+const hasCredential = ({ headers, auth = null }: Extract<Transport, { kind: "http" }>): boolean =>
+  Object.keys(headers).length > 0 || auth !== null;
 
 const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);

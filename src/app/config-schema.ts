@@ -1,4 +1,5 @@
 import {
+  oauthAlgorithms,
   reservedServerName,
   serverBounds,
   serverDefaults,
@@ -148,13 +149,101 @@ const toolSchema: Schema = {
   ],
 };
 
+const authSchema: Schema = {
+  type: "object",
+  description: "How Signalbox gets its own token for the server, by OAuth.",
+  "x-unit": "settings",
+  "x-reason": "Left out, requests carry what `headers` says and nothing else.",
+  additionalProperties: false,
+  required: ["kind"],
+  properties: {
+    kind: {
+      enum: ["oauth"],
+      description: "The way in. There is one.",
+      "x-unit": "kind",
+      "x-reason": "A fixed token stands in `headers` instead.",
+    },
+    grant: {
+      enum: ["authorization-code", "client-credentials"],
+      description:
+        "`authorization-code`: a person consents once, after `signalbox servers authorize`. `client-credentials`: Signalbox acts for itself.",
+      "x-unit": "grant",
+      "x-reason": "Left out, it is `authorization-code`, which every MCP server with OAuth has.",
+    },
+    issuer: {
+      type: "string",
+      minLength: 1,
+      maxLength: 2_048,
+      description: "The only authorization server whose tokens are used.",
+      "x-unit": "URL (https)",
+      "x-reason":
+        "Left out, it is the first that the server names. Needed with `clientId`: else the server could choose who is shown the secret.",
+    },
+    clientId: {
+      type: "string",
+      minLength: 1,
+      maxLength: 2_048,
+      description: "A client that was registered at `issuer` by hand.",
+      "x-unit": "text",
+      "x-reason":
+        "Left out, Signalbox introduces itself: by its metadata document where `listen.publicUrl` is https, else by registering.",
+    },
+    clientSecret: {
+      type: "string",
+      maxLength: 8_192,
+      "x-secret": true,
+      description: "The client's secret; `${vault:name}` keeps it out of this file.",
+      "x-unit": "text",
+      "x-reason": "Shown to `issuer` alone.",
+    },
+    secretMethod: {
+      enum: ["basic", "post"],
+      description: "How the secret travels: in a header or in the form.",
+      "x-unit": "method",
+      "x-reason": "Left out, as the authorization server says.",
+    },
+    privateKey: {
+      type: "string",
+      maxLength: 16_384,
+      "x-secret": true,
+      description: "The client's private key, PKCS #8 PEM or JWK, in place of a secret (`private_key_jwt`).",
+      "x-unit": "text",
+      "x-reason": "What is signed with it can be used once and for a minute; the key itself never leaves.",
+    },
+    algorithm: {
+      enum: oauthAlgorithms,
+      description: "How the private key signs.",
+      "x-unit": "JWS algorithm",
+      "x-reason": "One key could often be used with several.",
+    },
+    scopes: texts(
+      "Scopes to ask for beyond those the server names.",
+      "The server's own challenge and metadata say what it needs.",
+      64,
+      "scopes",
+    ),
+    dpop: {
+      enum: ["auto", "always", "never"],
+      description: "Proof of possession (RFC 9449): a stolen token is of no use without Signalbox's key.",
+      "x-unit": "when",
+      "x-reason": "Left out, it is `auto`: when the server or its metadata asks for it.",
+    },
+  },
+};
+
 const serverSchema: Schema = {
   type: "object",
   description:
     "One upstream server: `command` for one that is started here and speaks over its standard input and output, `url` for one that is reached over Streamable HTTP.",
   additionalProperties: false,
   oneOf: [{ required: ["command"] }, { required: ["url"] }],
-  dependentRequired: { args: ["command"], env: ["command"], cwd: ["command"], headers: ["url"] },
+  dependentRequired: {
+    args: ["command"],
+    env: ["command"],
+    cwd: ["command"],
+    headers: ["url"],
+    auth: ["url"],
+  },
   properties: {
     command: {
       type: "string",
@@ -201,6 +290,7 @@ const serverSchema: Schema = {
       "x-unit": "name to text",
       "x-reason": "Headers of the protocol and the connection are refused here; Signalbox sets those.",
     },
+    auth: authSchema,
     era: {
       enum: ["modern", "legacy"],
       description: "The protocol era the server speaks: `modern` is MCP 2026-07-28, `legacy` older.",
@@ -284,6 +374,16 @@ export const configSchema: Schema = {
         65_535,
         7_070,
       ),
+      publicUrl: {
+        type: "string",
+        minLength: 1,
+        maxLength: 1_024,
+        pattern: "^https?://[^/?#@]+/?$",
+        description: "How clients and browsers reach this node from outside.",
+        "x-unit": "URL without a path, e.g. https://signalbox.example.com",
+        "x-reason":
+          "Tokens are made for the address that clients use, and authorization servers send people back to it. Left out, the Host header and the listening address serve.",
+      },
       allowedHosts: texts(
         "Further values of the Host header to answer to, with port where it is not the standard one.",
         "The listening address and loopback names are always allowed; anything else may be a DNS rebinding attack.",

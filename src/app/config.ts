@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { Result, Sha256Hex } from "../base/index.ts";
 import { canonicalDigest, invariant, ok, refuse } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import type { SecretText, ServerInput, ToolClass } from "../registry/index.ts";
+import type { OAuthSettings, SecretText, ServerInput, ToolClass } from "../registry/index.ts";
 import { serverProblems } from "../registry/index.ts";
 import { parseBytes, parseDuration } from "./config-units.ts";
 import type { Variables } from "./config-references.ts";
@@ -20,6 +20,7 @@ export interface Config {
   readonly listen: {
     readonly host: string;
     readonly port: number;
+    readonly publicUrl: string | null; // null = as clients spell it
     readonly allowedHosts: readonly string[];
     readonly allowedOrigins: readonly string[];
   };
@@ -106,7 +107,7 @@ export function problemText(file: string, problem: ConfigProblem): string {
 /** What the schema leaves, defaults filled in. */
 interface RawConfig {
   readonly tenant: TenantId;
-  readonly listen: Config["listen"];
+  readonly listen: Omit<Config["listen"], "publicUrl"> & { readonly publicUrl?: string };
   readonly data: { readonly directory: string };
   readonly keys: { readonly file?: string };
   readonly servers: Readonly<Record<string, RawServer>>;
@@ -130,6 +131,10 @@ interface RawServer {
   readonly cwd?: string;
   readonly url?: string;
   readonly headers?: Readonly<Record<string, string>>;
+  readonly auth?: Omit<OAuthSettings, "clientSecret" | "privateKey"> & {
+    readonly clientSecret?: string;
+    readonly privateKey?: string;
+  };
   readonly era?: "modern" | "legacy";
   readonly enabled: boolean;
   readonly callTimeout: string;
@@ -154,7 +159,7 @@ function configOf(
   const { shutdownGrace, bodyBytesMax, ...counts } = raw.limits;
   const config: Config = {
     tenant: raw.tenant,
-    listen: raw.listen,
+    listen: { ...raw.listen, publicUrl: raw.listen.publicUrl?.replace(/\/$/, "") ?? null },
     data: { directory: resolve(directory, raw.data.directory) },
     keys: { file: raw.keys.file === undefined ? null : resolve(directory, raw.keys.file) },
     servers,
@@ -197,13 +202,33 @@ function serverInput(
             env: secretsOf("env"),
             cwd: raw.cwd === undefined ? null : resolve(directory, raw.cwd),
           }
-        : { kind: "http", url: raw.url, headers: secretsOf("headers") },
+        : {
+            kind: "http",
+            url: raw.url,
+            headers: secretsOf("headers"),
+            ...(raw.auth === undefined ? {} : { auth: authOf(name, raw.auth, secrets) }),
+          },
     enabled: raw.enabled,
     era: raw.era ?? null,
     callTimeoutMs: ms(raw.callTimeout),
     concurrencyMax: raw.concurrencyMax,
     resultBytesMax: bytes(raw.resultBytesMax),
     toolClasses: Object.fromEntries(Object.entries(raw.tools).map(([tool, said]) => [tool, classOf(said)])),
+  };
+}
+
+function authOf(
+  name: string,
+  raw: NonNullable<RawServer["auth"]>,
+  secrets: ReadonlyMap<string, SecretText>,
+): OAuthSettings {
+  const { clientSecret: _, privateKey: __, ...rest } = raw;
+  const clientSecret = secrets.get(`/servers/${name}/auth/clientSecret`);
+  const privateKey = secrets.get(`/servers/${name}/auth/privateKey`);
+  return {
+    ...rest,
+    ...(clientSecret === undefined ? {} : { clientSecret }),
+    ...(privateKey === undefined ? {} : { privateKey }),
   };
 }
 

@@ -18,12 +18,24 @@ export type FoundConnection =
   | { readonly kind: "unsafe"; readonly file: string; readonly why: string };
 
 const fileName = "cli.json";
+const agentFileName = "dev-agent.key";
+/** A key has about 60. */
+const keyCharactersMax = 1_024;
 /** Three short texts. */
 const fileCharactersMax = 16_384;
 /** Nobody's folders are nested deeper. */
 const foldersUpMax = 64;
 
 export const connectionFileIn = (dataDirectory: string): string => join(dataDirectory, fileName);
+
+/** Where the key of the agent "dev" is kept; see dev-keys.ts. */
+export const agentKeyFileIn = (dataDirectory: string): string => join(dataDirectory, agentFileName);
+
+/** null = there is none that only its owner could have read. */
+export function readAgentKey(dataDirectory: string): string | null {
+  const read = readPrivateFile(agentKeyFileIn(dataDirectory), keyCharactersMax);
+  return read.kind === "found" ? read.text.trim() : null;
+}
 
 export function writeConnectionFile(dataDirectory: string, connection: ConnectionFile): void {
   writePrivateFile(connectionFileIn(dataDirectory), `${JSON.stringify(connection, null, 2)}\n`);

@@ -1,20 +1,16 @@
-import { join } from "node:path";
 import { Fault } from "../base/index.ts";
 import type { PrincipalRecord, TenantId } from "../identity/index.ts";
 import { adminName, systemTenant } from "../identity/index.ts";
 import type { Config } from "./config.ts";
 import type { ConnectionFile } from "./connection-file.ts";
-import { readConnectionFile, writeConnectionFile } from "./connection-file.ts";
+import { agentKeyFileIn, readAgentKey, readConnectionFile, writeConnectionFile } from "./connection-file.ts";
 import { act, keptKey, nodeOf } from "./launch-keys.ts";
 import type { RunningNode } from "./node.ts";
-import { readPrivateFile, writePrivateFile } from "./private-file.ts";
+import { writePrivateFile } from "./private-file.ts";
 
 const agentName = "dev";
 const agentLabel = "signalbox dev";
 const cliLabel = "command line of this machine";
-const agentFile = "dev-agent.key";
-/** A key has about 60. */
-const keyCharactersMax = 1_024;
 
 /**
  * The key of the agent "dev", which is made at the first start: the same at every start, so that clients keep working. Null = somebody
@@ -29,11 +25,9 @@ export async function devAgentKey(running: RunningNode, config: Config): Promise
     ? found.value
     : await act(running, node, "admin.agent.create", null, identities.createAgent(node, fresh), fresh);
   if (!agent.enabled) return null;
-  const file = join(config.data.directory, agentFile);
-  const read = readPrivateFile(file, keyCharactersMax);
-  const known = read.kind === "found" ? read.text.trim() : null;
+  const known = readAgentKey(config.data.directory);
   const key = await keptKey(running, agent, agentLabel, known);
-  if (key !== known) writePrivateFile(file, `${key}\n`);
+  if (key !== known) writePrivateFile(agentKeyFileIn(config.data.directory), `${key}\n`);
   return key;
 }
 

@@ -1,7 +1,7 @@
 import type { Clock, Random } from "../base/index.ts";
 import { Fault, explain, invariant } from "../base/index.ts";
-import { Acts, Admin, adminActions, applyFileSection } from "../admin/index.ts";
-import { CallLine, recoverCalls } from "../calls/index.ts";
+import { Acts, Admin, CredentialKeeper, adminActions, applyFileSection } from "../admin/index.ts";
+import { callTables, CallLine, recoverCalls } from "../calls/index.ts";
 import { Gate } from "../dispatch/index.ts";
 import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
@@ -16,7 +16,7 @@ import { openSqliteStore } from "../store/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
-import { Upstreams } from "../upstream/index.ts";
+import { Upstreams, clientMetadataDocument } from "../upstream/index.ts";
 import type { UpstreamLimits } from "../upstream/index.ts";
 import { Vault, vaultTables } from "../vault/index.ts";
 import { CatalogueSync } from "./catalogue-sync.ts";
@@ -32,6 +32,7 @@ import { ParamHeaders } from "./param-headers.ts";
 import { PolicyDesk } from "./policy-desk.ts";
 import { PolicyFiles } from "./policy-files.ts";
 import { serversDirectory } from "./data-directory.ts";
+import { sessionSealing } from "./session-sealing.ts";
 import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
 import { UnknownCalls } from "./unknown-calls.ts";
@@ -118,7 +119,10 @@ export class Node {
       onAlert: (alert) => log.error("the ledger needs a look", { ...alert }),
     });
     await this.openPart("the ledger", ledger);
-    const identities = new Identities({ store, keys, clock, random });
+    const { publicUrl } = config.listen;
+    // A node with an address of its own makes tokens for it and takes no others, also not of a node with the same keys elsewhere.
+    const resource = publicUrl === null ? {} : { audience: `${publicUrl}/mcp` };
+    const identities = new Identities({ store, keys, clock, random, ...resource });
     await this.openPart("the identities", identities);
     const acts = new Acts({ store, keys, ledger, clock, random });
     await this.bootstrap(identities, store);
@@ -154,6 +158,7 @@ export class Node {
     net.start();
     this.shutdown.add("closing the HTTP client", () => net.stop());
     let sync: CatalogueSync | null = null;
+    const credentials = new CredentialKeeper({ vault, identities, acts });
     const upstreams = new Upstreams({
       clock,
       random,
@@ -162,6 +167,7 @@ export class Node {
       // An operator's file and a developer's machine may lead to private addresses; what comes in through the API of a
       // production node may not.
       allowedFor: (server) => (mode !== "serve" || server.origin === "file" ? ["loopback", "private"] : []),
+      credentials,
       environment: environment.variables,
       workingDirectory: serversDirectory(config.data.directory),
       clientVersion: version,
@@ -193,6 +199,7 @@ export class Node {
     sync = new CatalogueSync({ clock, registry, upstreams, identities, acts, log, tenants });
     const catalogue = sync;
     await this.applyFile(registry, identities, acts);
+    for (const tenant of tenants()) await credentials.sweep(tenant, (id) => registry.server(id) !== null);
     catalogue.start();
     this.shutdown.add("closing the catalogue", () => catalogue.stop());
     const policyFiles = await this.watchPolicies(policies, registry, identities, acts);
@@ -219,6 +226,7 @@ export class Node {
         runtime: `node ${process.versions.node}`,
       },
       ownUrl: () => edge.url,
+      publicUrl: config.listen.publicUrl,
       leaseMs: nodeLeaseMs,
       onTrouble,
     });
@@ -235,7 +243,6 @@ export class Node {
       authenticate: (token) => identities.authenticate(token),
       anonymousPrincipal: mode === "proxy" ? this.node(identities, defaultTenant) : null,
       ...config.listen,
-      publicUrl: null,
       serverInfo: { name: "signalbox", title: "Signalbox", version },
       instructions: null,
       authorizationServers: [],
@@ -246,6 +253,10 @@ export class Node {
       metricsNeedToken: mode === "serve",
       api: (request, response) => admin.handle(request, response),
       home: null,
+      oauthCallback: (request, response) => admin.callback.handle(request, response),
+      clientMetadata:
+        config.listen.publicUrl === null ? null : clientMetadataDocument(config.listen.publicUrl),
+      sessionSealing: await sessionSealing(keys),
       paramHeaders: (principal, name) => {
         const tool = registry.toolNamed(principal.tenant, name);
         return tool === null ? null : paramHeaders.of(tool);
@@ -254,8 +265,12 @@ export class Node {
     });
     const { url } = await edge.start();
     this.shutdown.add(
-      "telling clients of changed tools",
-      registry.onChange(() => edge.toolsChanged()),
+      "telling clients of changed lists",
+      registry.onListChanged((tenant, kinds) => edge.listChanged(tenant, kinds)),
+    );
+    this.shutdown.add(
+      "telling clients of changed policies",
+      policies.onReload((tenant) => edge.listChanged(tenant, ["tools", "resources", "prompts"])),
     );
     // Added last, so stopped first: no new call enters while those under way are waited for.
     this.shutdown.add("waiting for calls under way", () => line.stop(config.limits.shutdownGraceMs));
@@ -381,4 +396,5 @@ export const allTables = [
   ...ledgerTables,
   ...registryTables,
   ...vaultTables,
+  ...callTables,
 ];

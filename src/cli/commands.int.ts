@@ -144,6 +144,41 @@ describe("servers and tools", () => {
     expect([approve.code, approve.stderr]).toEqual([1, expect.stringContaining("not quarantined")]);
   });
 
+  test("resources and prompts are listed, and a server shows how many it offers", async () => {
+    const resources = await machine.json<Page<{ uri: string; server: string; kind: string }>>([
+      "resources",
+      "ls",
+      "--server",
+      "everything",
+    ]);
+    expect(resources.items).toContainEqual(
+      expect.objectContaining({ kind: "template", server: "everything" }),
+    );
+    const prompts = await machine.json<Page<{ name: string }>>(["prompts", "ls"]);
+    expect(prompts.items.map(({ name }) => name)).toContain("everything__simple-prompt");
+    expect((await machine.run(["prompts", "ls", "--server", "memory", "--no-json"])).stdout).toContain(
+      "No server offers prompts.",
+    );
+    const shown = await machine.json<{ offers: { resources: number; prompts: number } }>([
+      "servers",
+      "show",
+      "everything",
+    ]);
+    expect(shown.offers.prompts).toBe(prompts.items.length);
+    const table = await machine.run(["servers", "show", "everything", "--no-json"]);
+    expect(table.stdout).toMatch(/offers +\d+ tools, \d+ resources, \d+ resource templates, \d+ prompts/);
+    const explained = await machine.run([
+      "policy",
+      "explain",
+      "--agent",
+      "dev",
+      "--prompt",
+      "everything__simple-prompt",
+      "--json",
+    ]);
+    expect([explained.code, JSON.parse(explained.stdout)]).toMatchObject([0, { effect: "allow" }]);
+  });
+
   test("import registers what a file names, once, with its secrets in the vault", async () => {
     const file = machine.put("work/other.json", {
       mcpServers: {

@@ -4,10 +4,12 @@ import { auditCommand } from "./commands/audit.ts";
 import { callsCommand } from "./commands/calls.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { importCommand } from "./commands/import.ts";
+import { offeredCommands } from "./commands/offered.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { principalCommands } from "./commands/principals.ts";
 import { serversCommand } from "./commands/servers.ts";
 import { startCommands } from "./commands/start.ts";
+import { stdioCommand } from "./commands/stdio.ts";
 import { statusCommands } from "./commands/status.ts";
 import { tenantsCommand } from "./commands/tenants.ts";
 import { toolsCommand } from "./commands/tools.ts";
@@ -34,11 +36,13 @@ export function buildProgram(terminal: Terminal): Command {
 
   program.commandsGroup("Start a node:");
   startCommands(program, terminal);
+  stdioCommand(program, terminal);
   program.commandsGroup("On this machine:");
   doctorCommand(program, terminal);
   program.commandsGroup("Tools and who uses them:");
   serversCommand(program, terminal);
   toolsCommand(program, terminal);
+  offeredCommands(program, terminal);
   importCommand(program, terminal);
   vaultCommand(program, terminal);
   principalCommands(program, terminal);

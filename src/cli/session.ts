@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { Option } from "commander";
 import { parseDuration } from "../app/command-line.ts";
 import { Client } from "./client.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, ConnectionOptions } from "./connection.ts";
 import { connectionFor } from "./connection.ts";
 import { usage } from "./exit.ts";
 import type { Answer, Terminal } from "./terminal.ts";
@@ -39,6 +39,16 @@ export class Session {
   /** `--data`; undefined = as the configuration says. */
   get data(): string | undefined {
     return this.globals.data;
+  }
+
+  /** Which node is meant and who asks, wherever on the line that stands. */
+  get connectionOptions(): ConnectionOptions {
+    const { url, token, data } = this.globals;
+    return {
+      ...(url === undefined ? {} : { url }),
+      ...(token === undefined ? {} : { token }),
+      ...(data === undefined ? {} : { data }),
+    };
   }
 
   /** The node, as the tenant's administrator (or whoever the given token is). */

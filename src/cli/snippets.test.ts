@@ -3,7 +3,7 @@ import { snippetsFor } from "./snippets.ts";
 
 const url = "http://127.0.0.1:7070/mcp";
 const named = (client: string, token: string | null) => {
-  const found = snippetsFor(url, token).find((snippet) => snippet.client === client);
+  const found = snippetsFor(url, token, ["node", "main.js"]).find((snippet) => snippet.client === client);
   if (found === undefined) throw new Error(`there is no snippet for ${client}`);
   return found.text;
 };
@@ -21,8 +21,8 @@ describe("snippets for clients", () => {
     const { mcpServers } = JSON.parse(named("Claude Desktop", "t0k")) as {
       mcpServers: { signalbox: { args: readonly string[]; env: Readonly<Record<string, string>> } };
     };
-    expect(mcpServers.signalbox.args.join(" ")).not.toContain("t0k");
-    expect(Object.values(mcpServers.signalbox.env)).toEqual(["Bearer t0k"]);
+    expect(mcpServers.signalbox.args).toEqual(["main.js", "stdio", "--url", "http://127.0.0.1:7070"]);
+    expect(Object.values(mcpServers.signalbox.env)).toEqual(["t0k"]);
   });
 
   test("Claude Code's is one command", () => {
@@ -32,6 +32,7 @@ describe("snippets for clients", () => {
   });
 
   test("without a token none of them speaks of one", () => {
-    for (const { text } of snippetsFor(url, null)) expect(text).not.toMatch(/Bearer|Authorization|--header/);
+    for (const { text } of snippetsFor(url, null, ["node", "main.js"]))
+      expect(text).not.toMatch(/Bearer|Authorization|--header/);
   });
 });

@@ -9,8 +9,11 @@ export interface Snippet {
 /** The version of the protocol our own example speaks. */
 const protocolVersion = "2026-07-28";
 
+/** How this program is started: a command and its first arguments. */
+export type Launch = readonly [string, ...string[]];
+
 /** `mcpUrl` is where MCP is served, `token` what an agent shows; null = this node asks for none. */
-export function snippetsFor(mcpUrl: string, token: string | null): readonly Snippet[] {
+export function snippetsFor(mcpUrl: string, token: string | null, launch: Launch): readonly Snippet[] {
   const headers = token === null ? {} : { headers: { Authorization: `Bearer ${token}` } };
   const authorization = token === null ? "" : ` --header "Authorization: Bearer ${token}"`;
   return [
@@ -29,23 +32,23 @@ export function snippetsFor(mcpUrl: string, token: string | null): readonly Snip
       place: ".vscode/mcp.json",
       text: json({ servers: { signalbox: { type: "http", url: mcpUrl, ...headers } } }),
     },
-    { client: "Claude Desktop", place: "claude_desktop_config.json", text: json(desktop(mcpUrl, token)) },
+    {
+      client: "Claude Desktop",
+      place: "claude_desktop_config.json",
+      text: json(desktop(mcpUrl, token, launch)),
+    },
     { client: "MCP SDK", place: "TypeScript, @modelcontextprotocol/client", text: sdk(mcpUrl, token) },
     { client: "curl", place: null, text: curl(mcpUrl, token) },
   ];
 }
 
-/** It starts programs only, so a bridge carries what they say. The space in the header hides in a variable: some shells split there. */
-function desktop(mcpUrl: string, token: string | null): unknown {
-  const bridge = ["-y", "mcp-remote", mcpUrl, "--allow-http"];
-  const server =
-    token === null
-      ? { command: "npx", args: bridge }
-      : {
-          command: "npx",
-          args: [...bridge, "--header", "Authorization:${SIGNALBOX_AUTH}"],
-          env: { SIGNALBOX_AUTH: `Bearer ${token}` },
-        };
+/** It starts programs only, so this one carries what they say. The token stays out of the list of processes. */
+function desktop(mcpUrl: string, token: string | null, [command, ...args]: Launch): unknown {
+  const server = {
+    command,
+    args: [...args, "stdio", "--url", new URL(mcpUrl).origin],
+    ...(token === null ? {} : { env: { SIGNALBOX_TOKEN: token } }),
+  };
   return { mcpServers: { signalbox: server } };
 }
 

@@ -6,6 +6,7 @@ import { Stop, exitCodes, usage } from "../exit.ts";
 import { Lifetime } from "../lifetime.ts";
 import type { Session } from "../session.ts";
 import { localVerb, run, wholeOf } from "../session.ts";
+import type { Launch } from "../snippets.ts";
 import { snippetsFor } from "../snippets.ts";
 import type { Terminal } from "../terminal.ts";
 import { Output } from "../terminal.ts";
@@ -118,7 +119,7 @@ export function startCommands(program: Command, terminal: Terminal): void {
           startProxy({ upstreamUrl: options.upstream, port, data: session.data ?? null }, host),
         );
         const mcp = `${running.url}/mcp`;
-        const curl = snippetsFor(mcp, null).find(({ client }) => client === "curl");
+        const curl = snippetsFor(mcp, null, thisProgram()).find(({ client }) => client === "curl");
         session.print({
           json: { url: running.url, mcp },
           human: ({ paint }) =>
@@ -164,7 +165,7 @@ async function announceDev(
   const mcpUrl = `${dev.url}/mcp`;
   session.output.remark("Connecting to the servers …");
   const servers = await dev.servers(serversWaitMs);
-  const snippets = snippetsFor(mcpUrl, dev.agentKey ?? "<token>");
+  const snippets = snippetsFor(mcpUrl, dev.agentKey ?? "<token>", thisProgram());
   const notes = [
     ...(file === null ? [] : [`Configured by ${file}.`]),
     ...(dev.imported.length === 0
@@ -210,3 +211,6 @@ async function announceDev(
 /** From a checkout there is no `signalbox` on PATH. */
 const programName = (): string =>
   import.meta.filename.endsWith(".ts") ? "npm run -s signalbox --" : "npx signalbox";
+
+/** As it was started, so that what is printed works from anywhere. */
+const thisProgram = (): Launch => [process.execPath, process.argv[1] ?? "signalbox"];
