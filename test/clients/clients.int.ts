@@ -1,0 +1,152 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+
+/** Clients that people use, as they come from the registry: each lists and calls through a node with a token, and says it when the token is wrong. */
+const here = import.meta.dirname;
+const root = join(here, "../..");
+const everything = join(root, "node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+const module = (path: string): string => join(here, "node_modules", path);
+const program = (name: string): string => join(here, "programs", `${name}.mjs`);
+/** Node compiles some of these for seconds on a busy machine. */
+const patienceMs = 60_000;
+
+let directory: string;
+let node: NodeProcess;
+
+beforeAll(async () => {
+  directory = newDirectory();
+  node = await NodeProcess.start({
+    directory,
+    yaml: `
+servers:
+  everything: { command: ${JSON.stringify(process.execPath)}, args: ${JSON.stringify([everything, "stdio"])} }
+`,
+    limits: { connectTimeoutMs: 20_000, probeIntervalMs: 10_000, relistIntervalMs: 10_000 },
+  });
+  await node.toolsAre(["everything__echo"], 30_000);
+}, patienceMs);
+afterAll(async () => {
+  await node.stop();
+  removeDirectory(directory);
+});
+
+interface Ran {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+function run(args: readonly string[], token: string): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, {
+      cwd: directory,
+      // mcp-remote keeps what it learnt about servers in a directory of the user.
+      env: {
+        PATH: process.env["PATH"],
+        HOME: directory,
+        MCP_REMOTE_CONFIG_DIR: directory,
+        AUTH: `Bearer ${token}`,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let out = "";
+    let err = "";
+    child.stdout.setEncoding("utf8").on("data", (text: string) => (out += text));
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (err += text));
+    const giveUp = setTimeout(() => child.kill("SIGKILL"), patienceMs - 5_000);
+    child.once("close", (code) => {
+      clearTimeout(giveUp);
+      resolve({ code, out, err });
+    });
+  });
+}
+
+const mcpRemote = module("mcp-remote/dist/proxy.js");
+const inspector = module("@modelcontextprotocol/inspector/clients/launcher/build/index.js");
+
+/** How each is started for this URL and token. */
+const clients: readonly [string, (url: string, token: string) => string[]][] = [
+  ["the official SDK, second version, modern", (url, token) => [program("sdk-v2"), url, token, "auto"]],
+  ["the official SDK, second version, legacy", (url, token) => [program("sdk-v2"), url, token, "legacy"]],
+  ["the official SDK, first version", (url, token) => [program("sdk-v1"), url, token]],
+  ["AI SDK", (url, token) => [program("ai-sdk"), url, token]],
+  ["OpenAI Agents", (url, token) => [program("openai-agents"), url, token]],
+  ["Mastra", (url, token) => [program("mastra"), url, token]],
+  ["LangChain's adapters", (url, token) => [program("langchain"), url, token]],
+  [
+    "mcp-remote",
+    (url) => {
+      const bridge = [mcpRemote, url, "--allow-http", "--header", "Authorization:${AUTH}"];
+      return [program("stdio"), process.execPath, ...bridge];
+    },
+  ],
+];
+
+describe.each(clients)("%s", (_name, start) => {
+  test(
+    "lists and calls",
+    async () => {
+      const ran = await run(start(`${node.url}/mcp`, node.agentToken), node.agentToken);
+      expect(ran.code, ran.err.slice(-2_000)).toBe(0);
+      const said = JSON.parse(ran.out.trim().split("\n").at(-1) ?? "") as { tools: string[]; text: string };
+      expect(said.tools).toContain("everything__echo");
+      expect(said.text).toContain("Echo: hello");
+    },
+    patienceMs,
+  );
+
+  test(
+    "says that a wrong token is the trouble",
+    async () => {
+      const ran = await run(start(`${node.url}/mcp`, "wrong"), "wrong");
+      expect(ran.code).not.toBe(0);
+      expect(ran.err).toMatch(/401|valid token|unauthorized|authorization/i);
+    },
+    patienceMs,
+  );
+});
+
+describe("the Inspector on the command line", () => {
+  const start = (token: string, ...rest: string[]) => [
+    inspector,
+    "--cli",
+    `${node.url}/mcp`,
+    "--transport",
+    "http",
+    "--header",
+    `Authorization: Bearer ${token}`,
+    ...rest,
+  ];
+
+  test(
+    "lists and calls",
+    async () => {
+      const listed = await run(start(node.agentToken, "--method", "tools/list"), node.agentToken);
+      expect(listed.code, listed.err.slice(-2_000)).toBe(0);
+      expect(listed.out).toContain("everything__echo");
+      const call = [
+        "--method",
+        "tools/call",
+        "--tool-name",
+        "everything__echo",
+        "--tool-arg",
+        "message=hello",
+      ];
+      const called = await run(start(node.agentToken, ...call), node.agentToken);
+      expect(called.out).toContain("Echo: hello");
+    },
+    patienceMs,
+  );
+
+  test(
+    "says that a wrong token is the trouble",
+    async () => {
+      const ran = await run(start("wrong", "--method", "tools/list"), "wrong");
+      expect(ran.code).not.toBe(0);
+      expect(ran.out + ran.err).toMatch(/auth/i);
+    },
+    patienceMs,
+  );
+});
