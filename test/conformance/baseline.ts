@@ -1,0 +1,152 @@
+import type { Era } from "./fixture/fixture.ts";
+import type { ClientRun, Leg, Revision, Suite } from "./legs.ts";
+import { scenarioOf } from "./outcomes.ts";
+
+/** Checks that pass with the server alone and not through the gateway, and why that is as it should be, or is for now. */
+interface Entry {
+  readonly reason: string;
+  /** `<scenario> <id>/<name>`. */
+  readonly checks: readonly string[];
+  /** Absent = all. */
+  readonly suites?: readonly Suite[];
+  readonly revisions?: readonly Revision[];
+  readonly upstreams?: readonly Era[];
+}
+
+/**
+ * What the fixture itself is warned of: the stable suite asks as a client of 2025-03-26, in which a stream begins without an event of
+ * its own and says nothing about coming back. With the preview, which asks in the revision under test, the same checks pass.
+ */
+export const warnedAlone: ReadonlySet<string> = new Set([
+  "server-sse-polling server-sse-priming-event/ServerSendsPrimingEvent",
+  "server-sse-polling server-sse-retry-field/ServerSendsRetryField",
+]);
+
+const serverEntries: readonly Entry[] = [
+  {
+    reason:
+      "The gateway answers in JSON when nothing precedes the answer; streams are optional there, and the suite only notes it.",
+    revisions: ["2025-11-25"],
+    checks: ["server-sse-multiple-streams server-sse-streams-functional/ServerSSEStreamsFunctional"],
+  },
+  {
+    reason:
+      "The gateway answers a call on the stream of its request and never closes that early, so there is nothing to come back for.",
+    suites: ["preview"],
+    revisions: ["2025-11-25"],
+    checks: [
+      "server-sse-polling server-sse-disconnect-resume/ServerDisconnectResume",
+      "server-sse-polling server-sse-priming-event/ServerSendsPrimingEvent",
+      "server-sse-polling server-sse-retry-field/ServerSendsRetryField",
+    ],
+  },
+  {
+    reason:
+      "A legacy server names no questions; the gateway does, and the suite waits for one name in particular.",
+    revisions: ["2026-07-28"],
+    upstreams: ["legacy"],
+    checks: [
+      "input-required-result-basic-elicitation sep-2322-elicitation-complete/InputRequiredResultElicitationComplete",
+      "input-required-result-basic-elicitation sep-2322-elicitation-incomplete/InputRequiredResultElicitationIncomplete",
+    ],
+  },
+  {
+    reason:
+      "A call that waits for an answer is open, and an identical one beside it is refused with a pointer to it. The suite never answers some of its calls, and makes them again.",
+    revisions: ["2026-07-28"],
+    checks: ["input-required-result-result-type sep-2322-result-type-included/ResultTypeIncluded"],
+  },
+  {
+    reason:
+      "The same. Here the first call is one that the suite could not answer, as its question has another name.",
+    revisions: ["2026-07-28"],
+    upstreams: ["legacy"],
+    checks: [
+      "input-required-result-missing-input-response sep-2322-missing-response-rerequests/InputRequiredResultMissingResponseRerequests",
+    ],
+  },
+  {
+    reason: "A legacy server has no error that says which capability of the client it misses.",
+    revisions: ["2026-07-28"],
+    upstreams: ["legacy"],
+    checks: [
+      "server-stateless sep-2575-missing-capability-http-400/MissingCapabilityHttp400",
+      "server-stateless sep-2575-server-rejects-undeclared-capability/ServerRejectsUndeclaredCapability",
+    ],
+  },
+  {
+    reason: "The methods of the Skills extension are not carried yet.",
+    revisions: ["2026-07-28"],
+    checks: [
+      "sep-2640-skills-directory sep-2640-directory-read-invalid-params/sep-2640-directory-read-invalid-params",
+      "sep-2640-skills-directory sep-2640-directory-read-method-registered/sep-2640-directory-read-method-registered",
+      "sep-2640-skills-directory sep-2640-directory-read-pagination/sep-2640-directory-read-pagination",
+      "sep-2640-skills-directory sep-2640-directory-read-result-resources-shape/sep-2640-directory-read-result-resources-shape",
+      "sep-2640-skills-directory sep-2640-directory-read-subdir-mimetype/sep-2640-directory-read-subdir-mimetype",
+      "sep-2640-skills-enumeration sep-2640-authority-reg-name/sep-2640-authority-reg-name",
+      "sep-2640-skills-enumeration sep-2640-capability-commits-to-methods/sep-2640-capability-commits-to-methods",
+      "sep-2640-skills-enumeration sep-2640-entry-frontmatter-identical/sep-2640-entry-frontmatter-identical",
+      "sep-2640-skills-enumeration sep-2640-entry-frontmatter-required/sep-2640-entry-frontmatter-required",
+      "sep-2640-skills-enumeration sep-2640-entry-resources-required/sep-2640-entry-resources-required",
+      "sep-2640-skills-enumeration sep-2640-entry-uri-matches-frontmatter-name/sep-2640-entry-uri-matches-frontmatter-name",
+      "sep-2640-skills-enumeration sep-2640-entry-uri-required/sep-2640-entry-uri-required",
+      "sep-2640-skills-enumeration sep-2640-limit-resources-per-skill/sep-2640-limit-resources-per-skill",
+      "sep-2640-skills-enumeration sep-2640-limit-total-size/sep-2640-limit-total-size",
+      "sep-2640-skills-enumeration sep-2640-metadata-reserved-prefix/sep-2640-metadata-reserved-prefix",
+      "sep-2640-skills-enumeration sep-2640-name-naming-rules/sep-2640-name-naming-rules",
+      "sep-2640-skills-enumeration sep-2640-names-should-be-unique/sep-2640-names-should-be-unique",
+      "sep-2640-skills-enumeration sep-2640-resources-complete/sep-2640-resources-complete",
+      "sep-2640-skills-enumeration sep-2640-resources-digest-format/sep-2640-resources-digest-format",
+      "sep-2640-skills-enumeration sep-2640-resources-size-required/sep-2640-resources-size-required",
+      "sep-2640-skills-enumeration sep-2640-resources-uri-within-skill/sep-2640-resources-uri-within-skill",
+      "sep-2640-skills-enumeration sep-2640-skill-uri-scheme/sep-2640-skill-uri-scheme",
+      "sep-2640-skills-enumeration sep-2640-skillmd-frontmatter/sep-2640-skillmd-frontmatter",
+      "sep-2640-skills-enumeration sep-2640-skillmd-required/sep-2640-skillmd-required",
+      "sep-2640-skills-enumeration sep-2640-skills-get-cache-attributes/sep-2640-skills-get-cache-attributes",
+      "sep-2640-skills-enumeration sep-2640-skills-get-entry-shape/sep-2640-skills-get-entry-shape",
+      "sep-2640-skills-enumeration sep-2640-skills-get-implemented/sep-2640-skills-get-implemented",
+      "sep-2640-skills-enumeration sep-2640-skills-get-no-cursor/sep-2640-skills-get-no-cursor",
+      "sep-2640-skills-enumeration sep-2640-skills-get-unknown-uri-invalid-params/sep-2640-skills-get-unknown-uri-invalid-params",
+      "sep-2640-skills-enumeration sep-2640-skills-list-cache-attributes/sep-2640-skills-list-cache-attributes",
+      "sep-2640-skills-enumeration sep-2640-skills-list-entry-atomic/sep-2640-skills-list-entry-atomic",
+      "sep-2640-skills-enumeration sep-2640-skills-list-implemented/sep-2640-skills-list-implemented",
+      "sep-2640-skills-enumeration sep-2640-skills-list-pagination/sep-2640-skills-list-pagination",
+    ],
+  },
+];
+
+const clientEntries: readonly Omit<Entry, "upstreams">[] = [
+  {
+    reason:
+      "Arguments that do not fit the tool's schema are refused before they are sent, and the null of this call is no boolean.",
+    revisions: ["2026-07-28"],
+    checks: [
+      "http-custom-headers sep-2243-client-omit-null/ClientCustomHeaderOmitNull",
+      "http-custom-headers sep-2243-client-omit-null/NotObserved",
+    ],
+  },
+  {
+    reason: "A node on loopback has no address at https under which its metadata document could be its name.",
+    revisions: ["2026-07-28"],
+    checks: ["auth/basic-cimd cimd-client-id-used/Client ID Metadata Document Usage"],
+  },
+];
+
+/** The checks given up in this leg. Every one of them has to fail, or its entry is stale and fails the run. */
+export function baselineFor(leg: Leg): ReadonlySet<string> {
+  const here = serverEntries.filter(
+    (entry) => applies(entry, leg) && (entry.upstreams ?? [leg.upstream]).includes(leg.upstream),
+  );
+  return new Set(here.flatMap(({ checks }) => checks));
+}
+
+/** The same for scenarios in which the suite is the server. */
+export function clientBaselineFor(run: ClientRun): ReadonlySet<string> {
+  const here = clientEntries.filter((entry) => applies(entry, run)).flatMap(({ checks }) => checks);
+  return new Set(here.filter((check) => run.scenarios.includes(scenarioOf(check))));
+}
+
+const applies = (
+  entry: Omit<Entry, "upstreams">,
+  { suite, revision }: Pick<Leg, "suite" | "revision">,
+): boolean => (entry.suites ?? [suite]).includes(suite) && (entry.revisions ?? [revision]).includes(revision);

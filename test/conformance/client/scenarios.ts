@@ -1,0 +1,86 @@
+import type { Client } from "@modelcontextprotocol/client";
+import { until } from "../../fixtures/node-process.ts";
+
+/** Behind a new gateway a list can still be empty. */
+const listedWithinMs = 20_000;
+
+interface Context {
+  readonly toolCalls?: readonly {
+    readonly name: string;
+    readonly arguments: Readonly<Record<string, unknown>>;
+  }[];
+}
+
+/** What a client does in each scenario, so that there is something to check. */
+export async function act(scenario: string, client: Client, context: unknown): Promise<void> {
+  switch (scenario) {
+    case "initialize":
+    case "request-metadata":
+      await client.listTools();
+      return;
+    case "tools_call":
+      await call(client, "add_numbers", { a: 2, b: 3 });
+      return;
+    case "elicitation-sep1034-client-defaults":
+      await call(client, "test_client_elicitation_defaults");
+      return;
+    case "sse-retry":
+      await call(client, "test_reconnection");
+      return;
+    case "json-schema-ref-no-deref":
+      await tools(client);
+      return;
+    case "json-schema-2020-12-preservation": {
+      const focal = (await tools(client)).find(({ name }) => name === "json_schema_2020_12_tool");
+      await call(client, "json_schema_echo", { schema: focal?.inputSchema });
+      return;
+    }
+    case "http-custom-headers":
+      for (const { name, arguments: args } of (context as Context).toolCalls ?? [])
+        await call(client, name, args);
+      return;
+    case "http-invalid-tool-headers":
+      for (const { name } of await tools(client)) await call(client, name, { region: "north" });
+      return;
+    case "http-standard-headers":
+      return useEverything(client);
+    case "sep-2322-client-request-state":
+      return goRounds(client);
+    default:
+      throw new Error(`nobody told this client what to do in ${scenario}`);
+  }
+}
+
+async function tools(client: Client): ReturnType<typeof listed> {
+  await until(async () => (await listed(client)).length > 0, listedWithinMs);
+  return listed(client);
+}
+
+const listed = async (client: Client): Promise<Awaited<ReturnType<Client["listTools"]>>["tools"]> =>
+  (await client.listTools()).tools;
+
+/** The definitions are fetched first: a client has to know which arguments travel as headers. */
+async function call(
+  client: Client,
+  name: string,
+  args: Readonly<Record<string, unknown>> = {},
+): Promise<void> {
+  await tools(client);
+  await client.callTool({ name, arguments: { ...args } });
+}
+
+async function useEverything(client: Client): Promise<void> {
+  for (const { name } of await tools(client)) await call(client, name);
+  for (const { uri } of (await client.listResources()).resources) await client.readResource({ uri });
+  for (const { name } of (await client.listPrompts()).prompts) await client.getPrompt({ name });
+}
+
+/** One call that is asked something with state, one without, an unrelated one in between, and one of an older server. */
+async function goRounds(client: Client): Promise<void> {
+  await tools(client);
+  await Promise.all([call(client, "test_mrtr_echo_state"), call(client, "test_mrtr_unrelated")]);
+  await call(client, "test_mrtr_no_state");
+  await call(client, "test_mrtr_unrelated");
+  // The official client insists on the type of a result, and the suite is content with its having asked.
+  await call(client, "test_mrtr_no_result_type").catch(() => undefined);
+}

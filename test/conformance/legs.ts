@@ -1,0 +1,101 @@
+import type { Era } from "./fixture/fixture.ts";
+import { eras } from "./fixture/fixture.ts";
+
+/** The two releases of the official suite: the newest stable one, and the one that knows the 2026 revision. */
+export type Suite = "stable" | "preview";
+
+export type Revision = "2025-06-18" | "2025-11-25" | "2026-07-28";
+
+/** One run of a suite: its clients speak this revision, and the server behind the gateway is of this era. */
+export interface Leg {
+  readonly suite: Suite;
+  readonly revision: Revision;
+  readonly upstream: Era;
+}
+
+export const legName = ({ suite, revision, upstream }: Leg): string =>
+  `${suite} suite, ${revision}, upstream ${upstream}`;
+
+const sessionRuns = [
+  { suite: "stable", revision: "2025-06-18" },
+  { suite: "stable", revision: "2025-11-25" },
+  { suite: "preview", revision: "2025-06-18" },
+  { suite: "preview", revision: "2025-11-25" },
+] as const;
+
+/** Clients that open a session, as all did until 2025. */
+export const sessionLegs: readonly Leg[] = sessionRuns.flatMap((run) =>
+  eras.map((upstream) => ({ ...run, upstream })),
+);
+
+/** Clients that send self-contained requests, as since 2026. */
+export const statelessLegs: readonly Leg[] = eras.map((upstream) => ({
+  suite: "preview",
+  revision: "2026-07-28",
+  upstream,
+}));
+
+/** Scenarios in which the suite is the server. */
+export interface ClientRun {
+  readonly suite: Suite;
+  readonly revision: Revision;
+  readonly scenarios: readonly string[];
+}
+
+const sessionScenarios = ["initialize", "tools_call", "elicitation-sep1034-client-defaults", "sse-retry"];
+
+export const clientRuns: readonly ClientRun[] = [
+  { suite: "stable", revision: "2025-11-25", scenarios: sessionScenarios },
+  {
+    suite: "preview",
+    revision: "2025-11-25",
+    scenarios: [...sessionScenarios, "json-schema-2020-12-preservation"],
+  },
+  {
+    suite: "preview",
+    revision: "2026-07-28",
+    scenarios: [
+      "tools_call",
+      "request-metadata",
+      "http-standard-headers",
+      "http-custom-headers",
+      "http-invalid-tool-headers",
+      "sep-2322-client-request-state",
+      "json-schema-ref-no-deref",
+      "json-schema-2020-12-preservation",
+    ],
+  },
+];
+
+/** Those in which the gateway itself is the client: it gets its own tokens, at the suite's authorization servers. */
+export const authorizationScenarios: readonly string[] = [
+  "auth/metadata-default",
+  "auth/metadata-var1",
+  "auth/metadata-var2",
+  "auth/metadata-var3",
+  "auth/metadata-issuer-mismatch",
+  "auth/basic-cimd",
+  "auth/pre-registration",
+  "auth/scope-from-www-authenticate",
+  "auth/scope-from-scopes-supported",
+  "auth/scope-omitted-when-undefined",
+  "auth/scope-step-up",
+  "auth/scope-retry-limit",
+  "auth/token-endpoint-auth-basic",
+  "auth/token-endpoint-auth-post",
+  "auth/token-endpoint-auth-none",
+  "auth/resource-mismatch",
+  "auth/offline-access-scope",
+  "auth/offline-access-not-supported",
+  "auth/authorization-server-migration",
+  "auth/iss-supported",
+  "auth/iss-not-advertised",
+  "auth/iss-supported-missing",
+  "auth/iss-wrong-issuer",
+  "auth/iss-unexpected",
+  "auth/iss-normalized",
+  "auth/client-credentials-basic",
+  "auth/client-credentials-jwt",
+  "auth/dpop",
+  "auth/dpop-nonce",
+];
