@@ -6,6 +6,7 @@ import type { House } from "./house.ts";
 import type { Admitted, Authorised } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
+import { subjectOf } from "./subject.ts";
 
 /** Is the tool well, and is there room? Bounds what runs at once, per node, principal and server. */
 export const admit: Station<Authorised, Admitted> = {
@@ -13,14 +14,14 @@ export const admit: Station<Authorised, Admitted> = {
   visit(call, house) {
     if (house.isStopping())
       return refused({ code: "shutting-down", detail: "ask another node or try again" });
-    const callable = house.registry.callable(call.tool);
+    const callable = house.registry.callable(call.subject);
     if (!callable.ok) return refused(callable.refusal);
     const { limits, clock } = house;
     const entering = house.gate.enter(
       [
         { key: "node", max: limits.callsInFlightMax },
         { key: call.principal.id, max: limits.perPrincipalCallsMax },
-        { key: call.tool.server.id, max: call.tool.server.concurrencyMax },
+        { key: call.subject.server.id, max: call.subject.server.concurrencyMax },
       ],
       call.deadline,
       call.input.signal,
@@ -41,18 +42,19 @@ export const admit: Station<Authorised, Admitted> = {
  * or policies changed the call goes back and is judged by what is in force now.
  */
 async function changedMeanwhile(call: Authorised, policies: PolicySet, house: House): Promise<Stop | null> {
-  const { principal, tool } = call;
+  const { principal, subject } = call;
   if (house.isStopping()) return refused({ code: "shutting-down", detail: "ask another node or try again" });
-  const callable = house.registry.callable(tool);
+  const callable = house.registry.callable(subject);
   if (!callable.ok) return refused(callable.refusal);
   const who = await call.input.authenticate();
   if (!who.ok) return refused(who.refusal);
-  const now = house.registry.toolNamed(principal.tenant, call.input.name);
+  const now = subjectOf(principal, call.input, house.registry);
   const isSame =
     who.value.version === principal.version &&
     house.policies.current(principal.tenant) === policies &&
-    now?.pin === tool.pin &&
-    now.class.kind === tool.class.kind;
+    now.ok &&
+    now.value.pin === subject.pin &&
+    now.value.class.kind === subject.class.kind;
   return isSame ? null : new Stop({ kind: "again" });
 }
 

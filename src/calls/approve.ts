@@ -10,7 +10,7 @@ export const approve: Station<Authorised, Authorised> = {
     const groups = call.decision.approvals.map((rule) => rule.group).join(", ");
     return refused({
       code: "approval-needed",
-      detail: `${call.tool.exposedName} with these arguments needs approval by ${groups}`,
+      detail: `${call.subject.exposedName} with these arguments needs approval by ${groups}`,
       evidence: {
         policies: call.decision.reasons.map((policy) => policy.id),
         approvals: call.decision.approvals,

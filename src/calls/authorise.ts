@@ -1,8 +1,10 @@
 import type { RunContext } from "../policy/index.ts";
+import type { Tool } from "../registry/index.ts";
 import type { House } from "./house.ts";
 import type { Authorised, Planned } from "./stages.ts";
 import type { Station, Stop } from "./station.ts";
 import { refused } from "./station.ts";
+import { asPolicySees } from "./subject.ts";
 
 /**
  * Do the arguments fit the pinned schema, and does policy allow the call with them? The schema comes first because policy reads
@@ -13,13 +15,12 @@ export const authorise: Station<Planned, Authorised> = {
   visit(call, house) {
     const misfit = argumentsMisfit(call, house);
     if (misfit !== null) return misfit;
-    const { principal, tool } = call;
-    const decision = house.policies.current(principal.tenant).decide({
-      principal,
-      action: "call",
-      resource: { type: "Tool", id: tool.id },
-      context: { args: call.input.arguments, ...runContext(call) },
-    });
+    const { principal, subject, input } = call;
+    const { action, resource } = asPolicySees(subject, input.method);
+    const args = subject.kind === "tool" ? { args: call.arguments } : {};
+    const decision = house.policies
+      .current(principal.tenant)
+      .decide({ principal, action, resource, context: { ...args, ...runContext(call) } });
     const authorised = Object.assign(call, { decision });
     if (decision.effect !== "deny") return authorised;
     return refused({
@@ -37,7 +38,18 @@ function runContext({ run }: Planned): { run?: RunContext } {
 }
 
 function argumentsMisfit(call: Planned, house: House): Stop | null {
-  const { tool } = call;
+  const { subject } = call;
+  switch (subject.kind) {
+    case "tool":
+      return toolMisfit(subject, call, house);
+    case "prompt":
+      return call.input.method === "prompts/get" ? promptMisfit(call) : null;
+    case "resource":
+      return null;
+  }
+}
+
+function toolMisfit(tool: Tool, call: Planned, house: House): Stop | null {
   const validator = house.validators.of(tool.pin, "input", tool.definition.inputSchema);
   if (typeof validator === "string") {
     return refused({
@@ -46,6 +58,15 @@ function argumentsMisfit(call: Planned, house: House): Stop | null {
       evidence: { cause: "correctness" },
     });
   }
-  const problem = validator(call.input.arguments);
+  const problem = validator(call.arguments);
   return problem === null ? null : refused({ code: "invalid-arguments", detail: problem });
+}
+
+/** Arguments of prompts are texts (MCP 2026-07-28, server/prompts). */
+function promptMisfit(call: Planned): Stop | null {
+  const wrong = Object.keys(call.input.arguments).find(
+    (name) => typeof call.input.arguments[name] !== "string",
+  );
+  if (wrong === undefined) return null;
+  return refused({ code: "invalid-params", detail: `argument ${JSON.stringify(wrong)} must be a string` });
 }

@@ -25,7 +25,7 @@ export function callRecord(
     run: call.run?.record.run ?? null,
     step: call.run?.step ?? null,
     tool: call.input.name,
-    isKnownTool: call.tool !== undefined,
+    isKnownTool: call.subject?.kind === "tool",
     argumentsHash: call.argumentsCommitment ?? null,
     decision: call.decision?.effect ?? null,
     reasons: call.decision?.reasons.map((policy) => policy.id) ?? [],
@@ -46,7 +46,15 @@ export function callRecord(
 
 function outcomeKind(end: Recorded | Stop, answer: CallAnswer): CallRecord["outcome"] {
   if (!(end instanceof Stop)) return end.outcome.kind;
-  return end.reason.kind === "recalled" && answer.kind === "result" ? "succeeded" : "refused";
+  switch (answer.kind) {
+    case "input-required":
+    case "task":
+      return "open";
+    case "result":
+      return "succeeded";
+    case "refused":
+      return "refused";
+  }
 }
 
 function codeOf(end: Recorded | Stop, answer: CallAnswer): Code | null {

@@ -79,6 +79,7 @@ describe("a call", () => {
       "admit",
       "recordIntent",
       "execute",
+      "hold",
       "screen",
       "recordOutcome",
     ]);

@@ -1,8 +1,8 @@
 import type { Sha256Hex, WallMs } from "../base/index.ts";
 import { msOf } from "../base/index.ts";
-import type { Principal, PrincipalId } from "../identity/index.ts";
 import type { DecisionRecord, Entry, EntryId, EntryKind, Outcome } from "../ledger/index.ts";
 import type { Decision } from "../policy/index.ts";
+import { principalIds } from "./principal-ids.ts";
 import type { Authenticated, Planned } from "./stages.ts";
 
 /** As much of a call as is known when one of its entries is written; a refusal can come before anything is planned. */
@@ -19,9 +19,9 @@ export interface EntryPart {
 }
 
 export function entryOf(call: Known, part: EntryPart): Entry {
-  const { principal, tool, decision } = call;
+  const { principal, subject, decision } = call;
   const versions: Record<string, string> = { identity: principal.version };
-  if (tool !== undefined) versions["pin"] = tool.pin;
+  if (subject !== undefined) versions["pin"] = subject.pin;
   if (decision !== undefined) versions["policy"] = decision.partition;
   return {
     ...part,
@@ -31,7 +31,7 @@ export function entryOf(call: Known, part: EntryPart): Entry {
     step: call.run?.step ?? null,
     principals: principalIds(principal),
     method: call.input.method,
-    subject: tool?.id ?? null,
+    subject: subject?.id ?? null,
     versions,
     decision: decision === undefined ? null : decisionRecord(decision),
     intentDigest: call.intentDigest ?? null,
@@ -40,12 +40,6 @@ export function entryOf(call: Known, part: EntryPart): Entry {
 }
 
 export const entryId = (call: string, n: number): EntryId => `${call}:${n}` as EntryId;
-
-/** The actor first, then on whose behalf, nearest first. */
-export const principalIds = (principal: Principal): readonly PrincipalId[] =>
-  principal.chain.length === 0
-    ? [principal.id]
-    : [principal.id, ...principal.chain.map((identity) => identity.id)];
 
 const decisionRecord = (decision: Decision): DecisionRecord => ({
   effect: decision.effect,

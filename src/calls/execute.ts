@@ -1,11 +1,17 @@
 import { codes } from "../../contract/index.ts";
 import type { Fault } from "../base/index.ts";
 import { elapsedMs, faultFrom } from "../base/index.ts";
+import { noCapabilities } from "../registry/index.ts";
+import type { JsonRpcError, Round, UpstreamReply } from "../upstream/index.ts";
+import { askedInline } from "./asking-inline.ts";
+import type { Executing } from "./asking.ts";
+import { askedInMidCall, firstRound } from "./asking.ts";
 import { neverAborts, passedOnMeta } from "./request-meta.ts";
 import type { House } from "./house.ts";
-import { screenedProgress } from "./progress.ts";
+import { screenedLog, screenedProgress } from "./progress.ts";
 import type { Executed, Intended, Reply } from "./stages.ts";
 import type { Station } from "./station.ts";
+import { Stop } from "./station.ts";
 
 /** One more try at most: what is still down after that is for the caller to know. */
 const retriesMax = 1;
@@ -18,75 +24,120 @@ const retryDelayMs = 25;
 export const execute: Station<Intended, Executed> = {
   name: "execute",
   async visit(call, house) {
-    for (let attempt = 0; ; attempt++) {
-      const { reply, fault } = await once(call, house);
-      if (fault === null || attempt >= retriesMax || !mayRetry(call, fault))
-        return Object.assign(call, { reply });
-      if (!house.retryBudget.take()) return Object.assign(call, { reply });
-      await house.pause(retryDelayMs);
-      if (elapsedMs(call.deadline.at, house.clock.monotonic()) <= 0) return Object.assign(call, { reply });
+    const executed = Object.assign(call, { inputs: null }) as Intended & Pick<Executed, "inputs">;
+    const { input } = call;
+    let round = firstRound(call);
+    for (;;) {
+      const reply = await exchange(executed, round, house);
+      if (reply.kind !== "asks" || input.ask === null) return Object.assign(executed, { reply });
+      const next = await askedInline(executed, input.ask, reply, house);
+      if (next instanceof Stop) return next;
+      if (next.kind !== "round") return Object.assign(executed, { reply: next });
+      round = next.round;
     }
   },
 };
 
-async function once(call: Intended, house: House): Promise<{ reply: Reply; fault: Fault | null }> {
+/** One exchange, tried again where nothing can have come of it. What an earlier try left open, a later failure does not close. */
+async function exchange(call: Executing, round: Round | null, house: House): Promise<Executed["reply"]> {
+  let open: Executed["reply"] | null = null;
+  for (let attempt = 0; ; attempt++) {
+    const { reply, fault } = await once(call, round, house);
+    const told = open !== null && reply.kind === "failed" ? open : reply;
+    if (fault === null || attempt >= retriesMax || !mayRetry(call, fault)) return told;
+    if (!house.retryBudget.take()) return told;
+    await house.pause(retryDelayMs);
+    if (elapsedMs(call.deadline.at, house.clock.monotonic()) <= 0) return told;
+    if (reply.kind === "unknown" && call.subject.class.kind !== "read") open = reply;
+  }
+}
+
+async function once(
+  call: Executing,
+  round: Round | null,
+  house: House,
+): Promise<{ reply: Executed["reply"]; fault: Fault | null }> {
+  const { subject, input } = call;
   try {
     const answer = await house.upstreams.exchange({
-      server: call.tool.server,
-      method: call.input.method,
-      name: call.tool.name,
+      server: subject.server,
+      method: input.method,
+      // Completion has no name of its own: what it is asked for stands in its `ref`.
+      name: input.method === "completion/complete" ? null : subject.name,
       argumentsText: call.argumentsText,
-      meta: passedOnMeta(call.input.meta),
+      meta: passedOnMeta(input.meta),
       deadline: call.deadline,
       // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent: its server is told, and we
       // listen until the deadline and record what became of it.
-      signal: call.tool.class.kind === "read" ? call.input.signal : neverAborts,
+      signal: subject.class.kind === "read" ? input.signal : neverAborts,
       // A server that follows the advice may never answer, which makes the outcome unknown. So it is not given for a named step
       // or key: its caller, or another that has joined it, comes back for the outcome.
-      advice: call.tool.class.kind === "read" || call.repeat !== null ? null : call.input.signal,
+      advice: subject.class.kind === "read" || call.repeat !== null ? null : input.signal,
+      profile: input.profile,
+      logLevel: input.logLevel,
+      round,
+      onAsk: input.profile === noCapabilities ? null : (ask) => askedInMidCall(call, ask, house),
+      onLog: screenedLog(call, house),
       onProgress: screenedProgress(call, house),
       mayDispatch: call.mayDispatch,
     });
     switch (answer.kind) {
       case "result":
         return { reply: fromResult(answer.raw, answer.value), fault: null };
+      case "input-required":
+        return { reply: fromAsks(answer), fault: null };
+      case "task":
+        return { reply: { kind: "task", value: answer.value }, fault: null };
       case "rejected":
         return {
           reply: {
             kind: "failed",
             code: "upstream-rejected",
-            detail: `${call.tool.server.name} rejected the request: ${answer.error.message}`,
+            detail: `${subject.server.name} rejected the request: ${answer.error.message}`,
             evidence: { rpcCode: answer.error.code },
+            rpc: answer.error,
           },
           fault: null,
         };
       case "error":
-        // The server answered, and may have acted before it did: an answer like `isError`, in the protocol's other clothes.
-        return { reply: fromError(answer.error.code, answer.error.message), fault: null };
+        return { reply: fromError(call, answer.error), fault: null };
     }
   } catch (thrown) {
-    const fault = faultFrom(thrown, `calling ${call.tool.id}`);
+    const fault = faultFrom(thrown, `calling ${subject.id}`);
     return { reply: wasWithdrawn(call, fault) ? withdrawn : fromFault(fault), fault };
   }
 }
 
-function fromResult(raw: string, value: Readonly<Record<string, unknown>>): Reply {
-  const resultType = value["resultType"];
-  if (resultType !== undefined && resultType !== "complete") {
-    // We declared no capability that would allow it to ask back.
+const fromResult = (raw: string, value: Readonly<Record<string, unknown>>): Reply => ({
+  kind: "answered",
+  raw,
+  value,
+  isError: value["isError"] === true,
+});
+
+const fromAsks = (asked: Extract<UpstreamReply, { kind: "input-required" }>): Executed["reply"] => ({
+  kind: "asks",
+  requests: asked.requests,
+  value: JSON.parse(asked.raw) as Readonly<Record<string, unknown>>,
+  requestState: asked.requestState,
+});
+
+/** The server answered, and may have acted before it did: an answer like `isError`, in the protocol's other clothes. */
+function fromError({ subject }: Intended, error: JsonRpcError): Reply {
+  if (subject.kind !== "tool") {
+    const detail = `${subject.server.name} answered with error ${error.code}: ${error.message}`;
     return {
-      kind: "unknown",
-      code: "upstream-garbage",
-      detail: "the tool's server asked for something this call did not offer",
-      evidence: { resultType },
+      kind: "failed",
+      code: "upstream-rejected",
+      detail,
+      evidence: { rpcCode: error.code },
+      rpc: error,
     };
   }
-  return { kind: "answered", raw, value, isError: value["isError"] === true };
-}
-
-function fromError(code: number, message: string): Reply {
   const value = {
-    content: [{ type: "text", text: `The tool's server answered with error ${code}: ${message}` }],
+    content: [
+      { type: "text", text: `The tool's server answered with error ${error.code}: ${error.message}` },
+    ],
     isError: true,
   };
   return { kind: "answered", raw: JSON.stringify(value), value, isError: true };
@@ -120,6 +171,7 @@ function mayRetry(call: Intended, fault: Fault): boolean {
   if (call.input.signal.aborted || fault.code === "cancelled") return false;
   if (fault.effect === "none") return fault.retry === "now";
   if (fault.effect === "done") return false;
-  // `idempotent` needs its key sent along, which the class names but nothing fills in yet.
-  return call.tool.class.kind === "read" && fault.code === "upstream-lost";
+  const { kind } = call.subject.class;
+  // An `idempotent` call carries its key, so that its server carries it out once.
+  return (kind === "read" || kind === "idempotent") && fault.code === "upstream-lost";
 }

@@ -342,3 +342,32 @@ async function until(condition: () => Promise<boolean>): Promise<void> {
   }
   throw new Error("the condition did not come about");
 }
+
+describe("an idempotent tool", () => {
+  const lost = () => {
+    throw new Fault("upstream-lost", "the connection broke", { effect: "unknown", retry: "later" });
+  };
+  const keys = () =>
+    world.upstream.sent.map(({ argumentsText }) => (JSON.parse(argumentsText ?? "") as { key: string }).key);
+
+  test("is sent again under the same key when its answer was lost", async () => {
+    let sent = 0;
+    world.upstream.answer = () => (++sent === 1 ? lost() : resultOf('{"content":[]}'));
+    const pending = world.call("files__put", {});
+    await world.tickUntil(pending);
+    expect((await pending).kind).toBe("result");
+    expect(new Set(keys()).size).toBe(1);
+    expect(keys()).toHaveLength(2);
+  });
+
+  test("gets one key per step, another for another call, and the caller's where it chose one", async () => {
+    await world.call("files__put", {});
+    await world.call("files__put", { also: 1 });
+    await world.call("files__put", { key: "mine" });
+    await world.call("files__put", {}, { [metaKeys.run]: "r", [metaKeys.step]: "s" });
+    await world.call("files__put", {}, { [metaKeys.run]: "r", [metaKeys.step]: "s" });
+    expect(keys()).toHaveLength(4);
+    expect(new Set(keys()).size).toBe(4);
+    expect(keys()[2]).toBe("mine");
+  });
+});

@@ -1,18 +1,21 @@
 import type { Clock, Random } from "../base/index.ts";
 import type { Gate } from "../dispatch/index.ts";
 import type { Keys } from "../keys/index.ts";
-import type { CallId, Ledger } from "../ledger/index.ts";
+import type { CallId, Holder, Ledger } from "../ledger/index.ts";
 import type { PolicySet } from "../policy/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
-import type { Upstreams } from "../upstream/index.ts";
+import type { Ask, AskAnswer, Upstreams } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
 import type { CallAnswer } from "./call.ts";
 import type { RetryBudget } from "./retry-budget.ts";
+import type { ParkedAt } from "./round.ts";
+import type { Intended, Planned } from "./stages.ts";
 import type { StoreClock } from "./store-clock.ts";
 import type { Unsettled } from "./unsettled.ts";
 import type { Validators } from "./validators.ts";
+import type { Patience } from "./within-time.ts";
 
 /** The other rooms as the stations see them, and the little that calls share among themselves. */
 export interface House {
@@ -25,7 +28,7 @@ export interface House {
   readonly policies: { current(tenant: TenantId): PolicySet };
   readonly vault: Vault;
   readonly gate: Gate;
-  readonly upstreams: Pick<Upstreams, "exchange">;
+  readonly upstreams: Pick<Upstreams, "exchange" | "catalogueFor" | "watchResource">;
   readonly limits: CallLimits;
   /** This node's name and its lease's fence: who holds a call that is under way. */
   readonly node: { readonly name: string; readonly fence: number };
@@ -34,11 +37,30 @@ export interface House {
   readonly retryBudget: RetryBudget;
   /** Repeat-safe calls this node drives right now; a second arrival joins the first one's answer. */
   readonly underWay: Map<CallId, Promise<CallAnswer>>;
+  /** Calls held open for an answer of their caller. */
+  readonly parking: ParkedCalls;
+  /** Something of ours failed: for the log and an alarm. */
+  readonly onTrouble: (doing: string, thrown: unknown) => void;
   /** Calls whose end could not be written yet. */
   readonly unsettled: Unsettled;
   readonly isStopping: () => boolean;
   /** About `ms`, with jitter of half of it. */
   readonly pause: (ms: number) => Promise<void>;
+}
+
+/** Calls that are held open for an answer of their caller; `parking.ts` is what keeps them. */
+export interface ParkedCalls {
+  ask(call: Intended, ask: Ask, house: House): Promise<AskAnswer>;
+  answer(park: ParkedAt, call: Planned, house: House): Promise<CallAnswer | null>;
+  /** null = it is not parked here, or whoever joins cannot be given its questions. */
+  join(call: CallId, by: Planned, house: House): Promise<CallAnswer> | null;
+  take(
+    id: string,
+    inputs: Readonly<Record<string, unknown>>,
+    patience: Patience,
+    house: House,
+  ): Promise<CallAnswer | null>;
+  close(): void;
 }
 
 export interface CallLimits {
@@ -48,3 +70,6 @@ export interface CallLimits {
   /** From the durable intent to the first byte; an intent older than this is never dispatched. */
   readonly dispatchWindowMs: number;
 }
+
+/** Proof of holding a call, for the ledger's writes. */
+export const holderOf = ({ node }: House): Holder => ({ node: node.name, fence: node.fence });

@@ -8,7 +8,20 @@
  * Errors: none thrown; every answer is a result or a refusal with a code. Signals: one record per call; trouble of our own.
  * Knows no transport.
  */
-export type { CallAnswer, CallInput, Calls } from "./call.ts";
+export type {
+  CallAnswer,
+  CallInput,
+  CallMethod,
+  Calls,
+  Described,
+  ListName,
+  Listing,
+  Round,
+  SubscribeInput,
+  Subscribed,
+  TaskInput,
+} from "./call.ts";
+export { callTables } from "./tables.ts";
 export type { CallLimits } from "./house.ts";
 export { CallLine } from "./line.ts";
 export { RefusalBound } from "./refusal-bound.ts";

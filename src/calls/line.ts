@@ -3,20 +3,37 @@ import type { ReceiptReference, Refusal } from "../../contract/index.ts";
 import { delay, elapsedMs, explain, faultFrom, newId, randomBelow } from "../base/index.ts";
 import type { Clock, Random } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
+import type { Profile } from "../registry/index.ts";
+import { noCapabilities } from "../registry/index.ts";
 import type { CallId } from "../ledger/index.ts";
-import type { CallAnswer, CallInput, Calls } from "./call.ts";
+import type {
+  CallAnswer,
+  CallInput,
+  Calls,
+  Described,
+  ListName,
+  Listing,
+  SubscribeInput,
+  Subscribed,
+  TaskInput,
+} from "./call.ts";
+import { describeServers } from "./describe.ts";
+import { endAbandoned } from "./abandon.ts";
 import { callRecord } from "./call-record.ts";
 import type { Known } from "./entries.ts";
 import type { House } from "./house.ts";
-import { ToolLists } from "./list-tools.ts";
+import { Lists } from "./lists.ts";
 import { stations } from "./pipeline.ts";
 import type { Recorded } from "./record-outcome.ts";
+import { Parking } from "./parking.ts";
 import { RefusalBound } from "./refusal-bound.ts";
 import { writeRefusal } from "./refusal-entry.ts";
 import { writeSummary } from "./refusal-summary.ts";
 import { RetryBudget } from "./retry-budget.ts";
 import type { Admitted, Arrived, Intended } from "./stages.ts";
 import { Trace } from "./stages.ts";
+import { subscribeTo } from "./subscribe.ts";
+import { taskRequest } from "./tasks.ts";
 import type { Station } from "./station.ts";
 import { Stop } from "./station.ts";
 import { StoreClock } from "./store-clock.ts";
@@ -26,20 +43,22 @@ import { Validators } from "./validators.ts";
 
 export interface CallLineOptions extends Omit<
   House,
-  "validators" | "storeClock" | "retryBudget" | "underWay" | "unsettled" | "isStopping" | "pause"
+  "validators" | "storeClock" | "retryBudget" | "underWay" | "unsettled" | "parking" | "isStopping" | "pause"
 > {
   readonly clock: Clock;
   readonly random: Random;
   /** Exactly one record per call, whatever became of it. Must not throw. */
   readonly record: (record: CallRecord) => void;
-  /** A bug of ours or a ledger that cannot be written: for the log and an alarm. */
-  readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
 
 /** How often a call goes back because somebody else changed its step: each time waits a little longer. */
 const roundsMax = 6;
 const roundDelayMs = 20;
 const housekeepingEveryMs = 5_000;
+/** Calls wait for input for an hour; a minute more or less does not matter, and looking reads all that are open. */
+const abandonEvery = 12;
+
+const unasked = (): void => undefined;
 
 /**
  * A call has room for all that stations will find from the start, so that it is of one shape for life. Measured: growing it
@@ -47,7 +66,8 @@ const housekeepingEveryMs = 5_000;
  */
 const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefined>> = {
   principal: undefined,
-  tool: undefined,
+  subject: undefined,
+  arguments: undefined,
   argumentsText: undefined,
   salt: undefined,
   argumentsCommitment: undefined,
@@ -56,12 +76,15 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
   repeat: undefined,
   run: undefined,
   budget: undefined,
+  returns: undefined,
+  waiting: undefined,
   decision: undefined,
   leave: undefined,
   intentDigest: undefined,
   intent: undefined,
   mayDispatch: undefined,
   reply: undefined,
+  inputs: undefined,
   seen: undefined,
   outcome: undefined,
   answer: undefined,
@@ -71,11 +94,12 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
 export class CallLine implements Calls {
   private readonly options: CallLineOptions;
   private readonly house: House;
-  private readonly lists = new ToolLists();
+  private readonly lists = new Lists();
   private readonly refusals: RefusalBound;
   private readonly idle = new Set<() => void>();
   private running = 0;
   private stopping = false;
+  private houseKept = 0;
   private cancelHousekeeping: (() => void) | null = null;
 
   constructor(options: CallLineOptions) {
@@ -88,6 +112,7 @@ export class CallLine implements Calls {
       retryBudget: new RetryBudget(),
       underWay: new Map(),
       unsettled: new Unsettled(),
+      parking: new Parking(options),
       isStopping: () => this.stopping,
       pause: (ms) => delay(options.clock, ms / 2 + randomBelow(options.random, Math.ceil(ms))),
     };
@@ -103,6 +128,7 @@ export class CallLine implements Calls {
   async stop(graceMs: number): Promise<void> {
     this.stopping = true;
     this.cancelHousekeeping?.();
+    this.house.parking.close();
     if (this.running > 0 && graceMs > 0) {
       await new Promise<void>((resolve) => {
         const cancel = this.options.clock.after(graceMs, resolve);
@@ -120,18 +146,36 @@ export class CallLine implements Calls {
     return this.running;
   }
 
-  listTools(principal: Principal): string {
-    return this.lists.textFor(
-      principal,
-      this.options.registry,
-      this.options.policies.current(principal.tenant),
-    );
+  list(name: ListName, principal: Principal, profile: Profile): Listing | Promise<Listing> {
+    return this.lists.listing(name, principal, profile, this.house);
+  }
+
+  describe(principal: Principal): Described {
+    const { registry, policies } = this.options;
+    const offered = registry.featuresOf(principal.tenant, noCapabilities);
+    return describeServers(offered, principal, policies.current(principal.tenant));
+  }
+
+  task(input: TaskInput): Promise<CallAnswer> {
+    return taskRequest(input, this.house);
+  }
+
+  subscribe(input: SubscribeInput): Promise<Subscribed> {
+    return subscribeTo(input, this.refusals, this.house);
   }
 
   call(input: CallInput): Promise<CallAnswer> {
     this.running++;
     this.house.retryBudget.earn();
-    const whole: Promise<CallAnswer> = this.drive(input, () => whole).finally(() => {
+    // Only a caller that has something to be asked for, and nobody to ask in its session, can be answered early.
+    if (input.profile === noCapabilities || input.ask !== null) return this.whole(input, unasked);
+    return new Promise((resolve, reject) => {
+      this.whole(input, resolve).then(resolve, reject);
+    });
+  }
+
+  private whole(input: CallInput, answerEarly: Arrived["answerEarly"]): Promise<CallAnswer> {
+    const whole: Promise<CallAnswer> = this.drive(input, () => whole, answerEarly).finally(() => {
       if (--this.running > 0) return;
       for (const wake of this.idle) wake();
       this.idle.clear();
@@ -139,13 +183,17 @@ export class CallLine implements Calls {
     return whole;
   }
 
-  private async drive(input: CallInput, whole: () => Promise<CallAnswer>): Promise<CallAnswer> {
+  private async drive(
+    input: CallInput,
+    whole: () => Promise<CallAnswer>,
+    answerEarly: Arrived["answerEarly"],
+  ): Promise<CallAnswer> {
     const { clock, random } = this.options;
     const trace = new Trace(input.receivedAt);
     for (let round = 1; ; round++) {
       const id = newId("call", clock.wall(), random) as CallId;
       // The stations fill in the rest, in the order that `Line` has checked.
-      const call = { ...unknownYet, input, trace, whole, id } as unknown as Known;
+      const call = { ...unknownYet, input, trace, whole, answerEarly, id } as unknown as Known;
       const end = await this.pass(call);
       if (end instanceof Stop && end.reason.kind === "again" && round < roundsMax) {
         await this.house.pause(roundDelayMs * round);
@@ -189,13 +237,16 @@ export class CallLine implements Calls {
       });
     } finally {
       (call as Partial<Admitted>).leave?.();
-      this.house.underWay.delete(call.id);
+      // Another request of the same call may be the one that drives it.
+      const driver = this.house.underWay.get(call.id);
+      if (driver !== undefined && driver === call.whole()) this.house.underWay.delete(call.id);
     }
   }
 
   private async leaveEarly(call: Known, stop: Stop): Promise<CallAnswer> {
     switch (stop.reason.kind) {
       case "recalled":
+      case "held":
         return stop.reason.answer;
       case "again":
         return this.refuse(call, {
@@ -207,8 +258,16 @@ export class CallLine implements Calls {
     }
   }
 
-  /** Who is not known leaves no entry. A refusal stands even when the ledger cannot be written: it had no effect. */
+  /**
+   * Who is not known leaves no entry. A refusal stands even when the ledger cannot be written: it had no effect. That another round was
+   * refused does not end its call: it is an entry by itself, under an id of its own.
+   */
   private async refuse(call: Known, refusal: Refusal): Promise<CallAnswer> {
+    if (isRound(call)) {
+      const evidence = { ...refusal.evidence, round: call.id };
+      call.id = newId("call", this.options.clock.wall(), this.options.random) as CallId;
+      return this.refuse(Object.assign(call, { returns: null, waiting: null }), { ...refusal, evidence });
+    }
     const hasEntry = (call as Partial<Known>).principal !== undefined && this.refusals.admits(call.principal);
     const receipt = hasEntry ? await this.refusalEntry(call, refusal) : null;
     return { kind: "refused", refusal, receipt };
@@ -216,7 +275,7 @@ export class CallLine implements Calls {
 
   private async refusalEntry(call: Known, refusal: Refusal): Promise<ReceiptReference | null> {
     // An intent may stand already when a bug of ours ended the call: then its outcome is not ours to call refused.
-    if (refusal.code === "internal" && call.tool !== undefined) return null;
+    if (refusal.code === "internal" && call.subject !== undefined) return null;
     try {
       return await writeRefusal(this.house, call, refusal);
     } catch (thrown) {
@@ -236,6 +295,15 @@ export class CallLine implements Calls {
   private async keepHouse(): Promise<void> {
     await this.settleRest();
     await this.writeSummaries(false);
+    if (++this.houseKept % abandonEvery === 0) await this.endAbandoned();
+  }
+
+  private async endAbandoned(): Promise<void> {
+    try {
+      await endAbandoned(this.house);
+    } catch (thrown) {
+      this.options.onTrouble("ending calls that nobody came back for", thrown);
+    }
   }
 
   private async settleRest(): Promise<void> {
@@ -257,3 +325,7 @@ export class CallLine implements Calls {
     }
   }
 }
+
+const isRound = (call: Known): boolean =>
+  (call.returns !== null && call.returns !== undefined) ||
+  (call.waiting !== null && call.waiting !== undefined);

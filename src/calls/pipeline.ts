@@ -3,6 +3,7 @@ import { approve } from "./approve.ts";
 import { authenticate } from "./authenticate.ts";
 import { authorise } from "./authorise.ts";
 import { execute } from "./execute.ts";
+import { hold } from "./hold.ts";
 import { plan } from "./plan.ts";
 import { recall } from "./recall.ts";
 import { recordIntent } from "./record-intent.ts";
@@ -23,6 +24,7 @@ export const stations = [
   admit, // is the tool well, and is there room?
   recordIntent, // durable before any effect
   execute, // upstream, with the credential attached here
+  hold, // does the server ask back, or go on by itself?
   screen, // withhold what the caller must not see
   recordOutcome, // durable before the answer leaves
 ] as const;

@@ -1,5 +1,5 @@
-import type { Result } from "../base/index.ts";
-import { canonicalJson, commitment, deadlineIn, elapsedMs, ok, plusMs, refuse } from "../base/index.ts";
+import type { Deadline, Result } from "../base/index.ts";
+import { commitment, deadlineIn, elapsedMs, ok, plusMs, refuse } from "../base/index.ts";
 import { estimatedTokens } from "../budgets/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Claim } from "../ledger/index.ts";
@@ -14,14 +14,20 @@ import {
   stepDigest,
   stepPlace,
 } from "../ledger/index.ts";
-import type { Tool } from "../registry/index.ts";
+import type { Subject } from "../registry/index.ts";
+import { noCapabilities } from "../registry/index.ts";
 import { entryId } from "./entries.ts";
+import { ExtendableDeadline } from "./extendable-deadline.ts";
 import type { House } from "./house.ts";
+import { withIdempotencyKey } from "./idempotency-key.ts";
 import type { RepeatNames } from "./request-meta.ts";
-import { repeatNames } from "./request-meta.ts";
+import { namesText, repeatNames } from "./request-meta.ts";
 import type { Authenticated, NamedRun, Planned, Repeat } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { refused } from "./station.ts";
+import type { Stop } from "./station.ts";
+import { openState } from "./request-state.ts";
+import { argumentsTextOf, subjectOf } from "./subject.ts";
 
 /**
  * Which tool, with which arguments, and what is its digest? A call that names a run, step or key also reads what is on record
@@ -31,20 +37,18 @@ export const plan: Station<Authenticated, Planned> = {
   name: "plan",
   visit(call, house) {
     const { principal, input } = call;
-    const tool = house.registry.toolNamed(principal.tenant, input.name);
-    if (tool === null) {
-      return refused({
-        code: "unknown-tool",
-        detail: "list the tools to see what there is",
-        evidence: { name: input.name },
-      });
-    }
+    const subject = subjectOf(principal, input, house.registry);
+    if (!subject.ok) return refused(subject.refusal);
     const names = repeatNames(input.meta);
     if (!names.ok) return refused(names.refusal);
-    if (names.value === null)
-      return planned(call, house, tool, { run: null, repeat: null, salt: house.random.bytes(16) });
+    const state = input.round?.requestState ?? null;
+    if (state !== null) return returned(call, house, subject.value, names.value, state);
+    if (names.value === null) {
+      const salt = house.random.bytes(16);
+      return planned(call, house, subject.value, { run: null, repeat: null, salt });
+    }
     return named(principal, names.value, house).then((found) =>
-      found.ok ? planned(call, house, tool, found.value) : refused(found.refusal),
+      found.ok ? planned(call, house, subject.value, found.value) : refused(found.refusal),
     );
   },
 };
@@ -55,29 +59,73 @@ interface OnRecord {
   readonly salt: Uint8Array | null;
 }
 
-function planned(call: Authenticated, house: House, tool: Tool, found: OnRecord): Planned {
-  const argumentsText = canonicalJson(call.input.arguments);
+/**
+ * Another round of a call that is open: the same call id and the same salt, if it is the same request of the same principal. When
+ * the step it names belongs to another call by now, what counts is what that one has come to.
+ */
+async function returned(
+  call: Authenticated,
+  house: House,
+  subject: Subject,
+  names: RepeatNames | null,
+  stateText: string,
+): Promise<Planned | Stop> {
+  const { principal } = call;
+  const state = await openState(stateText, principal, house);
+  if (!state.ok) return refused(state.refusal);
+  if (state.value.names !== namesText(call.input.meta)) return refused(otherRequest);
+  const found = names === null ? ok(unnamed) : await named(principal, names, house);
+  if (!found.ok) return refused(found.refusal);
+  const { value } = state;
+  const { repeat } = found.value;
+  if (repeat !== null && repeat.found !== null && !repeat.isPast && repeat.found.call !== value.call)
+    return planned(call, house, subject, found.value);
+  const own = call.id;
+  call.id = value.call;
+  const round = planned(call, house, subject, { ...found.value, salt: Buffer.from(value.salt, "base64") });
+  if (round.stepDigest === value.stepDigest) return Object.assign(round, { returns: value });
+  call.id = own;
+  return refused(otherRequest);
+}
+
+const otherRequest = {
+  code: "state-invalid",
+  detail: "it belongs to a request with other arguments",
+} as const;
+
+const unnamed: OnRecord = { run: null, repeat: null, salt: null };
+
+function planned(call: Authenticated, house: House, subject: Subject, found: OnRecord): Planned {
+  const given = withIdempotencyKey(subject, call, found);
+  const argumentsText = argumentsTextOf(subject, call.input.method, given);
   // An erased record leaves no salt, so nothing can be compared any more, and `recall` says so. What the refusal leaves in ledger
   // and log is salted all the same: nobody can guess arguments from it.
   const argumentsCommitment = commitment(found.salt ?? house.random.bytes(16), argumentsText);
   return Object.assign(call, {
     ...found,
-    tool,
+    subject,
+    arguments: given,
     argumentsText,
     argumentsCommitment,
     stepDigest: stepDigest({
       method: call.input.method,
-      serverId: tool.server.id,
-      name: tool.name,
+      serverId: subject.server.id,
+      name: subject.name,
       argumentsCommitment,
     }),
-    deadline: earlier(call, house, tool.server.callTimeoutMs),
+    deadline: earlier(call, house, subject.server.callTimeoutMs),
+    returns: null,
+    waiting: null,
     budget: { calls: 1, argumentTokens: estimatedTokens(argumentsText.length) },
   });
 }
 
-function earlier(call: Authenticated, house: House, timeoutMs: number) {
-  const own = deadlineIn(house.clock, timeoutMs);
+function earlier(call: Authenticated, house: House, timeoutMs: number): Deadline {
+  // Where the server may ask back, a person's time to answer is added while the question is open.
+  const own =
+    call.input.profile === noCapabilities
+      ? deadlineIn(house.clock, timeoutMs)
+      : new ExtendableDeadline(house.clock, timeoutMs);
   const asked = call.input.deadline;
   return asked !== null && elapsedMs(asked.at, own.at) < 0 ? asked : own;
 }

@@ -4,14 +4,29 @@ import type { House } from "./house.ts";
 import type { Intended } from "./stages.ts";
 
 /** Progress is shown while the tool still works, so known credentials are taken out of it on the way. */
-export function screenedProgress(call: Intended, house: House): CallInput["onProgress"] {
-  const { onProgress } = call.input;
-  if (onProgress === null) return null;
-  return (progress) => {
-    const secrets = house.vault.knownSecrets(call.principal.tenant);
-    const { text, removed } = removeKnownSecretsFromJson(JSON.stringify(progress), secrets);
-    if (removed === 0) onProgress(progress);
-    // Where all of it was a credential, there is nothing left to show.
-    else if (text.startsWith("{")) onProgress(JSON.parse(text) as Readonly<Record<string, unknown>>);
+export const screenedProgress = (call: Intended, house: House): CallInput["onProgress"] =>
+  screened(call.input.onProgress, call, house);
+
+/** The same for log messages of the server that belong to the call. */
+export const screenedLog = (call: Intended, house: House): CallInput["onLog"] =>
+  screened(call.input.onLog, call, house);
+
+function screened(tell: CallInput["onProgress"], call: Intended, house: House): CallInput["onProgress"] {
+  if (tell === null) return null;
+  return (value) => {
+    const shown = withoutSecrets(value, call, house);
+    if (shown !== null) tell(shown);
   };
+}
+
+/** null = all of it was a credential, and there is nothing left to show. */
+export function withoutSecrets<T extends Readonly<Record<string, unknown>>>(
+  value: T,
+  call: Intended,
+  house: House,
+): T | null {
+  const secrets = house.vault.knownSecrets(call.principal.tenant);
+  const { text, removed } = removeKnownSecretsFromJson(JSON.stringify(value), secrets);
+  if (removed === 0) return value;
+  return text.startsWith("{") ? (JSON.parse(text) as T) : null;
 }

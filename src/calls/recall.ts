@@ -1,9 +1,14 @@
-import type { Claim } from "../ledger/index.ts";
+import type { CallId, Claim, OpenCall } from "../ledger/index.ts";
+import { readOpenCall } from "../ledger/index.ts";
+import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
+import type { RequestState } from "./round.ts";
 import { withReceipt } from "./result-text.ts";
 import type { Planned } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
+import { standingTask } from "./tasks.ts";
+import { stillOpen, withinTime } from "./within-time.ts";
 
 /**
  * Done before? Then its record is the answer, and nothing else is asked. Same step and same digest: the recorded outcome, or the
@@ -12,7 +17,8 @@ import { Stop, refused } from "./station.ts";
 export const recall: Station<Planned, Planned> = {
   name: "recall",
   visit(call, house) {
-    const { repeat } = call;
+    const { repeat, returns } = call;
+    if (returns !== null) return comesBack(call, returns, house);
     if (repeat === null || repeat.found === null || repeat.isPast) return call;
     if (call.salt === null)
       return refused({ code: "erased", detail: "its arguments cannot be compared any more" });
@@ -28,16 +34,67 @@ export const recall: Station<Planned, Planned> = {
       case "released":
         return call;
       case "open":
-        return join(found, house);
+        return goOn(call, found, house);
       case "final":
         return recorded(call, found, house);
     }
   },
 };
 
-async function join(claim: Claim, house: House): Promise<Stop> {
-  const underWay = house.underWay.get(claim.call);
-  const answer = await underWay;
+/** Another round of an open call: answers for one that is parked, or the next exchange with a server that keeps nothing. */
+async function comesBack(call: Planned, state: RequestState, house: House): Promise<Planned | Stop> {
+  const { park } = state;
+  if (park !== null) {
+    const answer = await house.parking.answer(park, call, house);
+    if (answer !== null) return new Stop({ kind: "recalled", answer });
+    return (
+      (await ended(call, call.id, house)) ??
+      refused({ code: "parked-call-lost", detail: `see call ${call.id}` })
+    );
+  }
+  const open = await readOpenCall(house.store, call.id);
+  if (open?.state === "waiting") return driveOn(call, open, house);
+  const end = await ended(call, call.id, house);
+  if (end !== null) return end;
+  // A `read` in its second round: nothing of it is durable yet.
+  if (open === null && state.intent === null) return call;
+  return refused({ code: "state-invalid", detail: "this round is under way or was answered already" });
+}
+
+/** The recorded end of a call that another round of it, or a person, has brought to its end meanwhile. */
+async function ended(call: Planned, id: CallId, house: House): Promise<Stop | null> {
+  for (const n of [2, 1]) {
+    const outcomeEntry = entryId(id, n);
+    const found = await house.ledger.entry(call.principal.tenant, outcomeEntry);
+    if (found !== null) return recorded(call, { call: id, outcomeEntry }, house);
+  }
+  return null;
+}
+
+/** A step whose call waits for input is taken over by whoever names it; one that is under way is joined. */
+async function goOn(call: Planned, claim: Claim, house: House): Promise<Planned | Stop> {
+  const open = house.underWay.has(claim.call) ? null : await readOpenCall(house.store, claim.call);
+  return open?.state === "waiting" ? driveOn(call, open, house) : join(call, claim, house);
+}
+
+/** A call that waits for input goes on here. One that waits for its task must not be sent again: the task is asked for. */
+async function driveOn(call: Planned, open: OpenCall, house: House): Promise<Planned | Stop> {
+  // Its run was made between our look at the run and our look at the call: the one that we drew is not the one it is in.
+  if (call.run !== null && call.run.creation !== null) return new Stop({ kind: "again" });
+  const answer = await standingTask(open.call, call, house);
+  if (answer !== null) return (await ended(call, open.call, house)) ?? new Stop({ kind: "recalled", answer });
+  call.id = open.call;
+  return Object.assign(call, { waiting: open });
+}
+
+async function join(call: Planned, claim: Claim, house: House): Promise<Stop> {
+  const patience = { deadline: call.deadline, signal: call.input.signal };
+  const underWay =
+    house.parking.join(claim.call, call, house) ??
+    house.underWay.get(claim.call) ??
+    Promise.resolve(undefined);
+  const answer = await withinTime(underWay, patience, house.clock);
+  if (answer === null) return new Stop({ kind: "recalled", answer: stillOpen(patience) });
   // That its own caller withdrew it, and nothing was sent, is no answer for this one: it enters again by itself.
   const isWithdrawn = answer?.kind === "refused" && answer.refusal.code === "cancelled";
   if (answer !== undefined && !isWithdrawn) return new Stop({ kind: "recalled", answer });
@@ -45,7 +102,11 @@ async function join(claim: Claim, house: House): Promise<Stop> {
   return new Stop({ kind: "again" });
 }
 
-async function recorded(call: Planned, claim: Claim, house: House): Promise<Stop> {
+async function recorded(
+  call: Planned,
+  claim: Pick<Claim, "call" | "outcomeEntry">,
+  house: House,
+): Promise<Stop> {
   const found =
     claim.outcomeEntry === null ? null : await house.ledger.entry(call.principal.tenant, claim.outcomeEntry);
   const evidence = { call: claim.call };
@@ -54,7 +115,9 @@ async function recorded(call: Planned, claim: Claim, house: House): Promise<Stop
   const { entry, leafHash } = found;
   const receipt = { entry: entry.id, leaf: Buffer.from(leafHash).toString("base64") };
   if (entry.outcome?.kind !== "succeeded") {
-    const refusal = { code: "outcome-unknown", detail: `see call ${claim.call}`, evidence } as const;
+    // What was not carried out says why; whether an unknown call was, nobody can say.
+    const code = entry.outcome?.kind === "failed" ? entry.outcome.code : "outcome-unknown";
+    const refusal = { code, detail: `see call ${claim.call}`, evidence } as const;
     return new Stop({ kind: "recalled", answer: { kind: "refused", refusal, receipt } });
   }
   const opened = await house.ledger.payload(found);

@@ -1,9 +1,12 @@
-import { canonicalJson, elapsedMs, invariant } from "../base/index.ts";
+import { canonicalJson, invariant } from "../base/index.ts";
 import type { OpenCall } from "../ledger/index.ts";
 import { claim, identicalOpenCall, intentDigest, openCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
-import { entryId, principalIds } from "./entries.ts";
+import { entryId } from "./entries.ts";
+import { principalIds } from "./principal-ids.ts";
 import type { House } from "./house.ts";
+import { goesOn } from "./go-on.ts";
+import { isInTime, mayDispatch } from "./may-dispatch.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
 import type { Admitted, Intended } from "./stages.ts";
 import type { Station } from "./station.ts";
@@ -19,31 +22,40 @@ export const recordIntent: Station<Admitted, Intended> = {
   visit(call, house) {
     const digest = intentDigest({
       method: call.input.method,
-      serverId: call.tool.server.id,
-      name: call.tool.name,
+      serverId: call.subject.server.id,
+      name: call.subject.name,
       argumentsCommitment: call.argumentsCommitment,
       tenant: call.principal.tenant,
       principals: principalIds(call.principal),
-      pin: call.tool.pin,
+      pin: call.subject.pin,
       run: call.run?.record.run ?? null,
       step: call.run?.step ?? null,
       partition: call.decision.partition,
     });
-    if (call.tool.class.kind === "read") {
+    const planned = Object.assign(call, { intentDigest: digest });
+    if (call.waiting !== null) return goesOn(planned, call.waiting, house);
+    // A `read` that comes back for another round is durable from here on, like any other class.
+    if (call.subject.class.kind === "read" && call.returns === null) {
       const mayDispatch = () => !call.input.signal.aborted && isInTime(call, house);
-      return Object.assign(call, { intentDigest: digest, intent: null, mayDispatch });
+      return Object.assign(planned, { intent: null, mayDispatch });
     }
-    return durably(Object.assign(call, { intentDigest: digest }), house);
+    return durably(planned, house);
   },
 };
 
-const isInTime = (call: Admitted, house: House): boolean =>
-  elapsedMs(call.deadline.at, house.clock.monotonic()) > 0;
+type Digested = Admitted & Pick<Intended, "intentDigest">;
 
-async function durably(
-  call: Admitted & Pick<Intended, "intentDigest">,
-  house: House,
-): Promise<Intended | Stop> {
+/**
+ * The intent of a `read` that is not done in one exchange: what is held open must be on record before anybody is asked. Null = it
+ * stands. A stop = the ledger did not take it, or somebody else was faster to claim the same step.
+ */
+export async function recordLateIntent(call: Intended, house: House): Promise<Stop | null> {
+  if (call.intent !== null) return null;
+  const durable = await durably(call, house);
+  return durable instanceof Stop ? durable : null;
+}
+
+async function durably(call: Digested, house: House): Promise<Intended | Stop> {
   const dispatchBy = house.storeClock.dispatchBy(house.limits.dispatchWindowMs);
   invariant(dispatchBy !== null, "the store's time is known before the first call");
   invariant(call.salt !== null, "recall stops a call whose record was erased");
@@ -77,11 +89,7 @@ async function durably(
     return refused(refusal);
   }
   if (call.repeat !== null) house.underWay.set(call.id, call.whole());
-  return Object.assign(call, {
-    intent,
-    // The last look before a byte leaves: the caller is still there, the deadline and the intent's own bound still hold.
-    mayDispatch: () => !call.input.signal.aborted && dispatchBy.holds() && isInTime(call, house),
-  });
+  return Object.assign(call, { intent, mayDispatch: mayDispatch(call, dispatchBy, house) });
 }
 
 async function openCallOf(
@@ -93,8 +101,8 @@ async function openCallOf(
     call: call.id,
     tenant: call.principal.tenant,
     principal: call.principal.id,
-    subject: call.tool.id,
-    class: call.tool.class.kind,
+    subject: call.subject.id,
+    class: call.subject.class.kind,
     state: "dispatched",
     node: house.node.name,
     fence: house.node.fence,
@@ -102,14 +110,14 @@ async function openCallOf(
     intentEntry: entryId(call.id, 0),
     stepDigest: call.stepDigest,
     claim: call.repeat?.place ?? null,
-    same: call.repeat === null && call.tool.class.kind === "effect" ? await sameness(call, house) : null,
+    same: call.repeat === null && call.subject.class.kind === "effect" ? await sameness(call, house) : null,
   };
 }
 
 /** Under the tenant's key, so that the column says nothing about the arguments to whoever reads the database. */
 async function sameness(call: Admitted, house: House): Promise<string> {
   const key = await house.keys.scopeKey(`same/${call.principal.tenant}`);
-  const identity = canonicalJson([call.input.method, call.tool.id, call.run?.record.run ?? null]);
+  const identity = canonicalJson([call.input.method, call.subject.id, call.run?.record.run ?? null]);
   return house.keys.hmac(key, `${identity}${call.argumentsText}`).toString("base64");
 }
 
@@ -134,7 +142,7 @@ async function identical(call: Admitted, { tenant, principal, same }: OpenCall, 
   if (other === null) return new Stop({ kind: "again" }); // it has ended meanwhile
   return refused({
     code: "identical-call-open",
-    detail: `see call ${other.call}; name a run and step, or a key, to make repeats of ${call.tool.exposedName} safe`,
-    evidence: { tool: call.tool.id, call: other.call, state: other.state },
+    detail: `see call ${other.call}; name a run and step, or a key, to make repeats of ${call.subject.exposedName} safe`,
+    evidence: { tool: call.subject.id, call: other.call, state: other.state },
   });
 }

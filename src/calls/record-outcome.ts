@@ -1,9 +1,12 @@
+import type { ReceiptReference } from "../../contract/index.ts";
+import type { StoreMs } from "../base/index.ts";
 import { Fault, explain, invariant } from "../base/index.ts";
 import type { Outcome, Payload } from "../ledger/index.ts";
 import { bindsStep, closeCall, markUnknown, settleClaim } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { CallAnswer } from "./call.ts";
 import { entryId } from "./entries.ts";
+import { holderOf } from "./house.ts";
 import type { House } from "./house.ts";
 import { claimWrites } from "./record-intent.ts";
 import { withReceipt } from "./result-text.ts";
@@ -28,6 +31,8 @@ export const recordOutcome: Station<Screened, Recorded> = {
     const raw = call.reply.kind === "answered" ? call.reply.raw : null;
     const commitmentToRaw = raw === null ? null : committed(call.salt, raw);
     if (commitmentToRaw !== null) commitments["raw"] = commitmentToRaw;
+    if (call.input.round !== null || call.inputs !== null)
+      commitments["inputs"] = committed(call.salt, JSON.stringify(noteOf(call).note?.["inputs"] ?? []));
     if (call.seen !== null) {
       // Nearly always the caller sees what came, and the same bytes under the same salt have the same commitment.
       commitments["result"] =
@@ -76,27 +81,46 @@ function settlingWrites(call: Screened, outcome: Outcome, house: House): Write[]
     outcome.kind === "unknown" ? markUnknown(call.id, holderOf(house)) : closeCall(call.id, holderOf(house));
   return call.repeat === null
     ? [row]
-    : [row, settleClaim(tenant, call.repeat.place, call.id, outcome.kind, id)];
+    : [row, settleClaim(tenant, call.repeat.place, call.id, outcome.kind, id, keptUntil(call))];
 }
 
-const holderOf = (house: House) => ({ node: house.node.name, fence: house.node.fence });
+/** A key whose call waited for a while is remembered from its last round on. */
+const keptUntil = ({ waiting, repeat }: Screened): StoreMs | null =>
+  waiting === null || repeat === null ? null : repeat.expiresAt;
 
 function payloadOf(call: Screened): Payload {
   const salt = Buffer.from(call.salt as Uint8Array).toString("base64");
   const result = call.seen === null ? {} : { result: call.seen };
-  const note =
-    call.reply.kind === "answered" ? {} : { note: { detail: call.reply.detail, ...call.reply.evidence } };
+  const note = noteOf(call);
   // With an intent, salt and arguments stand in its payload already.
   return call.intent === null
     ? { salt, arguments: call.argumentsText, ...result, ...note }
     : { ...result, ...note };
 }
 
-function answerOf(call: Screened, receipt: CallAnswer["receipt"] & object): CallAnswer {
+/** Why there is no answer, and what the caller was asked meanwhile. */
+function noteOf({ reply, inputs, input }: Screened): Pick<Payload, "note"> {
+  const answered = [...(input.round === null ? [] : [input.round.inputResponses]), ...(inputs ?? [])];
+  const given = answered.length === 0 ? {} : { inputs: answered };
+  if (reply.kind === "answered") return answered.length === 0 ? {} : { note: given };
+  const { rpc } = reply;
+  return {
+    note: { detail: reply.detail, ...reply.evidence, ...(rpc === undefined ? {} : { rpc }), ...given },
+  };
+}
+
+function answerOf(call: Screened, receipt: ReceiptReference): CallAnswer {
   if (call.seen !== null) return { kind: "result", text: withReceipt(call.seen, receipt), receipt };
-  invariant(call.reply.kind === "failed" || call.reply.kind === "unknown", "an answer can be seen");
-  const { code, detail, evidence } = call.reply;
-  return { kind: "refused", refusal: { code, detail, evidence }, receipt };
+  if (call.reply.kind === "answered") {
+    const refusal = { code: "result-invalid", detail: "its _meta is not an object" } as const;
+    return { kind: "refused", refusal, receipt };
+  }
+  const { code, detail, evidence, rpc } = call.reply;
+  return {
+    kind: "refused",
+    refusal: { code, detail, evidence, ...(rpc === undefined ? {} : { rpc }) },
+    receipt,
+  };
 }
 
 /**

@@ -1,8 +1,9 @@
 import type { Clock } from "../base/index.ts";
 import type { OpenCall, Outcome } from "../ledger/index.ts";
-import { closeCall, entryWrite, markUnknown, openCallsOfNode, settleClaim } from "../ledger/index.ts";
+import { closeCall, entryWrite, markUnknown, openCallsOfNode } from "../ledger/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
+import { claimSettled } from "./claim-settled.ts";
 import { entryId } from "./entries.ts";
 
 export interface RecoveryOptions {
@@ -61,9 +62,12 @@ export async function settleOpen(
   };
   const writes: Write[] = [
     entryWrite(entry, null).write,
-    outcome.kind === "unknown" ? markUnknown(open.call, open) : closeCall(open.call, open),
+    outcome.kind === "unknown"
+      ? markUnknown(open.call, open, open.state === "waiting" ? "waiting" : "dispatched")
+      : closeCall(open.call, open, open.state === "waiting" ? "waiting" : "dispatched"),
   ];
-  if (open.claim !== null) writes.push(settleClaim(open.tenant, open.claim, open.call, outcome.kind, id));
+  const claim = await claimSettled(open, outcome, id, store);
+  if (claim !== null) writes.push(claim);
   const verdict = await store.commit(writes);
   if (verdict.verdict === "done") ledger.noted(open.tenant);
   return verdict.verdict === "done";

@@ -1,7 +1,8 @@
 import { newId } from "../base/index.ts";
 import { entryWrite } from "../ledger/index.ts";
 import type { Entry } from "../ledger/index.ts";
-import { entryId, principalIds } from "./entries.ts";
+import { entryId } from "./entries.ts";
+import { principalIds } from "./principal-ids.ts";
 import type { House } from "./house.ts";
 import type { RefusalSummary } from "./refusal-bound.ts";
 

@@ -69,4 +69,8 @@ export function repeatNames(meta: Meta): Result<RepeatNames | null> {
   });
 }
 
+/** What a call named, as one text to compare by. An attempt is not among it: a run that was attached anew goes on with its calls. */
+export const namesText = (meta: Meta): string =>
+  JSON.stringify([metaKeys.run, metaKeys.step, metaKeys.key].map((key) => meta[key] ?? null));
+
 const bad = (detail: string): Result<never> => refuse({ code: "invalid-params", detail });

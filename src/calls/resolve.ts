@@ -12,7 +12,8 @@ import {
   sealPayload,
 } from "../ledger/index.ts";
 import type { Change, Store } from "../store/index.ts";
-import { entryId, principalIds } from "./entries.ts";
+import { entryId } from "./entries.ts";
+import { principalIds } from "./principal-ids.ts";
 
 /**
  *  done   it happened: the step is bound for good

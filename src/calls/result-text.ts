@@ -39,6 +39,13 @@ export function withoutOurKeys(resultText: string, value: Readonly<Record<string
   return resultText.slice(0, span[0]) + JSON.stringify(kept) + resultText.slice(span[1]);
 }
 
+/** The same for something that is written anew anyway. */
+export function withoutOurMeta<T extends Readonly<Record<string, unknown>>>(value: T): T {
+  const meta = value["_meta"];
+  if (typeof meta !== "object" || meta === null || !Object.keys(meta).some(isOurs)) return value;
+  return { ...value, _meta: Object.fromEntries(Object.entries(meta).filter(([key]) => !isOurs(key))) };
+}
+
 const isOurs = (key: string): boolean => key.startsWith("dev.signalbox/");
 
 /** What the caller sees instead of a result that is withheld: a tool result that says so, in the words of the code. */

@@ -1,7 +1,9 @@
 import { removeKnownSecrets, removeKnownSecretsFromJson } from "../screening/index.ts";
+import type { Subject } from "../registry/index.ts";
+import type { JsonRpcError } from "../upstream/index.ts";
 import type { House } from "./house.ts";
 import { withheldText, withoutOurKeys } from "./result-text.ts";
-import type { Executed, Reply, Screened } from "./stages.ts";
+import type { Ended, Reply, Screened } from "./stages.ts";
 import type { Station } from "./station.ts";
 
 /** A server's own words about a failure; longer ones help nobody. */
@@ -11,7 +13,7 @@ const detailCharsMax = 1_000;
  * What of the answer may the caller see? Cannot refuse any more, only withhold: an answer that breaks the tool's own output
  * schema, one that cannot be carried, and known credentials wherever they stand in the text.
  */
-export const screen: Station<Executed, Screened> = {
+export const screen: Station<Ended, Screened> = {
   name: "screen",
   visit(call, house) {
     const secrets = house.vault.knownSecrets(call.principal.tenant);
@@ -24,20 +26,27 @@ export const screen: Station<Executed, Screened> = {
 /** What goes wrong is told in words that can come from the server; `evidence` is sealed with the record. */
 function withoutSecrets(reply: Reply, secrets: readonly string[]): Reply {
   if (reply.kind === "answered") return reply;
-  return { ...reply, detail: removeKnownSecrets(reply.detail, secrets).text.slice(0, detailCharsMax) };
+  const { rpc } = reply;
+  const clean = rpc === undefined ? null : removeKnownSecretsFromJson(JSON.stringify(rpc), secrets).text;
+  return {
+    ...reply,
+    ...(clean?.startsWith("{") === true ? { rpc: JSON.parse(clean) as JsonRpcError } : {}),
+    detail: removeKnownSecrets(reply.detail, secrets).text.slice(0, detailCharsMax),
+  };
 }
 
-function textOf(call: Executed, reply: Reply, house: House): string | null {
+function textOf(call: Ended, reply: Reply, house: House): string | null {
   switch (reply.kind) {
     case "failed":
     case "unknown":
       return null;
     case "withheld":
-      return withheldText(reply.code, reply.detail);
+      return isTool(call) ? withheldText(reply.code, reply.detail) : null;
     case "answered": {
-      const violation = outputViolation(call, reply, house);
+      const violation = outputViolation(call.subject, reply.value, reply.isError, house);
       if (violation === null) return withoutOurKeys(reply.raw, reply.value);
-      house.registry.reportToolHealth(call.tool, {
+      if (call.subject.kind !== "tool") return null;
+      house.registry.reportToolHealth(call.subject, {
         state: "degraded",
         since: house.clock.wall(),
         cause: "correctness",
@@ -55,20 +64,25 @@ function cleaned(text: string, secrets: readonly string[]): string {
     : withheldText("result-invalid", "all of it was a credential");
 }
 
-function outputViolation(
-  call: Executed,
-  reply: Extract<Reply, { kind: "answered" }>,
+/** What is wrong with a result by the tool's own output schema; null = nothing. */
+export function outputViolation(
+  subject: Subject,
+  value: Readonly<Record<string, unknown>>,
+  isError: boolean,
   house: House,
 ): string | null {
-  if (!isObjectOrAbsent(reply.value["_meta"])) return "its _meta is not an object";
-  const schema = call.tool.definition.outputSchema;
-  if (schema === undefined || reply.isError) return null;
-  const validator = house.validators.of(call.tool.pin, "output", schema);
+  if (!isObjectOrAbsent(value["_meta"])) return "its _meta is not an object";
+  if (subject.kind !== "tool") return null;
+  const schema = subject.definition.outputSchema;
+  if (schema === undefined || isError) return null;
+  const validator = house.validators.of(subject.pin, "output", schema);
   if (typeof validator === "string") return null; // an output schema that does not compile binds nobody
-  const structured = reply.value["structuredContent"];
+  const structured = value["structuredContent"];
   if (structured === undefined) return "structuredContent is missing";
   return validator(structured);
 }
+
+const isTool = (call: Ended): boolean => call.subject.kind === "tool";
 
 const isObjectOrAbsent = (value: unknown): boolean =>
   value === undefined || (typeof value === "object" && value !== null && !Array.isArray(value));

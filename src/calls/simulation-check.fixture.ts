@@ -7,7 +7,8 @@ import type { MemoryDatabase, MemoryStore } from "../store/index.ts";
 import type { CallAnswer } from "./call.ts";
 import type { Seen } from "./simulation.fixture.ts";
 import type { Wish } from "./simulation-wishes.fixture.ts";
-import type { Sent, SimulatedNode } from "./simulation-node.fixture.ts";
+import type { SimulatedNode } from "./simulation-node.fixture.ts";
+import type { Sent } from "./simulation-servers.fixture.ts";
 import { dispatchWindowMs, tenants } from "./simulation-node.fixture.ts";
 
 /** Refusals that may come without an entry: nothing was planned, or the ledger could not be written. */
@@ -27,6 +28,8 @@ export function checkAnswer(wish: Wish, answer: CallAnswer, database: MemoryData
   const code = answer.kind === "refused" ? answer.refusal.code : null;
   if (code === "internal") return [`${what}: a bug of ours: ${JSON.stringify(answer)}`];
   if (code === "step-mismatch" && wish.label !== "other") return [`${what}: does not fit itself`];
+  // The call stays open; what is durable of it is looked at when everything has healed.
+  if (answer.kind === "input-required" || answer.kind === "task") return [];
   if (receipt === null) {
     // What could not be recorded says so, or is a refusal that the failing ledger could not take.
     return code !== null && (mayLackReceipt.has(code) || answer.kind === "refused")
@@ -204,14 +207,20 @@ function checkClaims(claims: readonly ClaimSeen[], say: Say): void {
   }
 }
 
-/** An intent was durable before the bytes left, and not longer ago than its dispatch-by allows. */
+/**
+ * An intent was durable before the bytes left, and not longer ago than its dispatch-by allows. Of a call whose server had asked, the
+ * intent is as old as its caller took to answer, or as all nodes were switched off.
+ */
 function checkSent(sent: readonly Sent[], intents: ReadonlyMap<string, readonly WallMs[]>, say: Say): void {
-  for (const { tool, argumentsText, at } of sent) {
+  const asked = new Set<string>();
+  for (const { tool, argumentsText, at, asked: isAsked } of sent) {
     if (tool === "read") continue;
+    const patienceMs = asked.has(argumentsText) ? Infinity : dispatchWindowMs;
     const isCovered = (intents.get(argumentsText) ?? []).some(
-      (begun) => elapsedMs(at, begun) >= 0 && elapsedMs(at, begun) < dispatchWindowMs,
+      (begun) => elapsedMs(at, begun) >= 0 && elapsedMs(at, begun) < patienceMs,
     );
     if (!isCovered) say(`${argumentsText} was sent without an intent that allowed it then`);
+    if (isAsked) asked.add(argumentsText);
   }
 }
 

@@ -1,5 +1,5 @@
-import { Fault, delay, msOf, ok, randomBelow } from "../base/index.ts";
-import type { ManualClock, Random, Result, WallMs } from "../base/index.ts";
+import { ok } from "../base/index.ts";
+import type { ManualClock, Random, Result } from "../base/index.ts";
 import { Gate } from "../dispatch/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { TenantId } from "../identity/index.ts";
@@ -9,98 +9,22 @@ import { compilePolicies } from "../policy/index.ts";
 import type { PolicySet } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import { openMemoryStore } from "../store/index.ts";
-import type { Change, FaultOptions, MemoryDatabase, MemoryStore } from "../store/index.ts";
-import type { UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
+import type { Change, FaultOptions, Lease, MemoryDatabase, MemoryStore } from "../store/index.ts";
+import type { Ask, AskAnswer, UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
 import { Vault, vaultTables } from "../vault/index.ts";
+import { callTables } from "./tables.ts";
 import { CallLine } from "./line.ts";
 import { recoverCalls } from "./recover.ts";
-import { resultOf } from "./world.fixture.ts";
+import type { SimulatedServers } from "./simulation-servers.fixture.ts";
 
-export const tables = [...keyTables, ...ledgerTables, ...registryTables, ...vaultTables];
+export const tables = [...keyTables, ...ledgerTables, ...registryTables, ...vaultTables, ...callTables];
 export const tenants = [defaultTenant, "acme" as TenantId] as const;
 export const leaseMs = 15_000;
 export const dispatchWindowMs = 10_000;
 
-/** Draws from a seed; everything random in a simulation comes from here. */
-export class Dice {
-  private readonly random: Random;
-
-  constructor(random: Random) {
-    this.random = random;
-  }
-
-  below(n: number): number {
-    return randomBelow(this.random, n);
-  }
-
-  chance(percent: number): boolean {
-    return this.below(100) < percent;
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)] as T;
-  }
-}
-
-/** One request whose bytes left a node. `rejected` = the server proved that it did nothing. */
-export interface Sent {
-  readonly tool: string;
-  readonly argumentsText: string;
-  readonly at: WallMs;
-  rejected: boolean;
-}
-
-/** The servers, as all nodes reach them: sees every byte that left, answers well, badly, late or never. */
-export class SimulatedServers {
-  readonly sent: Sent[] = [];
-  onSent: (sent: Sent) => void = () => {};
-  /** The process stands still for so long directly before its next request leaves. */
-  nextPauseMs = 0;
-  private readonly clock: ManualClock;
-  private readonly dice: Dice;
-
-  constructor(clock: ManualClock, dice: Dice) {
-    this.clock = clock;
-    this.dice = dice;
-  }
-
-  async exchange(request: UpstreamRequest): Promise<UpstreamReply> {
-    const { clock, dice } = this;
-    if (dice.chance(10)) throw new Fault("tool-unavailable", "no connection", { effect: "none" });
-    if (dice.chance(3)) throw new Fault("tool-unavailable", "try at once", { effect: "none", retry: "now" });
-    const pauseMs = this.nextPauseMs;
-    this.nextPauseMs = 0;
-    if (pauseMs > 0) await delay(clock, pauseMs);
-    // Until a connection is there, or because the process stood still.
-    if (dice.chance(20)) await delay(clock, dice.below(dice.chance(20) ? 20_000 : 500));
-    if (request.signal.aborted) throw new Fault("cancelled", "gone", { effect: "none" });
-    if (!request.mayDispatch()) throw new Fault("deadline-before-dispatch", "forbidden", { effect: "none" });
-    const sent: Sent = {
-      tool: request.name ?? "",
-      argumentsText: request.argumentsText ?? "",
-      at: clock.wall(),
-      rejected: false,
-    };
-    const fate = dice.below(100);
-    sent.rejected = fate >= 75 && fate < 80;
-    this.sent.push(sent);
-    this.onSent(sent);
-    if (dice.chance(60)) await delay(clock, dice.below(400));
-    if (fate < 60) return resultOf(`{"content":[{"type":"text","text":"done ${this.sent.length}"}],"n":1.0}`);
-    if (fate < 65) return resultOf('{"content":[],"isError":true,"_meta":{"x":1}}');
-    if (fate < 70) return resultOf('{"content":[],"_meta":7}');
-    if (fate < 75) return { kind: "error", error: { code: -32_603, message: "it broke" } };
-    if (fate < 80) return { kind: "rejected", error: { code: -32_602, message: "not so" } };
-    if (fate < 90) throw new Fault("upstream-lost", "the connection broke");
-    if (fate < 93) throw new Fault("result-too-large", "too large");
-    if (fate < 96) return resultOf('{"resultType":"input_required"}');
-    const leftMs = msOf(request.deadline.at) - msOf(clock.monotonic());
-    await delay(clock, Math.max(0, leftMs));
-    throw new Fault("deadline-exceeded", "too late");
-  }
-}
-
 export interface NodeParts {
+  /** Two processes of one name are one node that was started again. */
+  readonly name: string;
   readonly clock: ManualClock;
   readonly random: Random;
   readonly database: MemoryDatabase;
@@ -118,6 +42,7 @@ export class SimulatedNode {
   isDead = false;
   private readonly parts: NodeParts;
   private readonly deaths: (() => void)[] = [];
+  private cancelRenewal: () => void = () => undefined;
 
   constructor(parts: NodeParts) {
     const { clock, random, database, faults } = parts;
@@ -130,17 +55,18 @@ export class SimulatedNode {
   /** Rejects when the store fails on the way: then it is dead. */
   async start(): Promise<void> {
     const { store, keys, ledger } = this;
-    const { clock, random, servers } = this.parts;
+    const { clock, random, servers, name } = this.parts;
     await store.start();
-    const lease = await store.acquireLease("node/local", "local", leaseMs);
-    if (lease === null) throw new Error("the lease of this one node is always free for it");
+    const lease = await store.acquireLease(`node/${name}`, name, leaseMs);
+    if (lease === null) throw new Error("the lease of a node is always free for it");
     store.bindToLease(lease);
     await keys.start();
     await ledger.start();
     const registry = new Registry({ store, clock, random });
     await registry.start();
     await offerTools(registry, store);
-    const node = { name: "local", fence: lease.fence };
+    this.renew(lease);
+    const node = { name, fence: lease.fence };
     await recoverCalls({ clock, store, ledger, node });
     const policies = policiesFor(this.parts.database, registry);
     const line = new CallLine({
@@ -153,7 +79,11 @@ export class SimulatedNode {
       vault: new Vault({ store, keys, clock }),
       policies: { current: () => policies },
       gate: new Gate({ clock, waitingMax: 8 }),
-      upstreams: { exchange: (request) => this.exchange(servers, request) },
+      upstreams: {
+        exchange: (request) => this.exchange(servers, request),
+        catalogueFor: () => Promise.resolve(),
+        watchResource: () => Promise.resolve(() => undefined),
+      },
       limits: { callsInFlightMax: 6, perPrincipalCallsMax: 4, dispatchWindowMs },
       node,
       record: () => {},
@@ -161,6 +91,14 @@ export class SimulatedNode {
     });
     await line.start();
     this.line = line;
+  }
+
+  private renew(lease: Lease): void {
+    this.cancelRenewal = this.parts.clock.after(leaseMs / 3, () => {
+      if (this.isDead) return;
+      this.renew(lease);
+      void this.store.renewLease(lease, leaseMs).catch(() => undefined);
+    });
   }
 
   /** A fault has killed the store; the process goes on for a while, and can do nothing any more. */
@@ -175,6 +113,7 @@ export class SimulatedNode {
     if (this.isDead) return;
     this.isDead = true;
     this.store.crash();
+    this.cancelRenewal();
     // Its timers die with it.
     void this.ledger.stop();
     void this.line?.stop(0);
@@ -193,7 +132,11 @@ export class SimulatedNode {
   /** What a dead process would have sent never leaves, and what it is sent is never heard. */
   private async exchange(servers: SimulatedServers, request: UpstreamRequest): Promise<UpstreamReply> {
     const mayDispatch = () => !this.isDead && request.mayDispatch();
-    const reply = await servers.exchange({ ...request, mayDispatch });
+    const { onAsk } = request;
+    // Whoever asks a dead process waits in vain.
+    const asking =
+      onAsk === null ? null : (ask: Ask) => (this.isDead ? new Promise<AskAnswer>(() => {}) : onAsk(ask));
+    const reply = await servers.exchange({ ...request, mayDispatch, onAsk: asking });
     return this.isDead ? new Promise(() => {}) : reply;
   }
 }

@@ -1,6 +1,10 @@
 import { metaKeys } from "../../contract/index.ts";
 import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
-import type { Dice, SimulatedTool } from "./simulation-node.fixture.ts";
+import type { Profile } from "../registry/index.ts";
+import { noCapabilities } from "../registry/index.ts";
+import { profile } from "./asking.fixture.ts";
+import type { SimulatedTool } from "./simulation-node.fixture.ts";
+import type { Dice } from "./simulation-servers.fixture.ts";
 import { tenants, toolClasses } from "./simulation-node.fixture.ts";
 
 /** One thing an agent wants done, however often it asks: a step, a key, or a bare call. */
@@ -11,6 +15,12 @@ export interface Wish {
   readonly label: string;
   readonly meta: Readonly<Record<string, unknown>>;
   readonly isNamed: boolean;
+  /** Whether its caller can be asked, and made to wait for a task. */
+  readonly profile: Profile;
+  /** It is asked in its session, and not by an answer to its request. */
+  readonly isInSession: boolean;
+  /** One of its requests was withdrawn by its caller. */
+  wasWithdrawn: boolean;
   /** How often bytes may leave for it: once, and once more for each retry a person allowed and each time its key expired. */
   allowed: number;
   /** Texts of results that were given for it; a step has only one. */
@@ -48,6 +58,9 @@ export function newWish(dice: Dice, wishes: ReadonlyMap<string, Wish>): Wish {
     label: `${dice.chance(10) ? "denied " : ""}${wishes.size}`,
     meta: metaOf(dice, named, own),
     isNamed: named < 8,
+    profile: dice.chance(50) ? profile : noCapabilities,
+    isInSession: dice.chance(25),
+    wasWithdrawn: false,
     allowed: 1,
     texts: new Set(),
   };

@@ -3,20 +3,17 @@ import { ManualClock, msOf, ok, plusMs, seededRandom } from "../base/index.ts";
 import { listOpenCalls } from "../ledger/index.ts";
 import type { OpenCall } from "../ledger/index.ts";
 import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
-import type { CallAnswer } from "./call.ts";
+import type { FaultOptions } from "../store/index.ts";
+import type { CallAnswer, CallInput } from "./call.ts";
+import { inputWaitMs } from "./request-state.ts";
 import { resolutions, resolveUnknown } from "./resolve.ts";
 import type { ResolveOptions } from "./resolve.ts";
 import { checkAnswer, checkEverything } from "./simulation-check.fixture.ts";
-import {
-  Dice,
-  SimulatedNode,
-  SimulatedServers,
-  dispatchWindowMs,
-  leaseMs,
-  tables,
-  tenants,
-} from "./simulation-node.fixture.ts";
-import type { Sent } from "./simulation-node.fixture.ts";
+import { SimulatedNode, dispatchWindowMs, leaseMs, tables, tenants } from "./simulation-node.fixture.ts";
+import type { Question } from "./simulation-rounds.fixture.ts";
+import { Questions } from "./simulation-rounds.fixture.ts";
+import type { Sent } from "./simulation-servers.fixture.ts";
+import { Dice, SimulatedServers } from "./simulation-servers.fixture.ts";
 import type { Wish } from "./simulation-wishes.fixture.ts";
 import { newWish, personOf } from "./simulation-wishes.fixture.ts";
 
@@ -26,6 +23,8 @@ export interface Seen {
   readonly problems: string[];
   answers: number;
   results: number;
+  /** Answers that left a call open. */
+  held: number;
   crashes: number;
   resolved: number;
   lost: number;
@@ -49,6 +48,7 @@ class Simulation {
     problems: [],
     answers: 0,
     results: 0,
+    held: 0,
     crashes: 0,
     resolved: 0,
     lost: 0,
@@ -61,17 +61,24 @@ class Simulation {
   private readonly hasZombies: boolean;
   /** Nothing dies, and all the more often the disk is full. */
   private readonly isCalm: boolean;
+  private readonly hasPeer: boolean;
   private readonly zombies: SimulatedNode[] = [];
+  private readonly questions: Questions;
+  /** Another node on the same store, which lives as long as nothing happens to it. */
+  private peer: SimulatedNode | null = null;
   private node: SimulatedNode | null = null;
   private readonly pending = new Set<Promise<void>>();
   private boots = 0;
+  private requests = 0;
 
   constructor(seed: number) {
     this.seed = seed;
     this.dice = new Dice(seededRandom(`dice ${seed}`));
     this.hasZombies = this.dice.chance(50);
     this.isCalm = this.dice.chance(30);
+    this.hasPeer = this.dice.chance(40);
     this.servers = new SimulatedServers(this.clock, this.dice);
+    this.questions = new Questions(this.clock, this.dice);
     this.servers.onSent = (sent) => this.countSent(sent);
     this.reader = openMemoryStore({ tables, clock: this.clock, database: this.database });
   }
@@ -81,21 +88,24 @@ class Simulation {
     for (let tick = 0; tick < ticks; tick++) {
       if (this.node !== null && this.dice.chance(30) && (await this.node.hasDeadStore())) this.crash();
       if (this.node === null || this.node.isDead) await this.boot(true);
+      if (this.hasPeer) await this.keepPeer();
       await this.happen();
       for (let i = this.dice.below(4); i >= 0; i--) await this.pass(this.dice.below(60));
     }
     await this.heal();
     await checkEverything(this.seen, this.servers.sent, this.reader, this.node as SimulatedNode);
     await this.resolveAll();
-    for (const node of [this.node as SimulatedNode, ...this.zombies]) node.crash();
+    for (const node of [this.node, this.peer, ...this.zombies]) node?.crash();
   }
 
   private async happen(): Promise<void> {
     const { dice } = this;
     const what = dice.below(100);
-    if (what < 45) this.ask(this.wish());
-    else if (what < 60) this.askAgain();
-    else if (what < 68) this.askAtOnce();
+    if (what < 36) this.ask(this.wish());
+    else if (what < 48) this.askAgain();
+    else if (what < 54) this.askAtOnce();
+    else if (what < 67) this.answerBack();
+    else if (what < 71) this.lookAtTask();
     else if (what < 78) await this.resolve();
     else if (what < 80) await this.pass(dice.below(30_000));
     else if (this.isCalm) return;
@@ -125,21 +135,77 @@ class Simulation {
     for (let i = 2 + this.dice.below(3); i > 0; i--) this.ask(wish);
   }
 
-  private ask(wish: Wish): void {
-    const work = this.call(wish);
+  /** Comes back with a state: as it should, twice at once, or with what belongs to another request. */
+  private answerBack(): void {
+    const { dice, questions } = this;
+    const question = questions.draw();
+    if (question === undefined) return;
+    if (dice.chance(10)) this.steal(question);
+    for (let i = dice.chance(25) ? 2 : 1; i > 0; i--) this.ask(question.wish, questions.roundOf(question));
+  }
+
+  private steal(question: Question): void {
+    const other = this.dice.pick([...this.seen.wishes.values()]);
+    if (other.label === question.wish.label) return;
+    const thief = { ...other, label: `thief of ${question.wish.label}`, texts: new Set<string>() };
+    this.work(
+      this.call(thief, this.questions.roundOf(question), (answer) => {
+        if (answer.kind !== "refused") this.seen.problems.push(`${thief.label} was given ${answer.kind}`);
+      }),
+    );
+  }
+
+  private lookAtTask(): void {
+    const { node, clock } = this;
+    const task = this.questions.tasks.at(-1 - this.dice.below(5));
+    if (task === undefined || node?.line === null || node === null) return;
+    const isForeign = this.dice.chance(10);
+    const who = isForeign ? personOf(task.wish.principal.tenant) : task.wish.principal;
+    const work = node.whileAlive(
+      node.line.task({
+        requestId: `task ${msOf(clock.monotonic())}`,
+        authenticate: () => ok(who),
+        method: "tasks/get",
+        taskId: task.taskId,
+        inputResponses: null,
+        profile: task.wish.profile,
+        signal: new AbortController().signal,
+      }),
+    );
+    this.work(
+      work.then((answer) => {
+        if (isForeign && answer !== null && answer.kind !== "refused")
+          this.seen.problems.push(`${task.taskId} was shown to somebody else`);
+      }),
+    );
+  }
+
+  private ask(wish: Wish, round: CallInput["round"] = null): void {
+    this.work(this.call(wish, round, (answer) => this.hear(wish, answer)));
+  }
+
+  private work(work: Promise<void>): void {
     this.pending.add(work);
     void work.finally(() => this.pending.delete(work));
   }
 
-  private async call(wish: Wish): Promise<void> {
-    const { clock, dice, seen } = this;
-    const node = dice.chance(20) ? (this.zombies.at(-1) ?? this.node) : this.node;
+  private async call(
+    wish: Wish,
+    round: CallInput["round"],
+    hear: (answer: CallAnswer) => void,
+  ): Promise<void> {
+    const { clock, dice, seen, questions } = this;
+    const elsewhere = dice.pick([this.zombies.at(-1) ?? null, this.peer]);
+    const node = dice.chance(25) ? (elsewhere ?? this.node) : this.node;
     if (node === null || node.line === null || node.isDead) return;
     const caller = new AbortController();
-    if (dice.chance(15)) clock.after(dice.below(300), () => caller.abort());
+    if (dice.chance(15)) {
+      wish.wasWithdrawn = true;
+      clock.after(dice.below(300), () => caller.abort());
+    }
     const answer = await node.whileAlive(
       node.line.call({
-        requestId: "req",
+        requestId: `req ${this.requests++}`,
         authenticate: () => ok(wish.principal),
         method: "tools/call",
         name: `sim__${wish.tool}`,
@@ -147,6 +213,11 @@ class Simulation {
         meta: wish.meta,
         deadline: dice.chance(20) ? { at: plusMs(clock.monotonic(), dice.below(800)) } : null,
         signal: caller.signal,
+        profile: wish.profile,
+        logLevel: null,
+        round,
+        ask: wish.isInSession && wish.profile.key !== "{}" ? questions.ask : null,
+        onLog: null,
         onProgress: null,
         receivedAt: clock.monotonic(),
       }),
@@ -155,14 +226,16 @@ class Simulation {
       seen.lost++;
       return;
     }
-    this.hear(wish, answer);
-    if (answer.kind === "refused" && answer.refusal.code === "cancelled" && !caller.signal.aborted)
+    hear(answer);
+    if (answer.kind === "refused" && answer.refusal.code === "cancelled" && !wish.wasWithdrawn)
       seen.problems.push(`${wish.label}: told that it was withdrawn, which its caller had not done`);
   }
 
   private hear(wish: Wish, answer: CallAnswer): void {
     this.seen.answers++;
     if (answer.kind === "result") this.seen.results++;
+    if (answer.kind === "input-required" || answer.kind === "task") this.seen.held++;
+    this.questions.hear(wish, answer);
     for (const problem of checkAnswer(wish, answer, this.database)) this.seen.problems.push(problem);
   }
 
@@ -173,7 +246,8 @@ class Simulation {
       this.seen.problems.push(`"${label}" was sent although its step has other arguments`);
       return;
     }
-    if (sent.tool === "read" || !wish.isNamed) return;
+    // An idempotent call carries its key (here the label): sent twice, it is carried out once.
+    if (sent.tool === "read" || sent.tool === "idempotent" || !wish.isNamed) return;
     const times = this.timesSent(wish);
     if (times > wish.allowed)
       this.seen.problems.push(`${label} was sent ${times} times; allowed were ${wish.allowed}`);
@@ -287,70 +361,102 @@ class Simulation {
       this.allowOneMore(wish);
       wish.texts.clear();
     }
-    for (const node of [this.node, ...this.zombies]) node?.crash(); // switched off overnight
+    for (const node of [this.node, this.peer, ...this.zombies]) node?.crash(); // switched off overnight
     await this.pass(25 * 3_600_000);
   }
 
-  /** A new process on the same database; it may die while it starts. */
+  /** A new process on the same database. */
   private async boot(mayFail: boolean): Promise<void> {
+    this.node = await this.started("local", mayFail);
+  }
+
+  private async keepPeer(): Promise<void> {
+    if (this.peer !== null && !this.peer.isDead && this.dice.chance(10)) {
+      if (!this.isCalm && this.dice.chance(30)) this.peer.crash();
+      else if (await this.peer.hasDeadStore()) this.peer.crash();
+    }
+    if (this.peer === null || this.peer.isDead) this.peer = await this.started("peer", true);
+  }
+
+  /** It may die while it starts; then the next one does better. */
+  private async started(name: string, mayFail: boolean): Promise<SimulatedNode> {
     for (let attempt = 0; attempt < 50; attempt++) {
       const node = new SimulatedNode({
+        name,
         clock: this.clock,
         random: seededRandom(`node ${this.seed} ${this.boots++}`),
         database: this.database,
         servers: this.servers,
-        faults: {
-          random: seededRandom(`faults ${this.seed} ${this.boots}`),
-          chances: mayFail
-            ? {
-                "disk-full": this.isCalm ? 0.06 : 0.02,
-                "slow-flush": 0.1,
-                "crash-before-commit": this.isCalm ? 0 : 0.005,
-                "crash-after-commit": this.isCalm ? 0 : 0.005,
-                "time-jump": this.hasZombies ? 0 : 0.02,
-              }
-            : {},
-          slowFlushMsMax: 200,
-        },
+        faults: { random: seededRandom(`faults ${this.seed} ${this.boots}`), ...this.faults(mayFail) },
       });
-      const started = await this.until(
+      const isStarted = await this.until(
         node.start().then(
           () => true,
           () => false,
         ),
       );
-      if (started) {
-        this.node = node;
-        return;
-      }
+      if (isStarted) return node;
       node.crash();
     }
     throw new Error("no process could be started");
   }
 
+  private faults(mayFail: boolean): Omit<FaultOptions, "random"> {
+    if (!mayFail) return { chances: {} };
+    return {
+      chances: {
+        "disk-full": this.isCalm ? 0.06 : 0.02,
+        "slow-flush": 0.1,
+        "crash-before-commit": this.isCalm ? 0 : 0.005,
+        "crash-after-commit": this.isCalm ? 0 : 0.005,
+        "time-jump": this.hasZombies ? 0 : 0.02,
+      },
+      slowFlushMsMax: 200,
+    };
+  }
+
   /** Everything goes well from here: what is under way ends, and one more process starts and finds what is left. */
   private async heal(): Promise<void> {
-    for (const node of [this.node, ...this.zombies]) node?.store.faults.heal();
+    for (const node of [this.node, this.peer, ...this.zombies]) node?.store.faults.heal();
     await this.until(Promise.all(this.pending));
     for (let i = 0; i < 4; i++) await this.pass(dispatchWindowMs / 2);
-    if (!(await (this.node as SimulatedNode).hasDeadStore())) await this.checkNothingHangs();
+    // Until the last question is given up, and what nobody came back for is abandoned.
+    const isAlive = await this.isAllAlive();
+    for (let ms = 0; ms < inputWaitMs + 20 * 60_000; ms += 30_000) await this.pass(30_000);
+    if (isAlive && (await this.isAllAlive())) await this.checkNothingHangs();
     (this.node as SimulatedNode).crash();
     await this.boot(false);
-    await this.pass(2_000);
+    if (this.hasPeer) {
+      this.peer?.crash();
+      this.peer = await this.started("peer", false);
+    }
+    // Those that were dead had nobody to abandon what waited on them.
+    for (let ms = 0; ms < 3 * 60_000; ms += 1_000) await this.pass(1_000);
+  }
+
+  private async isAllAlive(): Promise<boolean> {
+    for (const node of [this.node, this.peer])
+      if (node !== null && (node.isDead || (await node.hasDeadStore()))) return false;
+    return true;
   }
 
   /** A node that lives needs no restart to know how its calls ended. */
   private async checkNothingHangs(): Promise<void> {
     for (const tenant of tenants) {
-      for (const { call } of await listOpenCalls(this.reader, tenant, "dispatched", { limit: 1_000 }))
-        this.seen.problems.push(`nobody drives call ${call}, and it is still dispatched`);
+      for (const state of ["dispatched", "waiting"] as const) {
+        for (const { call } of await listOpenCalls(this.reader, tenant, state, { limit: 1_000 }))
+          this.seen.problems.push(`nobody drives call ${call}, and it is still ${state}`);
+      }
     }
+    for (const node of [this.node, this.peer])
+      if ((node?.line?.callsUnderWay ?? 0) > 0)
+        this.seen.problems.push(`${node?.line?.callsUnderWay} calls are under way that nobody waits for`);
   }
 
   private async until<T>(work: Promise<T>): Promise<T> {
     const progress = { isDone: false };
     const finished = work.finally(() => (progress.isDone = true));
-    for (let i = 0; i < 2_000 && !progress.isDone; i++) await this.pass(i < 40 ? 5 : 200);
+    for (let i = 0; i < 2_000 && !progress.isDone; i++) await this.pass(i < 40 ? 5 : i < 1_000 ? 200 : 2_000);
     if (!progress.isDone)
       throw new Error(`seed ${this.seed}: something never ends at ${msOf(this.clock.monotonic())}`);
     return finished;

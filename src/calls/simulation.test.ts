@@ -12,9 +12,11 @@ const count = only === undefined ? Number(process.env["SIM_SEEDS"] ?? 15) : 1;
 describe("whatever happens to a node", () => {
   test(`every promise of the governed call holds, for ${count} seeds`, { timeout: 600_000 }, async () => {
     let results = 0;
+    let held = 0;
     for (let seed = first; seed < first + count; seed++) {
       const seen = await simulate(seed);
       results += seen.results;
+      held += seen.held;
       expect(
         seen.problems,
         `replay with: SIM_SEED=${seed} npx vitest run src/calls/simulation.test.ts`,
@@ -22,5 +24,6 @@ describe("whatever happens to a node", () => {
     }
     // A simulation in which nothing happens proves nothing.
     expect(results).toBeGreaterThan(count);
+    expect(held).toBeGreaterThan(count);
   });
 });

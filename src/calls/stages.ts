@@ -3,11 +3,13 @@ import type { Deadline, MonotonicMs, Sha256Hex, StoreMs } from "../base/index.ts
 import type { BudgetDemand } from "../budgets/index.ts";
 import type { Leave } from "../dispatch/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { CallId, Claim, ClaimPlace, EntryId, RunRecord } from "../ledger/index.ts";
+import type { CallId, Claim, ClaimPlace, EntryId, OpenCall, RunRecord } from "../ledger/index.ts";
 import type { Decision } from "../policy/index.ts";
-import type { Tool } from "../registry/index.ts";
+import type { Subject } from "../registry/index.ts";
 import type { Write } from "../store/index.ts";
+import type { Ask, JsonRpcError } from "../upstream/index.ts";
 import type { CallAnswer, CallInput } from "./call.ts";
+import type { RequestState } from "./round.ts";
 
 /**
  * What is known of a call after each station, from the ground up. A call is one object that grows: each station fills in its
@@ -20,6 +22,8 @@ export interface Arrived {
   readonly trace: Trace;
   /** The answer this call will have; later arrivals at the same step wait for it. */
   readonly whole: () => Promise<CallAnswer>;
+  /** Answers the request that is open, while the call goes on. */
+  readonly answerEarly: (answer: CallAnswer) => void;
 }
 
 export interface Authenticated extends Arrived {
@@ -27,7 +31,9 @@ export interface Authenticated extends Arrived {
 }
 
 export interface Planned extends Authenticated {
-  tool: Tool;
+  subject: Subject;
+  /** As the caller gave them, with what the tool's class adds. */
+  arguments: Readonly<Record<string, unknown>>;
   /** RFC 8785 text; what was digested is what is sent. */
   argumentsText: string;
   /** 16 bytes, drawn on first arrival; a return loads it from the first record. null = that record was erased. */
@@ -39,6 +45,10 @@ export interface Planned extends Authenticated {
   repeat: Repeat | null;
   run: NamedRun | null;
   budget: BudgetDemand;
+  /** The sealed state with which the caller came back for another round; null = a first arrival. */
+  returns: RequestState | null;
+  /** The open call this one goes on driving; null = it is new, or nothing of it is durable yet. */
+  waiting: OpenCall | null;
 }
 
 export interface Authorised extends Planned {
@@ -58,10 +68,17 @@ export interface Intended extends Admitted {
 }
 
 export interface Executed extends Intended {
+  reply: Reply | Held;
+  /** What the caller was asked meanwhile and answered, for the record; null = nothing. */
+  inputs: readonly Readonly<Record<string, unknown>>[] | null;
+}
+
+/** The call has come to its end: nothing is held any more. */
+export interface Ended extends Executed {
   reply: Reply;
 }
 
-export interface Screened extends Executed {
+export interface Screened extends Ended {
   /** JSON text of what the caller sees, without the receipt; null = the refusal is all there is to see. */
   seen: string | null;
 }
@@ -104,7 +121,24 @@ export type Reply =
       readonly code: Code;
       readonly detail: string;
       readonly evidence: Readonly<Record<string, unknown>>;
+      /** The server's own error, which callers of other things than tools are given as it is. */
+      readonly rpc?: JsonRpcError;
     };
+
+/**
+ * The server is not done.
+ *  asks  it wants input of the caller before it goes on; nothing of it runs meanwhile
+ *  task  it goes on by itself under `task`, its own id
+ */
+export type Held =
+  | {
+      readonly kind: "asks";
+      readonly requests: Readonly<Record<string, Ask>>;
+      /** The whole result as the server gave it. */
+      readonly value: Readonly<Record<string, unknown>>;
+      readonly requestState: string | null;
+    }
+  | { readonly kind: "task"; readonly value: Readonly<Record<string, unknown>> };
 
 /** When each station began and ended, and how much of it was waiting in a queue. */
 export class Trace {

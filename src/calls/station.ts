@@ -8,6 +8,8 @@ export class Stop {
     | { readonly kind: "refused"; readonly refusal: Refusal }
     /** The answer is on record already: no policy, budget or approval is touched. */
     | { readonly kind: "recalled"; readonly answer: CallAnswer }
+    /** The server is not done: the call stays open, and what is needed to go on is durable or in the caller's hands. */
+    | { readonly kind: "held"; readonly answer: CallAnswer }
     /** Somebody else claimed the same step between our look and our write: go back to `plan`. */
     | { readonly kind: "again" };
 

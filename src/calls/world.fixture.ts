@@ -1,4 +1,4 @@
-import { Fault, ManualClock, ok, seededRandom } from "../base/index.ts";
+import { Fault, ManualClock, newId, ok, seededRandom } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { Gate } from "../dispatch/index.ts";
 import { Identities, defaultTenant, identityTables } from "../identity/index.ts";
@@ -6,8 +6,8 @@ import type { Principal } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
 import { Ledger, ledgerTables } from "../ledger/index.ts";
 import { compilePolicies } from "../policy/index.ts";
-import { Registry, registryTables } from "../registry/index.ts";
-import type { ToolClass } from "../registry/index.ts";
+import { Registry, noCapabilities, registryTables } from "../registry/index.ts";
+import type { Profile, ToolClass } from "../registry/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import type { Change, MemoryStore } from "../store/index.ts";
 import type { CallRecord } from "../telemetry/index.ts";
@@ -15,12 +15,31 @@ import type { UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
 import { Vault, vaultTables } from "../vault/index.ts";
 import type { CallAnswer, CallInput } from "./call.ts";
 import { CallLine } from "./line.ts";
+import { callTables } from "./tables.ts";
 
 /** Answers like a server would; a test says how, and sees what was sent. */
 class ScriptedUpstream {
   readonly sent: UpstreamRequest[] = [];
   answer: (request: UpstreamRequest) => Promise<UpstreamReply> | UpstreamReply = (request) =>
     resultOf(`{"content":[{"type":"text","text":${JSON.stringify(request.argumentsText)}}]}`);
+
+  /** Who was asked for a catalogue, as `server profile`. */
+  readonly catalogues: string[] = [];
+  readonly watched = new Map<string, () => void>();
+
+  async catalogueFor(server: string, profile: Profile): Promise<void> {
+    this.catalogues.push(`${server} ${profile.key}`);
+  }
+
+  async watchResource(
+    _server: string,
+    uri: string,
+    _profile: Profile,
+    onUpdated: (uri: string) => void,
+  ): Promise<() => void> {
+    this.watched.set(uri, () => onUpdated(uri));
+    return () => this.watched.delete(uri);
+  }
 
   async exchange(request: UpstreamRequest): Promise<UpstreamReply> {
     if (!request.mayDispatch()) throw cancelled();
@@ -43,6 +62,7 @@ export interface World {
   readonly ledger: Ledger;
   readonly keys: Keys;
   readonly registry: Registry;
+  readonly vault: Vault;
   readonly agent: Principal;
   readonly records: CallRecord[];
   readonly troubles: unknown[];
@@ -53,6 +73,12 @@ export interface World {
     more?: Partial<CallInput>,
   ): Promise<CallAnswer>;
   outcomes(): Promise<string[]>;
+  /** Another node on the same store, with the same neighbours. */
+  secondNode(): Promise<{ readonly call: World["call"]; stop(): Promise<void> }>;
+  /** The first node's lease runs out. */
+  loseNode(): Promise<void>;
+  /** Lets time pass until the promise is settled. */
+  tickUntil(pending: Promise<unknown>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -62,16 +88,24 @@ const schema = {
   additionalProperties: false,
 };
 
-/** Tools `files__read` (read), `files__write` (effect) and `files__checked` (read, with an output schema). */
+/** Tools `files__read` (read), `files__write` (effect) `files__checked` (read, with an output schema) and `files__put` (idempotent by `key`). */
 export async function openWorld(policies = "permit(principal, action, resource);"): Promise<World> {
   const clock = new ManualClock();
   const random = seededRandom(1);
   const store = openMemoryStore({
     clock,
-    tables: [...keyTables, ...identityTables, ...ledgerTables, ...registryTables, ...vaultTables],
+    tables: [
+      ...keyTables,
+      ...identityTables,
+      ...ledgerTables,
+      ...registryTables,
+      ...vaultTables,
+      ...callTables,
+    ],
   });
   await store.start();
-  store.bindToLease((await store.acquireLease("node/local", "local", 3_600_000)) ?? never());
+  const lease = (await store.acquireLease("node/local", "local", 24 * 3_600_000)) ?? never();
+  store.bindToLease(lease);
   const keys = new Keys({ store, random, clock, kek: new Uint8Array(32).fill(7) });
   await keys.start();
   const ledger = new Ledger({ store, keys, clock, installationId: "test" });
@@ -111,24 +145,47 @@ export async function openWorld(policies = "permit(principal, action, resource);
   const upstream = new ScriptedUpstream();
   const records: CallRecord[] = [];
   const troubles: unknown[] = [];
-  const line = new CallLine({
-    clock,
-    random,
-    store,
-    keys,
-    ledger,
-    registry,
-    vault,
-    policies: { current: () => compiled.value },
-    gate: new Gate({ clock, waitingMax: 100 }),
-    upstreams: upstream,
-    limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000 },
-    node: { name: "local", fence: 1 },
-    record: (each) => records.push(each),
-    onTrouble: (_doing, thrown) => troubles.push(thrown),
-  });
+  const lineOn = (name: string, fence: number) =>
+    new CallLine({
+      clock,
+      random,
+      store,
+      keys,
+      ledger,
+      registry,
+      vault,
+      policies: { current: () => compiled.value },
+      gate: new Gate({ clock, waitingMax: 100 }),
+      upstreams: upstream,
+      limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000 },
+      node: { name, fence },
+      record: (each) => records.push(each),
+      onTrouble: (_doing, thrown) => troubles.push(thrown),
+    });
+  const line = lineOn("local", 1);
   await line.start();
   const principal = agent.ok ? agent.value : never();
+  const callOn =
+    (on: CallLine): World["call"] =>
+    (name, args, meta = {}, more = {}) =>
+      on.call({
+        requestId: newId("req", clock.wall(), random),
+        authenticate: () => ok(principal),
+        method: "tools/call",
+        name,
+        arguments: args,
+        meta,
+        deadline: null,
+        signal: new AbortController().signal,
+        profile: noCapabilities,
+        logLevel: null,
+        round: null,
+        ask: null,
+        onLog: null,
+        onProgress: null,
+        receivedAt: clock.monotonic(),
+        ...more,
+      });
   return {
     clock,
     store,
@@ -137,23 +194,29 @@ export async function openWorld(policies = "permit(principal, action, resource);
     ledger,
     keys,
     registry,
+    vault,
     agent: principal,
     records,
     troubles,
-    call: (name, args, meta = {}, more = {}) =>
-      line.call({
-        requestId: "req",
-        authenticate: () => ok(principal),
-        method: "tools/call",
-        name,
-        arguments: args,
-        meta,
-        deadline: null,
-        signal: new AbortController().signal,
-        onProgress: null,
-        receivedAt: clock.monotonic(),
-        ...more,
-      }),
+    call: callOn(line),
+    async secondNode() {
+      // One store serves both: from here on it writes in the name of the second.
+      store.bindToLease((await store.acquireLease("node/second", "second", 24 * 3_600_000)) ?? never());
+      const second = lineOn("second", 1);
+      await second.start();
+      return { call: callOn(second), stop: () => second.stop(0) };
+    },
+    async loseNode() {
+      await store.releaseLease(lease);
+    },
+    async tickUntil(pending) {
+      const progress = { isSettled: false };
+      void pending.finally(() => (progress.isSettled = true)).catch(() => undefined);
+      for (let i = 0; i < 10_000 && !progress.isSettled; i++) {
+        clock.advance(50);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    },
     outcomes: async () =>
       (await ledger.list(defaultTenant, { limit: 500 }))
         .map(({ entry }) => `${entry.kind}:${entry.outcome === null ? "-" : label(entry.outcome)}`)
@@ -175,12 +238,17 @@ async function fillRegistry(
     registry.addServer(defaultTenant, {
       name: "files",
       transport: { kind: "http", url: "http://127.0.0.1:1/mcp", headers: {} },
-      toolClasses: { read: { kind: "read" }, checked: { kind: "read" } } satisfies Record<string, ToolClass>,
+      toolClasses: {
+        read: { kind: "read" },
+        checked: { kind: "read" },
+        put: { kind: "idempotent", keyArgument: "key" },
+      } satisfies Record<string, ToolClass>,
     }),
   );
   const offer = await registry.offer(server.id, [
     { name: "read", inputSchema: schema },
     { name: "write", inputSchema: schema },
+    { name: "put", inputSchema: { type: "object", properties: { key: { type: "string" } } } },
     {
       name: "checked",
       inputSchema: schema,
@@ -189,6 +257,16 @@ async function fillRegistry(
   ]);
   if (!offer.ok) throw new Error(offer.refusal.detail);
   for (const change of offer.value.changes) await make(ok(change));
+  registry.offerFeatures(server.id, noCapabilities, {
+    capabilities: { tools: {}, resources: { subscribe: true }, prompts: {}, completions: {} },
+    serverInfo: null,
+    instructions: "Paths are relative.",
+    tools: ["read", "write", "checked", "put"],
+    resources: [{ uri: "file:///a", name: "a" }],
+    templates: [{ uriTemplate: "file:///logs/{day}", name: "logs" }],
+    prompts: [{ name: "greet", arguments: [{ name: "who" }] }],
+    ttlMs: 5_000,
+  });
   registry.reportHealth(server.id, { state: "healthy", since: new ManualClock().wall() });
 }
 

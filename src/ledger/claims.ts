@@ -76,18 +76,24 @@ export function mayReclaim(found: Claim, stepDigest: Sha256Hex, now: StoreMs): b
 export const isExpired = (found: Claim, now: StoreMs): boolean =>
   found.expiresAt !== null && msOf(found.expiresAt) <= msOf(now);
 
-/** A call that ended: `succeeded` and `unknown` bind the place, `failed` and `refused` free it. Fails when another call holds it. */
+/**
+ * A call that ended: `succeeded` and `unknown` bind the place, `failed` and `refused` free it. `keptUntil` is for a key whose call took
+ * long, so that it is remembered for its time from then on. Fails when another call holds it.
+ */
 export function settleClaim(
   tenant: TenantId,
   place: ClaimPlace,
   call: CallId,
   outcome: Outcome["kind"],
   entry: EntryId,
+  keptUntil: StoreMs | null = null,
 ): Write {
+  const state = bindsStep(outcome) ? "final" : "released";
+  const kept = keptUntil === null ? {} : { expiresAt: msOf(keptUntil) };
   return update(
     claimTable,
     keyOf(tenant, place),
-    { state: bindsStep(outcome) ? "final" : "released", outcomeEntry: entry },
+    { state, outcomeEntry: entry, ...kept },
     { call, state: "open" },
   );
 }

@@ -70,13 +70,14 @@ export const markUnknown = (
 
 /**
  * Its server asked for input: nothing runs until a caller comes back, or until `waitsUntil`, which takes the place of `dispatchBy`.
- * Fails when another node took the call over.
+ * `freesSame`: its caller may give it up and ask for the same anew, without waiting for the end of this one. Fails when another node
+ * took the call over.
  */
-export const awaitInput = (call: CallId, holder: Holder, waitsUntil: StoreMs): Write =>
+export const awaitInput = (call: CallId, holder: Holder, waitsUntil: StoreMs, freesSame: boolean): Write =>
   update(
     openCallTable,
     { call },
-    { state: "waiting", dispatchBy: msOf(waitsUntil) },
+    { state: "waiting", dispatchBy: msOf(waitsUntil), ...(freesSame ? { same: null } : {}) },
     { node: holder.node, fence: holder.fence, state: "dispatched" },
   );
 

@@ -1,0 +1,49 @@
+import { msOf } from "../base/index.ts";
+import type { OpenCall, Outcome } from "../ledger/index.ts";
+import { openCallsOfNode, readOpenCall } from "../ledger/index.ts";
+import type { Write } from "../store/index.ts";
+import { remove } from "../store/index.ts";
+import type { House } from "./house.ts";
+import { settleOpen } from "./recover.ts";
+import { taskTable } from "./tables.ts";
+
+const pageSize = 500;
+
+/**
+ * Ends calls that waited for input nobody gave, and tasks nobody asked for, once their time is over. A server that asked for input
+ * had said that it had not carried the call out; what became of a task nobody knows.
+ */
+export async function endAbandoned(house: House): Promise<number> {
+  let ended = 0;
+  let after: OpenCall["call"] | undefined;
+  const now = msOf(await house.store.now());
+  for (;;) {
+    const page = await openCallsOfNode(house.store, house.node.name, {
+      limit: pageSize,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const open of page) {
+      if (open.state !== "waiting" || msOf(open.dispatchBy) > now) continue;
+      const isTask = (await house.store.get(taskTable, { call: open.call })) !== null;
+      if (await settleOpen(open, isTask ? neverAskedFor : neverAnswered, house)) ended++;
+    }
+    after = page.at(-1)?.call;
+    if (page.length < pageSize) break;
+  }
+  await forgetTasks(now, house);
+  return ended;
+}
+
+/** A task's time is over, and its end on record: by now its server need not know it any more, and neither do we. */
+async function forgetTasks(now: number, house: House): Promise<void> {
+  const rows = await house.store.list(taskTable, { index: "expiry", from: 0, upTo: now, limit: pageSize });
+  const removals: Write[] = [];
+  for (const { call } of rows) {
+    const open = await readOpenCall(house.store, call as OpenCall["call"]);
+    if (open?.state !== "waiting") removals.push(remove(taskTable, { call }));
+  }
+  if (removals.length > 0) await house.store.commit(removals);
+}
+
+const neverAnswered: Outcome = { kind: "failed", code: "input-abandoned" };
+const neverAskedFor: Outcome = { kind: "unknown", code: "input-abandoned" };
