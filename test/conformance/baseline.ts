@@ -52,8 +52,9 @@ const serverEntries: readonly Entry[] = [
   },
   {
     reason:
-      "A call that waits for an answer is open, and an identical one beside it is refused with a pointer to it. The suite never answers some of its calls, and makes them again.",
+      "A call that a legacy server holds open is under way, and an identical one beside it is refused with a pointer to it. The suite never answers some of its calls, and makes them again.",
     revisions: ["2026-07-28"],
+    upstreams: ["legacy"],
     checks: ["input-required-result-result-type sep-2322-result-type-included/ResultTypeIncluded"],
   },
   {
@@ -75,9 +76,19 @@ const serverEntries: readonly Entry[] = [
     ],
   },
   {
-    reason: "The methods of the Skills extension are not carried yet.",
+    reason:
+      "The Skills extension is not carried yet, and so not announced: the suite passes over its checks.",
     revisions: ["2026-07-28"],
     checks: [
+      "sep-2640-skills-directory sep-2640-capability-directory-read-flag/sep-2640-capability-directory-read-flag",
+      "sep-2640-skills-enumeration sep-2640-capability-declaration-inline/sep-2640-capability-declaration-inline",
+      "sep-2640-skills-enumeration sep-2640-capability-empty-object/sep-2640-capability-empty-object",
+      "sep-2640-skills-enumeration sep-2640-capability-requires-resources/sep-2640-capability-requires-resources",
+      "sep-2640-skills-manifest sep-2640-final-segment-equals-name/sep-2640-final-segment-equals-name",
+      "sep-2640-skills-manifest sep-2640-meta-prefix/sep-2640-meta-prefix",
+      "sep-2640-skills-manifest sep-2640-skillmd-metadata-description/sep-2640-skillmd-metadata-description",
+      "sep-2640-skills-manifest sep-2640-skillmd-metadata-name/sep-2640-skillmd-metadata-name",
+      "sep-2640-skills-manifest sep-2640-skillmd-mimetype/sep-2640-skillmd-mimetype",
       "sep-2640-skills-directory sep-2640-directory-read-invalid-params/sep-2640-directory-read-invalid-params",
       "sep-2640-skills-directory sep-2640-directory-read-method-registered/sep-2640-directory-read-method-registered",
       "sep-2640-skills-directory sep-2640-directory-read-pagination/sep-2640-directory-read-pagination",
