@@ -210,13 +210,15 @@ export class CallLine implements Calls {
     const { clock } = this.options;
     let current: unknown = call;
     try {
+      let startedAt = clock.monotonic();
       for (const station of stations as readonly Station<unknown, unknown>[]) {
-        const startedAt = clock.monotonic();
         const queuedMs = call.trace.queueMs;
         const visited = station.visit(current, this.house);
         const next = visited instanceof Promise ? await visited : visited;
         const queueMs = call.trace.queueMs - queuedMs;
-        const workMs = elapsedMs(clock.monotonic(), startedAt) - queueMs;
+        const now = clock.monotonic();
+        const workMs = elapsedMs(now, startedAt) - queueMs;
+        startedAt = now;
         call.trace.spans.push({ name: station.name, workMs, queueMs });
         if (next instanceof Stop) return next;
         current = next;

@@ -39,12 +39,12 @@ async function commitEntry(
   payload: Payload,
   writes: readonly Write[],
 ): Promise<Written> {
-  const { write, leafHash } = entryWrite(entry, sealPayload(house.keys, key, entry.id, payload));
+  const { write, leafHashText } = entryWrite(entry, sealPayload(house.keys, key, entry.id, payload));
   const before = house.storeClock.reading();
   const verdict = await house.store.commit([write, ...writes]);
   house.storeClock.learn(before, verdict.storeNow);
   if (verdict.verdict === "done") house.ledger.noted(entry.tenant);
-  return { verdict, receipt: { entry: entry.id, leaf: Buffer.from(leafHash).toString("base64") } };
+  return { verdict, receipt: { entry: entry.id, leaf: leafHashText } };
 }
 
 /** Commits to a text under the call's salt. */
