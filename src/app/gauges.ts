@@ -1,3 +1,4 @@
+import type { CallLine } from "../calls/index.ts";
 import type { Gate } from "../dispatch/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Ledger } from "../ledger/index.ts";
@@ -16,10 +17,11 @@ export function registerGauges(rooms: {
   readonly tenants: () => readonly TenantId[];
   readonly log: Log;
   readonly gate: Gate;
+  readonly line: CallLine;
   readonly policies: PolicyDesk;
   readonly unknownCalls: UnknownCalls;
 }): void {
-  const { metrics, store, ledger, registry, tenants, log, gate, policies, unknownCalls } = rooms;
+  const { metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls } = rooms;
   const one = (value: number) => [{ labels: {}, value }];
   metrics.gauge("storeQueue", () => one(store.stats().waiting));
   metrics.gauge("storeFlushes", () => one(store.stats().flushes));
@@ -28,6 +30,7 @@ export function registerGauges(rooms: {
   ]);
   metrics.gauge("storeTransactions", () => one(store.stats().transactions));
   metrics.gauge("storeFlushSeconds", () => one(store.stats().lastFlushMs / 1000));
+  metrics.gauge("callsUnderWay", () => one(line.callsUnderWay));
   metrics.gauge("unknownCalls", () =>
     [...unknownCalls.current()].map(([tenant, value]) => ({ labels: { tenant }, value })),
   );

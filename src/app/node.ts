@@ -277,7 +277,7 @@ export class Node {
     this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
     const unknownCalls = new UnknownCalls({ clock, store, tenants });
     await this.openPart("the count of unknown calls", unknownCalls);
-    registerGauges({ metrics, store, ledger, registry, tenants, log, gate, policies, unknownCalls });
+    registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls });
     this.notReady = [];
     return { url, identities, registry, vault, acts, store, ledger, line };
   }

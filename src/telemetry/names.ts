@@ -66,6 +66,11 @@ export const gaugeNames = {
     help: "Sessions of the older protocol of which something is kept: a stream, a subscription, a log level.",
     labels: [],
   },
+  callsUnderWay: {
+    name: "signalbox_calls_under_way",
+    help: "Calls that have arrived and have not ended yet; those parked for an answer of their caller are among them.",
+    labels: [],
+  },
   unknownCalls: {
     name: "signalbox_calls_unknown",
     help: "Calls whose outcome is unknown and waits for a person.",
