@@ -284,6 +284,16 @@ export const codes = {
     "result",
     "A person has to approve this call first.",
   ),
+  "approval-denied": row("policy", "never", "none", 403, -31005, "result", "A person said no to this call."),
+  "approval-expired": row(
+    "policy",
+    "later",
+    "none",
+    403,
+    -31006,
+    "result",
+    "Nobody approved this call in time.",
+  ),
   "tool-quarantined": row(
     "policy",
     "later",
@@ -471,11 +481,23 @@ export const codes = {
 
 export type Code = keyof typeof codes;
 
+/** A call that waits for people: enough to come back for it, and to tell them where they decide. */
+export interface PendingApproval {
+  readonly call: string;
+  readonly approval: string;
+  /** Where a person signs in, sees exactly what will run, and decides; null = this node has no address yet. */
+  readonly url: string | null;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
 /** A refusal as data: an expected "no". `evidence` is the operator's; `detail` is one public sentence that adds the particulars. */
 export interface Refusal {
   readonly code: Code;
   readonly detail: string;
   readonly evidence?: Readonly<Record<string, unknown>>;
+  /** What the call waits for, where people have to approve it first. Public. */
+  readonly pending?: PendingApproval;
   /**
    * The server's own JSON-RPC error. Callers of resources, prompts, completions and tasks are given it in place of ours; a refused
    * tool call is a tool result, which models see.

@@ -2,6 +2,6 @@
  * contract: wire shapes and codes shared by server, SDK and console. Imports nothing of ours and does nothing.
  */
 export { codes } from "./codes.ts";
-export type { CauseClass, Code, CodeRow, Effect, Refusal, Retry } from "./codes.ts";
-export { callerName, metaKeys } from "./meta.ts";
+export type { CauseClass, Code, CodeRow, Effect, PendingApproval, Refusal, Retry } from "./codes.ts";
+export { callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";

@@ -6,9 +6,14 @@ export const metaKeys = {
   key: "dev.signalbox/key",
   receipt: "dev.signalbox/receipt",
   refusal: "dev.signalbox/refusal",
+  /** On the answer to a call that waits for approval: a `PendingApproval`. */
+  pending: "dev.signalbox/pending",
   /** On a request: the name of the server meant, where an URI alone does not tell. */
   server: "dev.signalbox/server",
 } as const;
+
+/** The tool that waits for a call to be approved and answers with its result. */
+export const waitToolName = "signalbox__wait";
 
 /** `/run`, `/step` and `/key` are chosen by the caller: 1-128 of these characters. */
 export const callerName = /^[A-Za-z0-9._:-]{1,128}$/;

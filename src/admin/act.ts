@@ -18,6 +18,16 @@ export interface Act {
   readonly decision: Decision | null;
 }
 
+/**
+ * `witness`: a second principal in whose tenant the act is entered too, when it reaches into one that is not the actor's. `id`: from
+ * `newEntryId`. `about`: what else the entry says the act was about.
+ */
+interface More {
+  readonly witness?: Principal | null;
+  readonly id?: EntryId;
+  readonly about?: Pick<Entry, "run" | "step" | "intentDigest">;
+}
+
 /** What an act changed, for people; sealed beside the entry. Never a secret. */
 export type Note = Readonly<Record<string, unknown>>;
 
@@ -44,24 +54,27 @@ export class Acts {
 
   /**
    * Commits the change together with its entry, then lets its room bring memory up to date. Refused as a conflict when somebody
-   * else changed the same thing meanwhile, and as `ledger-unavailable` when nothing could be written. `witness` is a second
-   * principal in whose tenant the act is entered too, when it reaches into one that is not the actor's.
+   * else changed the same thing meanwhile, and as `ledger-unavailable` when nothing could be written.
    */
   async perform<T>(
     act: Act,
     subject: string | null,
     change: Change<T>,
     note: Note,
-    witness: Principal | null = null,
+    { witness = null, id, about }: More = {},
   ): Promise<Result<Done<T>>> {
     const at = this.options.clock.wall();
-    const own = await this.entry(act, at, subject, null, note);
+    const own = await this.entry(act, at, subject, null, note, { ...about, id: id ?? this.newEntryId() });
     const writes = [...change.writes, own.write];
     if (witness !== null) {
-      const seen = await this.entry({ ...act, actor: witness }, at, subject, null, {
-        ...note,
-        by: act.actor.id,
-      });
+      const seen = await this.entry(
+        { ...act, actor: witness },
+        at,
+        subject,
+        null,
+        { ...note, by: act.actor.id },
+        { id: this.newEntryId() },
+      );
       writes.push(seen.write);
     }
     const problem = await this.commit(writes);
@@ -72,15 +85,21 @@ export class Acts {
     return ok({ value: change.value, receipt: own.receipt });
   }
 
+  /** For a change that names the entry it will be recorded under. */
+  newEntryId(): EntryId {
+    return `${newId("act", this.options.clock.wall(), this.options.random)}:0` as EntryId;
+  }
+
   /** The entry of an act that was refused; the caller has bounded how many there are. Rejects with the store's Fault. */
   async recordRefusal(act: Act, refusal: Refusal, note: Note): Promise<void> {
     const at = this.options.clock.wall();
     const outcome: Outcome = { kind: "refused", code: refusal.code };
-    const { write } = await this.entry(act, at, null, outcome, {
+    const told = {
       ...note,
       detail: refusal.detail,
       ...(refusal.evidence === undefined ? {} : { evidence: refusal.evidence }),
-    });
+    };
+    const { write } = await this.entry(act, at, null, outcome, told, { id: this.newEntryId() });
     await this.options.store.commit([write]);
     this.options.ledger.noted(act.actor.tenant);
   }
@@ -107,6 +126,7 @@ export class Acts {
     subject: string | null,
     outcome: Outcome | null,
     note: Note,
+    about: Partial<Entry> & Pick<Entry, "id">,
   ): Promise<{ readonly write: Write; readonly receipt: ReceiptReference }> {
     const { keys, random } = this.options;
     const { actor, decision } = act;
@@ -116,7 +136,7 @@ export class Acts {
     const payload: Payload = { salt: Buffer.from(salt).toString("base64"), note: plain };
     const entry: Entry = {
       ...blankEntry(actor, at),
-      id: `${newId("act", at, random)}:0` as EntryId,
+      ...about,
       method: act.action,
       subject,
       versions: {

@@ -1,3 +1,4 @@
+import type { Approvals } from "../approvals/index.ts";
 import type { Clock, Random, Result, WallMs } from "../base/index.ts";
 import type { Identities, TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
@@ -19,6 +20,7 @@ export interface Rooms {
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly vault: Vault;
+  readonly approvals: Approvals;
   readonly policies: PolicyDesk;
   /** Whether the configuration file owns this tenant's policies; then they are read-only here. Left out: no tenant's. */
   readonly policiesComeFromFile?: (tenant: TenantId) => boolean;

@@ -1,3 +1,4 @@
+import { Approvals, approvalTables } from "../approvals/index.ts";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Result } from "../base/index.ts";
@@ -33,6 +34,7 @@ export interface Office {
   readonly ledger: Ledger;
   readonly upstreams: Upstreams;
   readonly acts: Acts;
+  readonly approvals: Approvals;
   readonly troubles: string[];
   /** Whether the default tenant's policies come from the file. */
   fileOwnsPolicies: boolean;
@@ -121,7 +123,14 @@ class Desk implements PolicyDesk {
 
 export async function openOffice(): Promise<Office> {
   const [clock, random] = [systemClock, systemRandom];
-  const tables = [...keyTables, ...identityTables, ...ledgerTables, ...registryTables, ...vaultTables];
+  const tables = [
+    ...keyTables,
+    ...identityTables,
+    ...ledgerTables,
+    ...registryTables,
+    ...vaultTables,
+    ...approvalTables,
+  ];
   const store = openMemoryStore({ tables, clock });
   await store.start();
   const keys = new Keys({ store, random, clock, kek: random.bytes(32) });
@@ -172,6 +181,16 @@ export async function openOffice(): Promise<Office> {
   upstreams.start();
   const troubles: string[] = [];
   const shared = { fileOwnsPolicies: false };
+  const approvals = new Approvals({
+    clock,
+    random,
+    store,
+    keys,
+    selfByDefault: false,
+    urlOf: (id) => `${url}/approvals/${id}`,
+    targets: [],
+    onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
+  });
   const admin = new Admin({
     clock,
     random,
@@ -181,6 +200,7 @@ export async function openOffice(): Promise<Office> {
     ledger,
     registry,
     vault,
+    approvals,
     policies: new Desk(registry),
     policiesComeFromFile: () => shared.fileOwnsPolicies,
     upstreams,
@@ -209,6 +229,7 @@ export async function openOffice(): Promise<Office> {
     ledger,
     upstreams,
     acts,
+    approvals,
     troubles,
     admin: await keyOf(defaultTenant, boot.default.admin.id),
     systemAdmin: await keyOf(systemTenant, boot.system.admin.id),

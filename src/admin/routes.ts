@@ -1,6 +1,7 @@
 import { openApi } from "./openapi.ts";
 import type { AdminAction, PublicRoute, Route } from "./route.ts";
 import { anything } from "./schema.ts";
+import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { callRoutes } from "./routes/calls.ts";
 import { offeredRoutes } from "./routes/offered.ts";
@@ -23,6 +24,7 @@ const gated = [
   ...tenantRoutes,
   ...policyRoutes,
   ...callRoutes,
+  ...approvalRoutes,
   ...auditRoutes,
   ...vaultRoutes,
 ];

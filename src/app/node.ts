@@ -1,5 +1,6 @@
 import type { Clock, Random } from "../base/index.ts";
 import { Fault, explain, invariant } from "../base/index.ts";
+import { Approvals, approvalTables } from "../approvals/index.ts";
 import { Acts, Admin, CredentialKeeper, adminActions, applyFileSection } from "../admin/index.ts";
 import { callTables, CallLine, recoverCalls } from "../calls/index.ts";
 import { Gate } from "../dispatch/index.ts";
@@ -177,6 +178,21 @@ export class Node {
     upstreams.start();
     this.shutdown.add("ending the connections to servers", () => upstreams.stop());
 
+    const approvals: Approvals = new Approvals({
+      clock,
+      random,
+      store,
+      keys,
+      // A developer alone at a machine is all the people there are.
+      selfByDefault: mode === "dev",
+      urlOf: (id) => {
+        const base = publicUrl ?? edge.url;
+        return base === null ? null : `${base}/approvals/${id}`;
+      },
+      targets: [],
+      onTrouble,
+    });
+    this.shutdown.add("closing the approvals", () => approvals.stop());
     const gate = new Gate({ clock, waitingMax: waitingCallsMax });
     const line = new CallLine({
       clock,
@@ -187,6 +203,7 @@ export class Node {
       registry,
       policies,
       vault,
+      approvals,
       gate,
       upstreams,
       limits: { ...config.limits, dispatchWindowMs },
@@ -214,6 +231,7 @@ export class Node {
       ledger,
       registry,
       vault,
+      approvals,
       policies,
       policiesComeFromFile: (tenant) => tenant === config.tenant && config.policies.files.length > 0,
       upstreams,
@@ -234,7 +252,7 @@ export class Node {
     this.shutdown.add("closing the API", () => admin.stop());
 
     const paramHeaders = new ParamHeaders();
-    const edge = new Edge({
+    const edge: Edge = new Edge({
       clock,
       random,
       log,
@@ -396,5 +414,6 @@ export const allTables = [
   ...ledgerTables,
   ...registryTables,
   ...vaultTables,
+  ...approvalTables,
   ...callTables,
 ];

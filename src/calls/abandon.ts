@@ -3,6 +3,7 @@ import type { OpenCall, Outcome } from "../ledger/index.ts";
 import { openCallsOfNode, readOpenCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { remove } from "../store/index.ts";
+import { writeEnd } from "./end-pending.ts";
 import type { House } from "./house.ts";
 import { settleOpen } from "./recover.ts";
 import { taskTable } from "./tables.ts";
@@ -31,6 +32,18 @@ export async function endAbandoned(house: House): Promise<number> {
     if (page.length < pageSize) break;
   }
   await forgetTasks(now, house);
+  return ended + (await endUndecided(house));
+}
+
+/** Nobody decided in time, or nobody came back for what was decided: the call that waited ends, and nothing was sent. */
+async function endUndecided(house: House): Promise<number> {
+  let ended = 0;
+  for (const request of await house.approvals.overdue(await house.store.now())) {
+    const open = await readOpenCall(house.store, request.call);
+    if (open?.state === "pending") {
+      if ((await writeEnd(open, request, "approval-expired", house)) !== null) ended++;
+    } else await house.store.commit([house.approvals.expire(request)]);
+  }
   return ended;
 }
 

@@ -3,13 +3,13 @@ import { elapsedMs } from "../base/index.ts";
 import type { Leave } from "../dispatch/index.ts";
 import type { PolicySet } from "../policy/index.ts";
 import type { House } from "./house.ts";
-import type { Admitted, Authorised } from "./stages.ts";
+import type { Admitted, Approved } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
 import { subjectOf } from "./subject.ts";
 
 /** Is the tool well, and is there room? Bounds what runs at once, per node, principal and server. */
-export const admit: Station<Authorised, Admitted> = {
+export const admit: Station<Approved, Admitted> = {
   name: "admit",
   visit(call, house) {
     if (house.isStopping())
@@ -41,7 +41,7 @@ export const admit: Station<Authorised, Admitted> = {
  * What was true before the wait may not be any more: the node stops, the server is down, the token was revoked. Where roles, tool
  * or policies changed the call goes back and is judged by what is in force now.
  */
-async function changedMeanwhile(call: Authorised, policies: PolicySet, house: House): Promise<Stop | null> {
+async function changedMeanwhile(call: Approved, policies: PolicySet, house: House): Promise<Stop | null> {
   const { principal, subject } = call;
   if (house.isStopping()) return refused({ code: "shutting-down", detail: "ask another node or try again" });
   const callable = house.registry.callable(subject);
@@ -58,6 +58,6 @@ async function changedMeanwhile(call: Authorised, policies: PolicySet, house: Ho
   return isSame ? null : new Stop({ kind: "again" });
 }
 
-function enter(call: Authorised, result: Result<Leave>): Admitted | Stop {
+function enter(call: Approved, result: Result<Leave>): Admitted | Stop {
   return result.ok ? Object.assign(call, { leave: result.value }) : refused(result.refusal);
 }

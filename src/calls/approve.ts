@@ -1,20 +1,17 @@
-import type { Authorised } from "./stages.ts";
+import { byPeople } from "./by-people.ts";
+import { intentOf } from "./intent-of.ts";
+import type { Approved, Authorised } from "./stages.ts";
 import type { Station } from "./station.ts";
-import { refused } from "./station.ts";
 
-/** Checks that a person has said yes where policy asks for one. Approvals cannot be given yet, so asking for one refuses. */
-export const approve: Station<Authorised, Authorised> = {
+/**
+ * Have people said yes, where policy asks for them? What they said yes to is the intent digest, which is made here: a call whose
+ * arguments, tool, principals or deciding policies are others has another one, and needs its own yes. Checked here, used up where
+ * the intent is recorded.
+ */
+export const approve: Station<Authorised, Approved> = {
   name: "approve",
-  visit(call) {
-    if (call.decision.effect !== "approve") return call;
-    const groups = call.decision.approvals.map((rule) => rule.group).join(", ");
-    return refused({
-      code: "approval-needed",
-      detail: `${call.subject.exposedName} with these arguments needs approval by ${groups}`,
-      evidence: {
-        policies: call.decision.reasons.map((policy) => policy.id),
-        approvals: call.decision.approvals,
-      },
-    });
+  visit(call, house) {
+    const digested: Approved = Object.assign(call, { intentDigest: intentOf(call), approval: null });
+    return call.decision.effect === "approve" ? byPeople(digested, house) : digested;
   },
 };

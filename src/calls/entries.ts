@@ -1,3 +1,4 @@
+import type { ApprovalRequest } from "../approvals/index.ts";
 import type { Sha256Hex, WallMs } from "../base/index.ts";
 import { msOf } from "../base/index.ts";
 import type { DecisionRecord, Entry, EntryId, EntryKind, Outcome } from "../ledger/index.ts";
@@ -7,7 +8,11 @@ import type { Authenticated, Planned } from "./stages.ts";
 
 /** As much of a call as is known when one of its entries is written; a refusal can come before anything is planned. */
 export type Known = Authenticated &
-  Partial<Planned> & { readonly decision?: Decision; readonly intentDigest?: Sha256Hex };
+  Partial<Planned> & {
+    readonly decision?: Decision;
+    readonly intentDigest?: Sha256Hex;
+    readonly approval?: ApprovalRequest | null;
+  };
 
 export interface EntryPart {
   readonly kind: EntryKind;
@@ -23,6 +28,7 @@ export function entryOf(call: Known, part: EntryPart): Entry {
   const versions: Record<string, string> = { identity: principal.version };
   if (subject !== undefined) versions["pin"] = subject.pin;
   if (decision !== undefined) versions["policy"] = decision.partition;
+  if (call.approval !== undefined && call.approval !== null) versions["approval"] = call.approval.id;
   return {
     ...part,
     tenant: principal.tenant,

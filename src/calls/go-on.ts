@@ -9,11 +9,10 @@ import type { Stop } from "./station.ts";
 import { refused } from "./station.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
 
-type Digested = Admitted & Pick<Intended, "intentDigest">;
 type Waiting = Pick<OpenCall, "node" | "fence" | "dispatchBy" | "intentEntry">;
 
 /** The next round of a call that waited: its intent stands, and this node drives it from here on. */
-export async function goesOn(call: Digested, open: Waiting, house: House): Promise<Intended | Stop> {
+export async function goesOn(call: Admitted, open: Waiting, house: House): Promise<Intended | Stop> {
   const dispatchBy = house.storeClock.dispatchBy(house.limits.dispatchWindowMs);
   invariant(dispatchBy !== null, "the store's time is known before the first call");
   const next = { dispatchBy: dispatchBy.at, intentEntry: open.intentEntry };

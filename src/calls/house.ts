@@ -1,3 +1,4 @@
+import type { Approvals } from "../approvals/index.ts";
 import type { Clock, Random } from "../base/index.ts";
 import type { Gate } from "../dispatch/index.ts";
 import type { Keys } from "../keys/index.ts";
@@ -27,6 +28,7 @@ export interface House {
   readonly registry: Registry;
   readonly policies: { current(tenant: TenantId): PolicySet };
   readonly vault: Vault;
+  readonly approvals: Approvals;
   readonly gate: Gate;
   readonly upstreams: Pick<Upstreams, "exchange" | "catalogueFor" | "watchResource">;
   readonly limits: CallLimits;

@@ -76,11 +76,14 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
   repeat: undefined,
   run: undefined,
   budget: undefined,
+  patience: undefined,
+  answered: undefined,
   returns: undefined,
   waiting: undefined,
   decision: undefined,
-  leave: undefined,
   intentDigest: undefined,
+  approval: undefined,
+  leave: undefined,
   intent: undefined,
   mayDispatch: undefined,
   reply: undefined,
@@ -249,6 +252,7 @@ export class CallLine implements Calls {
     switch (stop.reason.kind) {
       case "recalled":
       case "held":
+      case "ended":
         return stop.reason.answer;
       case "again":
         return this.refuse(call, {

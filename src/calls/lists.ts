@@ -6,6 +6,7 @@ import type { Profile, ServerId } from "../registry/index.ts";
 import type { ListName, Listing } from "./call.ts";
 import type { House } from "./house.ts";
 import { principalIds } from "./principal-ids.ts";
+import { waitToolText } from "./wait-for-call.ts";
 
 /** Lists kept, whole and by item. 2,000 agents with lists of 50 KB are 200 MB, so the bound is on characters. */
 const charactersMax = 128 * 1024 * 1024;
@@ -132,7 +133,8 @@ const elements: Readonly<
       .map(({ definition, exposedName }) => {
         const { rest, ...own } = definition;
         return JSON.stringify({ ...rest, ...own, name: exposedName });
-      }),
+      })
+      .concat(policies.asksPeople ? [waitToolText] : []),
   resources: (principal, profile, { registry }, policies) =>
     registry
       .resourcesOf(principal.tenant, profile)

@@ -2,7 +2,6 @@ import type { Deadline, Result } from "../base/index.ts";
 import { commitment, deadlineIn, elapsedMs, ok, plusMs, refuse } from "../base/index.ts";
 import { estimatedTokens } from "../budgets/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { Claim } from "../ledger/index.ts";
 import {
   isExpired,
   keyKeptMs,
@@ -16,7 +15,6 @@ import {
 } from "../ledger/index.ts";
 import type { Subject } from "../registry/index.ts";
 import { noCapabilities } from "../registry/index.ts";
-import { entryId } from "./entries.ts";
 import { ExtendableDeadline } from "./extendable-deadline.ts";
 import type { House } from "./house.ts";
 import { withIdempotencyKey } from "./idempotency-key.ts";
@@ -24,10 +22,12 @@ import type { RepeatNames } from "./request-meta.ts";
 import { namesText, repeatNames } from "./request-meta.ts";
 import type { Authenticated, NamedRun, Planned, Repeat } from "./stages.ts";
 import type { Station } from "./station.ts";
-import { refused } from "./station.ts";
-import type { Stop } from "./station.ts";
+import { Stop, refused } from "./station.ts";
 import { openState } from "./request-state.ts";
+import type { RequestState } from "./round.ts";
+import { saltOf } from "./salts.ts";
 import { argumentsTextOf, subjectOf } from "./subject.ts";
+import { awaitedCall, isWait } from "./wait-for-call.ts";
 
 /**
  * Which tool, with which arguments, and what is its digest? A call that names a run, step or key also reads what is on record
@@ -36,6 +36,7 @@ import { argumentsTextOf, subjectOf } from "./subject.ts";
 export const plan: Station<Authenticated, Planned> = {
   name: "plan",
   visit(call, house) {
+    if (isWait(call.input)) return awaited(call, house);
     const { principal, input } = call;
     const subject = subjectOf(principal, input, house.registry);
     if (!subject.ok) return refused(subject.refusal);
@@ -52,6 +53,20 @@ export const plan: Station<Authenticated, Planned> = {
     );
   },
 };
+
+/** A request that waits for a call is that call from here on. */
+async function awaited(call: Authenticated, house: House): Promise<Planned | Stop> {
+  const found = await awaitedCall(call, house);
+  if (!found.ok) return refused(found.refusal);
+  const { input, state, patienceMs } = found.value;
+  const subject = subjectOf(call.principal, input, house.registry);
+  if (!subject.ok) return refused(subject.refusal);
+  const names = repeatNames(input.meta);
+  if (!names.ok) return refused(names.refusal);
+  const own = Object.assign(call, { input });
+  const round = await roundOf(own, house, subject.value, names.value, state);
+  return round instanceof Stop ? round : Object.assign(round, { patience: patienceMs });
+}
 
 interface OnRecord {
   readonly run: NamedRun | null;
@@ -70,13 +85,26 @@ async function returned(
   names: RepeatNames | null,
   stateText: string,
 ): Promise<Planned | Stop> {
-  const { principal } = call;
-  const state = await openState(stateText, principal, house);
+  const state = await openState(stateText, call.principal, house);
   if (!state.ok) return refused(state.refusal);
   if (state.value.names !== namesText(call.input.meta)) return refused(otherRequest);
-  const found = names === null ? ok(unnamed) : await named(principal, names, house);
+  if (!state.value.isForApproval) return roundOf(call, house, subject, names, state.value);
+  // The answers were to our own question: its server has not asked anything yet.
+  const answered = call.input.round?.inputResponses ?? null;
+  const own = Object.assign(call, { input: { ...call.input, round: null } });
+  const round = await roundOf(own, house, subject, names, state.value);
+  return round instanceof Stop ? round : Object.assign(round, { answered });
+}
+
+async function roundOf(
+  call: Authenticated,
+  house: House,
+  subject: Subject,
+  names: RepeatNames | null,
+  value: RequestState,
+): Promise<Planned | Stop> {
+  const found = names === null ? ok(unnamed) : await named(call.principal, names, house);
   if (!found.ok) return refused(found.refusal);
-  const { value } = state;
   const { repeat } = found.value;
   if (repeat !== null && repeat.found !== null && !repeat.isPast && repeat.found.call !== value.call)
     return planned(call, house, subject, found.value);
@@ -116,6 +144,8 @@ function planned(call: Authenticated, house: House, subject: Subject, found: OnR
     deadline: earlier(call, house, subject.server.callTimeoutMs),
     returns: null,
     waiting: null,
+    patience: null,
+    answered: null,
     budget: { calls: 1, argumentTokens: estimatedTokens(argumentsText.length) },
   });
 }
@@ -183,11 +213,4 @@ function attemptFits(names: RepeatNames, current: number): Result<never> | null 
     code: "invalid-params",
     detail: `attempt ${names.attempt} has not been attached; the current one is ${current}`,
   });
-}
-
-async function saltOf(claim: Claim, house: House): Promise<Uint8Array | null> {
-  const first = await house.ledger.entry(claim.tenant, entryId(claim.call, 0));
-  const opened = first === null ? null : await house.ledger.payload(first);
-  const salt = opened === null || opened.erased ? undefined : opened.payload.salt;
-  return salt === undefined ? null : Buffer.from(salt, "base64");
 }

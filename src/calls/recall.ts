@@ -1,5 +1,7 @@
+import type { Code, ReceiptReference } from "../../contract/index.ts";
 import type { CallId, Claim, OpenCall } from "../ledger/index.ts";
 import { readOpenCall } from "../ledger/index.ts";
+import { whyNot } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
 import type { RequestState } from "./round.ts";
@@ -53,11 +55,13 @@ async function comesBack(call: Planned, state: RequestState, house: House): Prom
     );
   }
   const open = await readOpenCall(house.store, call.id);
-  if (open?.state === "waiting") return driveOn(call, open, house);
+  if (open?.state === "waiting" || open?.state === "pending") return driveOn(call, open, house);
   const end = await ended(call, call.id, house);
   if (end !== null) return end;
+  // Several may come back for one that people have approved: the first drives it, the others join.
+  if (state.isForApproval && open !== null) return join(call, call.id, house);
   // A `read` in its second round: nothing of it is durable yet.
-  if (open === null && state.intent === null) return call;
+  if (open === null && state.intent === null && !state.isForApproval) return call;
   return refused({ code: "state-invalid", detail: "this round is under way or was answered already" });
 }
 
@@ -71,10 +75,12 @@ async function ended(call: Planned, id: CallId, house: House): Promise<Stop | nu
   return null;
 }
 
-/** A step whose call waits for input is taken over by whoever names it; one that is under way is joined. */
+/** A step whose call waits for input or approval is taken over by whoever names it; one that is under way is joined. */
 async function goOn(call: Planned, claim: Claim, house: House): Promise<Planned | Stop> {
   const open = house.underWay.has(claim.call) ? null : await readOpenCall(house.store, claim.call);
-  return open?.state === "waiting" ? driveOn(call, open, house) : join(call, claim, house);
+  return open?.state === "waiting" || open?.state === "pending"
+    ? driveOn(call, open, house)
+    : join(call, claim.call, house);
 }
 
 /** A call that waits for input goes on here. One that waits for its task must not be sent again: the task is asked for. */
@@ -87,12 +93,10 @@ async function driveOn(call: Planned, open: OpenCall, house: House): Promise<Pla
   return Object.assign(call, { waiting: open });
 }
 
-async function join(call: Planned, claim: Claim, house: House): Promise<Stop> {
+async function join(call: Planned, id: CallId, house: House): Promise<Stop> {
   const patience = { deadline: call.deadline, signal: call.input.signal };
   const underWay =
-    house.parking.join(claim.call, call, house) ??
-    house.underWay.get(claim.call) ??
-    Promise.resolve(undefined);
+    house.parking.join(id, call, house) ?? house.underWay.get(id) ?? Promise.resolve(undefined);
   const answer = await withinTime(underWay, patience, house.clock);
   if (answer === null) return new Stop({ kind: "recalled", answer: stillOpen(patience) });
   // That its own caller withdrew it, and nothing was sent, is no answer for this one: it enters again by itself.
@@ -115,6 +119,8 @@ async function recorded(
   const { entry, leafHash } = found;
   const receipt = { entry: entry.id, leaf: Buffer.from(leafHash).toString("base64") };
   if (entry.outcome?.kind !== "succeeded") {
+    if (entry.outcome?.kind === "refused")
+      return refusedByPeople(claim.call, entry.outcome.code, receipt, house);
     // What was not carried out says why; whether an unknown call was, nobody can say.
     const code = entry.outcome?.kind === "failed" ? entry.outcome.code : "outcome-unknown";
     const refusal = { code, detail: `see call ${claim.call}`, evidence } as const;
@@ -125,6 +131,18 @@ async function recorded(
     return refused({ code: "erased", detail: `see call ${claim.call}`, evidence });
   const text = withReceipt(opened.payload.result ?? resolvedText, receipt);
   return new Stop({ kind: "recalled", answer: { kind: "result", text, receipt } });
+}
+
+/** It waited for people, and they said no, or nothing. */
+async function refusedByPeople(
+  call: CallId,
+  code: Code,
+  receipt: ReceiptReference,
+  house: House,
+): Promise<Stop> {
+  const request = await house.approvals.ofCall(call);
+  const detail = request === null ? "" : await whyNot(request, house);
+  return new Stop({ kind: "recalled", answer: { kind: "refused", refusal: { code, detail }, receipt } });
 }
 
 /** An unknown outcome that a person resolved as done has no result of its own. */

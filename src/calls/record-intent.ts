@@ -1,14 +1,15 @@
-import { canonicalJson, invariant } from "../base/index.ts";
+import { invariant } from "../base/index.ts";
 import type { OpenCall } from "../ledger/index.ts";
-import { claim, identicalOpenCall, intentDigest, openCall } from "../ledger/index.ts";
+import { claim, identicalOpenCall, openCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { entryId } from "./entries.ts";
-import { principalIds } from "./principal-ids.ts";
 import type { House } from "./house.ts";
+import { fromPending } from "./from-pending.ts";
 import { goesOn } from "./go-on.ts";
+import { identicalOpen, sameness, takeOverIdentical } from "./identical.ts";
 import { isInTime, mayDispatch } from "./may-dispatch.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
-import type { Admitted, Intended } from "./stages.ts";
+import type { Admitted, Intended, Planned } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
 import { writeEntry } from "./write-entry.ts";
@@ -20,30 +21,16 @@ import { writeEntry } from "./write-entry.ts";
 export const recordIntent: Station<Admitted, Intended> = {
   name: "recordIntent",
   visit(call, house) {
-    const digest = intentDigest({
-      method: call.input.method,
-      serverId: call.subject.server.id,
-      name: call.subject.name,
-      argumentsCommitment: call.argumentsCommitment,
-      tenant: call.principal.tenant,
-      principals: principalIds(call.principal),
-      pin: call.subject.pin,
-      run: call.run?.record.run ?? null,
-      step: call.run?.step ?? null,
-      partition: call.decision.partition,
-    });
-    const planned = Object.assign(call, { intentDigest: digest });
-    if (call.waiting !== null) return goesOn(planned, call.waiting, house);
+    if (call.waiting?.state === "pending") return fromPending(call, house);
+    if (call.waiting !== null) return goesOn(call, call.waiting, house);
     // A `read` that comes back for another round is durable from here on, like any other class.
     if (call.subject.class.kind === "read" && call.returns === null) {
       const mayDispatch = () => !call.input.signal.aborted && isInTime(call, house);
-      return Object.assign(planned, { intent: null, mayDispatch });
+      return Object.assign(call, { intent: null, mayDispatch });
     }
-    return durably(planned, house);
+    return durably(call, house);
   },
 };
-
-type Digested = Admitted & Pick<Intended, "intentDigest">;
 
 /**
  * The intent of a `read` that is not done in one exchange: what is held open must be on record before anybody is asked. Null = it
@@ -55,7 +42,7 @@ export async function recordLateIntent(call: Intended, house: House): Promise<St
   return durable instanceof Stop ? durable : null;
 }
 
-async function durably(call: Digested, house: House): Promise<Intended | Stop> {
+async function durably(call: Admitted, house: House): Promise<Intended | Stop> {
   const dispatchBy = house.storeClock.dispatchBy(house.limits.dispatchWindowMs);
   invariant(dispatchBy !== null, "the store's time is known before the first call");
   invariant(call.salt !== null, "recall stops a call whose record was erased");
@@ -114,15 +101,8 @@ async function openCallOf(
   };
 }
 
-/** Under the tenant's key, so that the column says nothing about the arguments to whoever reads the database. */
-async function sameness(call: Admitted, house: House): Promise<string> {
-  const key = await house.keys.scopeKey(`same/${call.principal.tenant}`);
-  const identity = canonicalJson([call.input.method, call.subject.id, call.run?.record.run ?? null]);
-  return house.keys.hmac(key, `${identity}${call.argumentsText}`).toString("base64");
-}
-
 /** The claim on a place, and the run the call is the first of. */
-export function claimWrites(call: Admitted): Write[] {
+export function claimWrites(call: Planned): Write[] {
   const writes: Write[] = [];
   if (call.run?.creation) writes.push(call.run.creation);
   if (call.repeat !== null) {
@@ -137,12 +117,14 @@ export function claimWrites(call: Admitted): Write[] {
   return writes;
 }
 
-async function identical(call: Admitted, { tenant, principal, same }: OpenCall, house: House): Promise<Stop> {
+async function identical(
+  call: Admitted,
+  { tenant, principal, same }: OpenCall,
+  house: House,
+): Promise<Intended | Stop> {
   const other = same === null ? null : await identicalOpenCall(house.store, tenant, principal, same);
   if (other === null) return new Stop({ kind: "again" }); // it has ended meanwhile
-  return refused({
-    code: "identical-call-open",
-    detail: `see call ${other.call}; name a run and step, or a key, to make repeats of ${call.subject.exposedName} safe`,
-    evidence: { tool: call.subject.id, call: other.call, state: other.state },
-  });
+  if (other.state !== "pending") return refused(identicalOpen(call, other));
+  // People were asked about the same, and policy no longer asks them: it goes on as that call.
+  return (await takeOverIdentical(call, house)) ?? fromPending(call, house);
 }

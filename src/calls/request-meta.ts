@@ -69,6 +69,12 @@ export function repeatNames(meta: Meta): Result<RepeatNames | null> {
   });
 }
 
+/** The same, to make the call again with: an attempt is not among it. */
+export const repeatMeta = (meta: Meta): Meta =>
+  Object.fromEntries(
+    [metaKeys.run, metaKeys.step, metaKeys.key].flatMap((key) => (key in meta ? [[key, meta[key]]] : [])),
+  );
+
 /** What a call named, as one text to compare by. An attempt is not among it: a run that was attached anew goes on with its calls. */
 export const namesText = (meta: Meta): string =>
   JSON.stringify([metaKeys.run, metaKeys.step, metaKeys.key].map((key) => meta[key] ?? null));

@@ -5,7 +5,7 @@ import { principalIds } from "./principal-ids.ts";
 import type { House } from "./house.ts";
 import { namesText } from "./request-meta.ts";
 import type { RequestState } from "./round.ts";
-import type { Intended } from "./stages.ts";
+import type { Intended, Planned } from "./stages.ts";
 
 interface Sealed extends RequestState {
   readonly v: 1;
@@ -21,8 +21,8 @@ const stateCharsMax = 512 * 1024;
 
 /** What the caller carries to its next round. Rejects with the store's Fault when there is no key to seal it with. */
 export async function sealState(
-  call: Intended,
-  next: Pick<RequestState, "upstream" | "park">,
+  call: Planned & Partial<Pick<Intended, "intent">>,
+  next: Pick<RequestState, "upstream" | "park"> & Partial<Pick<RequestState, "isForApproval">>,
   house: House,
 ): Promise<string> {
   const { principal } = call;
@@ -32,7 +32,8 @@ export async function sealState(
     salt: Buffer.from(call.salt ?? new Uint8Array()).toString("base64"),
     stepDigest: call.stepDigest,
     names: namesText(call.input.meta),
-    intent: call.intent,
+    intent: call.intent ?? null,
+    isForApproval: false,
     ...next,
     principals: principalIds(principal),
     expiresAt: msOf(house.clock.wall()) + inputWaitMs,

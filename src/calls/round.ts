@@ -16,6 +16,8 @@ export interface RequestState {
   readonly intent: EntryId | null;
   /** The server's own state; null = it gave none, or the call is parked. */
   readonly upstream: string | null;
+  /** The caller was told that people are asked: nothing of the call has been sent to its server. */
+  readonly isForApproval: boolean;
   /** Where the call is held open because its server knows no rounds; null = nowhere, any node can go on. */
   readonly park: ParkedAt | null;
 }

@@ -124,7 +124,7 @@ function checkIntents(entries: readonly LedgerEntry[], byId: ById, say: Say): vo
 
 async function openOf(store: MemoryStore, tenant: Entry["tenant"]): Promise<OpenCall[]> {
   const lists = await Promise.all(
-    (["waiting", "dispatched", "unknown"] as const).map((state) =>
+    (["pending", "waiting", "dispatched", "unknown"] as const).map((state) =>
       listOpenCalls(store, tenant, state, { limit: 10_000 }),
     ),
   );

@@ -1,3 +1,4 @@
+import { Approvals, approvalTables } from "../approvals/index.ts";
 import { ok } from "../base/index.ts";
 import type { ManualClock, Random, Result } from "../base/index.ts";
 import { Gate } from "../dispatch/index.ts";
@@ -17,7 +18,14 @@ import { CallLine } from "./line.ts";
 import { recoverCalls } from "./recover.ts";
 import type { SimulatedServers } from "./simulation-servers.fixture.ts";
 
-export const tables = [...keyTables, ...ledgerTables, ...registryTables, ...vaultTables, ...callTables];
+export const tables = [
+  ...keyTables,
+  ...ledgerTables,
+  ...registryTables,
+  ...vaultTables,
+  ...approvalTables,
+  ...callTables,
+];
 export const tenants = [defaultTenant, "acme" as TenantId] as const;
 export const leaseMs = 15_000;
 export const dispatchWindowMs = 10_000;
@@ -77,6 +85,16 @@ export class SimulatedNode {
       ledger,
       registry,
       vault: new Vault({ store, keys, clock }),
+      approvals: new Approvals({
+        clock,
+        random,
+        store,
+        keys,
+        selfByDefault: false,
+        urlOf: () => null,
+        targets: [],
+        onTrouble: (_doing, thrown) => this.troubles.push(thrown),
+      }),
       policies: { current: () => policies },
       gate: new Gate({ clock, waitingMax: 8 }),
       upstreams: {

@@ -1,4 +1,5 @@
 import type { Code } from "../../contract/index.ts";
+import type { ApprovalRequest } from "../approvals/index.ts";
 import type { Deadline, MonotonicMs, Sha256Hex, StoreMs } from "../base/index.ts";
 import type { BudgetDemand } from "../budgets/index.ts";
 import type { Leave } from "../dispatch/index.ts";
@@ -45,9 +46,13 @@ export interface Planned extends Authenticated {
   repeat: Repeat | null;
   run: NamedRun | null;
   budget: BudgetDemand;
+  /** How long the caller wants to wait for people to decide, ms; null = it did not say. */
+  patience: number | null;
+  /** What the caller's client said to our own question, which is whether it was shown; null = it was not asked. */
+  answered: Readonly<Record<string, unknown>> | null;
   /** The sealed state with which the caller came back for another round; null = a first arrival. */
   returns: RequestState | null;
-  /** The open call this one goes on driving; null = it is new, or nothing of it is durable yet. */
+  /** The open call this one goes on driving: it waited for input, or for approval. null = it is new, or nothing of it is durable yet. */
   waiting: OpenCall | null;
 }
 
@@ -55,12 +60,18 @@ export interface Authorised extends Planned {
   decision: Decision;
 }
 
-export interface Admitted extends Authorised {
+export interface Approved extends Authorised {
+  /** What exactly will run, and under what: an approval is bound to it. */
+  intentDigest: Sha256Hex;
+  /** People's yes, which the intent consumes; null = policy asks for none, or an earlier round of this call has consumed it. */
+  approval: ApprovalRequest | null;
+}
+
+export interface Admitted extends Approved {
   leave: Leave;
 }
 
 export interface Intended extends Admitted {
-  intentDigest: Sha256Hex;
   /** null = a `read` that records only its outcome. */
   intent: EntryId | null;
   /** Directly before the first byte leaves: may it still? */

@@ -10,6 +10,8 @@ export class Stop {
     | { readonly kind: "recalled"; readonly answer: CallAnswer }
     /** The server is not done: the call stays open, and what is needed to go on is durable or in the caller's hands. */
     | { readonly kind: "held"; readonly answer: CallAnswer }
+    /** It has ended before anything was sent, and that is on record already. */
+    | { readonly kind: "ended"; readonly answer: CallAnswer }
     /** Somebody else claimed the same step between our look and our write: go back to `plan`. */
     | { readonly kind: "again" };
 

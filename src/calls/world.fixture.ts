@@ -1,3 +1,4 @@
+import { Approvals, approvalTables } from "../approvals/index.ts";
 import { Fault, ManualClock, newId, ok, seededRandom } from "../base/index.ts";
 import type { Result } from "../base/index.ts";
 import { Gate } from "../dispatch/index.ts";
@@ -6,6 +7,7 @@ import type { Principal } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
 import { Ledger, ledgerTables } from "../ledger/index.ts";
 import { compilePolicies } from "../policy/index.ts";
+import type { PolicySet } from "../policy/index.ts";
 import { Registry, noCapabilities, registryTables } from "../registry/index.ts";
 import type { Profile, ToolClass } from "../registry/index.ts";
 import { openMemoryStore } from "../store/index.ts";
@@ -63,6 +65,7 @@ export interface World {
   readonly keys: Keys;
   readonly registry: Registry;
   readonly vault: Vault;
+  readonly approvals: Approvals;
   readonly agent: Principal;
   readonly records: CallRecord[];
   readonly troubles: unknown[];
@@ -72,6 +75,12 @@ export interface World {
     meta?: Record<string, unknown>,
     more?: Partial<CallInput>,
   ): Promise<CallAnswer>;
+  /** Somebody new. */
+  person(name: string, roles: readonly string[]): Promise<Principal>;
+  /** From here on these decide. */
+  setPolicies(text: string): void;
+  /** The server offers its tools anew; a changed definition is taken as it is. */
+  offer(definitions: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   outcomes(): Promise<string[]>;
   /** Another node on the same store, with the same neighbours. */
   secondNode(): Promise<{ readonly call: World["call"]; stop(): Promise<void> }>;
@@ -100,6 +109,7 @@ export async function openWorld(policies = "permit(principal, action, resource);
       ...ledgerTables,
       ...registryTables,
       ...vaultTables,
+      ...approvalTables,
       ...callTables,
     ],
   });
@@ -128,21 +138,18 @@ export async function openWorld(policies = "permit(principal, action, resource);
   await registry.start();
   await fillRegistry(registry, make);
   const vault = new Vault({ store, keys, clock });
-  const compiled = compilePolicies({
-    files: [{ path: "p.cedar", text: policies }],
-    catalog: {
-      tenants: ["default"],
-      roles: [],
-      servers: registry.serversOf(defaultTenant).map(({ id, name }) => ({ id, name })),
-      tools: registry.toolsOf(defaultTenant).map((tool) => ({
-        id: tool.id,
-        serverId: tool.server.id,
-        inputSchema: tool.definition.inputSchema,
-      })),
-    },
-  });
-  if (!compiled.ok) throw new Error(JSON.stringify(compiled.refusal));
+  let compiled = compile(policies, registry);
   const upstream = new ScriptedUpstream();
+  const approvals = new Approvals({
+    clock,
+    random,
+    store,
+    keys,
+    selfByDefault: false,
+    urlOf: (id) => `https://box.test/approvals/${id}`,
+    targets: [],
+    onTrouble: (_doing, thrown) => troubles.push(thrown),
+  });
   const records: CallRecord[] = [];
   const troubles: unknown[] = [];
   const lineOn = (name: string, fence: number) =>
@@ -154,7 +161,8 @@ export async function openWorld(policies = "permit(principal, action, resource);
       ledger,
       registry,
       vault,
-      policies: { current: () => compiled.value },
+      approvals,
+      policies: { current: () => compiled },
       gate: new Gate({ clock, waitingMax: 100 }),
       upstreams: upstream,
       limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000 },
@@ -195,10 +203,25 @@ export async function openWorld(policies = "permit(principal, action, resource);
     keys,
     registry,
     vault,
+    approvals,
     agent: principal,
     records,
     troubles,
     call: callOn(line),
+    async person(name, roles) {
+      const made = await make(identities.createPerson(principal, { name, roles }));
+      const found = identities.recorded(defaultTenant, made.id);
+      return found.ok ? found.value : never();
+    },
+    setPolicies(text) {
+      compiled = compile(text, registry);
+    },
+    async offer(definitions) {
+      const [server] = registry.serversOf(defaultTenant);
+      const offered = await registry.offer(server?.id ?? never(), definitions);
+      if (!offered.ok) throw new Error(offered.refusal.detail);
+      for (const change of offered.value.changes) await make(ok(change));
+    },
     async secondNode() {
       // One store serves both: from here on it writes in the name of the second.
       store.bindToLease((await store.acquireLease("node/second", "second", 24 * 3_600_000)) ?? never());
@@ -228,6 +251,24 @@ export async function openWorld(policies = "permit(principal, action, resource);
       await store.stop();
     },
   };
+}
+
+function compile(text: string, registry: Registry): PolicySet {
+  const compiled = compilePolicies({
+    files: [{ path: "p.cedar", text }],
+    catalog: {
+      tenants: ["default"],
+      roles: [],
+      servers: registry.serversOf(defaultTenant).map(({ id, name }) => ({ id, name })),
+      tools: registry.toolsOf(defaultTenant).map((tool) => ({
+        id: tool.id,
+        serverId: tool.server.id,
+        inputSchema: tool.definition.inputSchema,
+      })),
+    },
+  });
+  if (!compiled.ok) throw new Error(JSON.stringify(compiled.refusal));
+  return compiled.value;
 }
 
 async function fillRegistry(

@@ -30,6 +30,7 @@ export function colourOfState(state: string): Colour {
     case "ok":
     case "enabled":
     case "passed":
+    case "approved":
       return "green";
     case "connecting":
     case "degraded":
@@ -38,16 +39,21 @@ export function colourOfState(state: string): Colour {
     case "approve":
     case "warning":
     case "waiting":
+    case "pending":
       return "yellow";
     case "down":
     case "failed":
     case "deny":
     case "broken":
+    case "denied":
       return "red";
     case "disabled":
     case "gone":
     case "refused":
     case "skipped":
+    case "expired":
+    case "void":
+    case "used":
       return "dim";
     default:
       return "plain";

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { version } from "../app/command-line.ts";
 import { auditCommand } from "./commands/audit.ts";
+import { approvalsCommand } from "./commands/approvals.ts";
 import { callsCommand } from "./commands/calls.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { importCommand } from "./commands/import.ts";
@@ -50,6 +51,7 @@ export function buildProgram(terminal: Terminal): Command {
   program.commandsGroup("Rules and records:");
   policyCommand(program, terminal);
   callsCommand(program, terminal);
+  approvalsCommand(program, terminal);
   auditCommand(program, terminal);
   program.commandsGroup("This node, this program:");
   statusCommands(program, terminal);

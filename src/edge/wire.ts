@@ -18,6 +18,7 @@ function refusalMeta(refusal: Refusal, receipt: ReceiptReference | null): Record
   const { cause, retry, effect } = codes[refusal.code];
   return {
     [metaKeys.refusal]: { code: refusal.code, cause, retry, effect },
+    ...(refusal.pending === undefined ? {} : { [metaKeys.pending]: refusal.pending }),
     ...(receipt === null ? {} : { [metaKeys.receipt]: { entry: receipt.entry, leaf: receipt.leaf } }),
   };
 }

@@ -166,7 +166,7 @@ describe("the key-encryption key", () => {
       change.applied();
       rows += change.value;
     }
-    expect(rows).toBe(602);
+    expect(rows).toBe(603);
     await expect(make(kekA).start()).rejects.toMatchObject({ code: "config-invalid" });
     const renewed = make(kekB);
     await renewed.start();
@@ -210,7 +210,7 @@ describe("signing keys", () => {
     });
     expect(verify(null, bytes, spki, keys.sign("log", bytes))).toBe(true);
     expect(verify(null, bytes, spki, keys.sign("issuer", bytes))).toBe(false);
-    expect(await store.list(signingKeyTable, { index: "key", limit: 10 })).toHaveLength(2);
+    expect(await store.list(signingKeyTable, { index: "key", limit: 10 })).toHaveLength(3);
   });
 
   it("made by two nodes at once are one", async () => {

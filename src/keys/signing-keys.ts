@@ -7,8 +7,8 @@ import { insert } from "../store/index.ts";
 import type { KekRing } from "./kek-ring.ts";
 import { signingKeyTable } from "./tables.ts";
 
-/** `log` signs checkpoints, `issuer` signs tokens. Never one for both. */
-const signingKeyNames = ["log", "issuer"] as const;
+/** `log` signs checkpoints, `issuer` signs tokens, `approval` signs what people have approved. Never one for two of them. */
+const signingKeyNames = ["log", "issuer", "approval"] as const;
 export type SigningKeyName = (typeof signingKeyNames)[number];
 
 export interface PublicKey {

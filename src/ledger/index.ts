@@ -42,12 +42,15 @@ export type { Claim, ClaimPlace, ClaimState, NewClaim } from "./claims.ts";
 export {
   awaitInput,
   closeCall,
+  closePending,
+  dispatchPending,
   dispatchWaiting,
   identicalOpenCall,
   listOpenCalls,
   markUnknown,
   openCall,
   openCallsOfNode,
+  pendAnew,
   readOpenCall,
   resolveCall,
 } from "./open-calls.ts";

@@ -8,11 +8,12 @@ import type { CallId, EntryId } from "./shapes.ts";
 import { openCallTable } from "./tables.ts";
 
 /**
+ *  pending     waits for people to approve it, until `dispatchBy`; no intent, and nothing has been sent
  *  waiting     nothing of it runs: waits for input that its server asked for, until `dispatchBy`
  *  dispatched  the intent is durable; bytes may have left
  *  unknown     bytes left and no valid answer came; bound until resolved
  */
-export type OpenCallState = "waiting" | "dispatched" | "unknown";
+export type OpenCallState = "pending" | "waiting" | "dispatched" | "unknown";
 
 export interface OpenCall {
   readonly call: CallId;
@@ -27,7 +28,7 @@ export interface OpenCall {
   readonly fence: number;
   /** No byte may leave after this; resolving as "retry" is allowed one lease later. */
   readonly dispatchBy: StoreMs;
-  /** Everything else about the call is in this entry (while `waiting`: the entry that will be its intent). */
+  /** Everything else about the call is in this entry; while `pending`, the entry that will be its intent. */
   readonly intentEntry: EntryId;
   readonly stepDigest: Sha256Hex;
   /** null = neither step nor key was given. */
@@ -103,6 +104,35 @@ export const dispatchWaiting = (
     },
     { state: "waiting", node: from.node, fence: from.fence, dispatchBy: msOf(from.dispatchBy) },
   );
+
+/**
+ * A call that people have approved, or that policy no longer asks them about, is dispatched from here. `keepsSame`: an identical call
+ * stays refused while it is open. Fails when somebody else drives it already, or it has ended.
+ */
+export const dispatchPending = (
+  call: CallId,
+  to: Holder,
+  next: { readonly dispatchBy: StoreMs; readonly keepsSame: boolean },
+): Write =>
+  update(
+    openCallTable,
+    { call },
+    {
+      state: "dispatched",
+      node: to.node,
+      fence: to.fence,
+      dispatchBy: msOf(next.dispatchBy),
+      ...(next.keepsSame ? {} : { same: null }),
+    },
+    { state: "pending" },
+  );
+
+/** It waits anew, for another request of approval. */
+export const pendAnew = (call: CallId, until: StoreMs): Write =>
+  update(openCallTable, { call }, { dispatchBy: msOf(until) }, { state: "pending" });
+
+/** People said no, or nobody said yes in time. Fails when somebody else was faster. */
+export const closePending = (call: CallId): Write => remove(openCallTable, { call }, { state: "pending" });
 
 /** Takes over what a dead holder left, without changing its state. */
 export const adoptCall = (call: CallId, from: Holder, to: Holder): Write =>

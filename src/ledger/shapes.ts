@@ -4,7 +4,7 @@ import type { PrincipalId, TenantId } from "../identity/index.ts";
 
 export type CallId = Brand<"call">;
 export type RunId = Brand<"run">;
-/** `<call id>:<n>` for the n-th entry of a call, `<act id>:0` for an administrative act, `<summary id>:0` for a summary. */
+/** `<call id>:<n>` for the n-th entry of a call, `<call id>:a<n>` for the n-th time people are asked to approve it, `<act id>:0` for an administrative act, `<summary id>:0` for a summary. */
 export type EntryId = Brand<"entry">;
 
 /**
@@ -21,13 +21,14 @@ export type Outcome =
   | { readonly kind: "refused"; readonly code: Code };
 
 /**
+ *  request  people are asked to approve a call: what exactly, and who
  *  intent   durable before any effect
  *  outcome  ends a call (also without an intent: a `read`, or a refusal)
  *  resolve  a person settled an unknown outcome
  *  act      an administrative act
  *  summary  refusals beyond a principal's bound, counted
  */
-export type EntryKind = "intent" | "outcome" | "resolve" | "act" | "summary";
+export type EntryKind = "request" | "intent" | "outcome" | "resolve" | "act" | "summary";
 
 /** What a decision leaves in the record. Policy ids, never policy texts. */
 export interface DecisionRecord {

@@ -1,9 +1,9 @@
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
-import type { ApprovalRule } from "./decision.ts";
+import type { ApprovalRule, EscalationStep } from "./decision.ts";
 import { nearest } from "./nearest.ts";
 
-/** What `@approve("group=finance quorum=2 expiry=4h self=false")` says, without the policy it stands on. */
+/** What `@approve("group=finance quorum=2 expiry=4h self=false escalate=managers:1h")` says, without the policy it stands on. */
 export type ApprovalTerms = Omit<ApprovalRule, "policyId">;
 
 export interface AnnotationProblem {
@@ -22,9 +22,11 @@ const expiryMsDefault = 24 * 3_600_000;
 const groupPattern = /^[A-Za-z0-9._@-]{1,64}$/;
 const durationPattern = /^(\d{1,9})(ms|s|m|h|d)$/;
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const keys = ["group", "quorum", "expiry", "self"] as const;
+/** Each step asks more people; after five everybody has been asked. */
+const escalationStepsMax = 5;
+const keys = ["group", "quorum", "expiry", "self", "escalate"] as const;
 
-/** Only `group` has to be given: quorum is 1, expiry 24h and self false unless they are said. */
+/** Only `group` has to be given: quorum is 1, expiry 24h, self as the node's mode has it, and nobody else is asked unless it is said. */
 export function parseApproval(text: string): Result<ApprovalTerms, readonly AnnotationProblem[]> {
   const problems: AnnotationProblem[] = [];
   const said = new Map<string, string>();
@@ -45,8 +47,9 @@ export function parseApproval(text: string): Result<ApprovalTerms, readonly Anno
   const quorum = parseQuorum(said.get("quorum"), problems);
   const expiryMs = parseExpiry(said.get("expiry"), problems);
   const self = parseSelf(said.get("self"), problems);
+  const escalation = parseEscalation(said.get("escalate"), expiryMs, problems);
   if (problems.length > 0 || group === null) return refuse(problems);
-  return ok({ group, quorum, expiryMs, self });
+  return ok({ group, quorum, expiryMs, self, escalation });
 }
 
 function unknownKey(key: string): AnnotationProblem {
@@ -71,8 +74,7 @@ function parseQuorum(text: string | undefined, problems: AnnotationProblem[]): n
 
 function parseExpiry(text: string | undefined, problems: AnnotationProblem[]): number {
   if (text === undefined) return expiryMsDefault;
-  const match = durationPattern.exec(text);
-  const ms = match === null ? Number.NaN : Number(match[1]) * (unitMs[match[2] ?? ""] ?? Number.NaN);
+  const ms = durationMs(text);
   if (Number.isNaN(ms)) {
     problems.push({ message: `@approve: expiry "${text}" is not a duration`, hint: "e.g. 30m, 4h, 2d" });
   } else if (ms < expiryMsMin || ms > expiryMsMax) {
@@ -81,9 +83,41 @@ function parseExpiry(text: string | undefined, problems: AnnotationProblem[]): n
   return ms;
 }
 
-function parseSelf(text: string | undefined, problems: AnnotationProblem[]): boolean {
-  if (text !== undefined && text !== "true" && text !== "false") {
+function parseSelf(text: string | undefined, problems: AnnotationProblem[]): boolean | null {
+  if (text === undefined) return null;
+  if (text !== "true" && text !== "false") {
     problems.push({ message: `@approve: self "${text}" is neither true nor false`, hint: null });
   }
   return text === "true";
+}
+
+/** `managers:1h,directors:3h`: each later than the one before, and while the request still stands. */
+function parseEscalation(
+  text: string | undefined,
+  expiryMs: number,
+  problems: AnnotationProblem[],
+): readonly EscalationStep[] {
+  if (text === undefined) return [];
+  const steps = text.split(",").map((part) => {
+    const colon = part.lastIndexOf(":");
+    return { group: part.slice(0, Math.max(0, colon)), afterMs: durationMs(part.slice(colon + 1)) };
+  });
+  const isInOrder = steps.every(({ afterMs }, i) => afterMs > (steps[i - 1]?.afterMs ?? 0));
+  if (!steps.every(({ group, afterMs }) => groupPattern.test(group) && !Number.isNaN(afterMs))) {
+    problems.push({
+      message: `@approve: escalate "${text}" is not a list of group:duration`,
+      hint: "e.g. escalate=managers:1h,directors:3h",
+    });
+  } else if (!isInOrder || steps.length > escalationStepsMax || (steps.at(-1)?.afterMs ?? 0) >= expiryMs) {
+    problems.push({
+      message: `@approve: the steps of escalate "${text}" are not at most ${escalationStepsMax}, each later than the one before, all before the request expires`,
+      hint: null,
+    });
+  }
+  return steps;
+}
+
+function durationMs(text: string): number {
+  const match = durationPattern.exec(text);
+  return match === null ? Number.NaN : Number(match[1]) * (unitMs[match[2] ?? ""] ?? Number.NaN);
 }

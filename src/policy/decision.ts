@@ -1,13 +1,23 @@
 import type { Sha256Hex } from "../base/index.ts";
 
-/** What an `@approve("group=finance quorum=2 expiry=4h self=false")` forbid asks for. */
+/** What an `@approve("group=finance quorum=2 expiry=4h self=false escalate=managers:1h")` forbid asks for. */
 export interface ApprovalRule {
   readonly policyId: string;
+  /** People with this role are asked. */
   readonly group: string;
+  /** How many different people have to say yes. */
   readonly quorum: number;
   readonly expiryMs: number;
-  /** Whether a person in the requester's own chain may approve. */
-  readonly self: boolean;
+  /** Whether a person in the requester's own chain may approve; null = the rule does not say, so the node's mode does. */
+  readonly self: boolean | null;
+  /** Who else is asked when nobody has decided, in order of time. */
+  readonly escalation: readonly EscalationStep[];
+}
+
+export interface EscalationStep {
+  readonly group: string;
+  /** After the request. */
+  readonly afterMs: number;
 }
 
 /** A policy that decided: its id (its `@id` annotation, or its place in the file) and its text. */

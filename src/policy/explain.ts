@@ -64,7 +64,7 @@ export function explanationText(explanation: Explanation): string {
   for (const rule of decision.approvals) {
     lines.push(
       `  needs ${rule.quorum} of group ${rule.group} within ${rule.expiryMs / 60_000} min` +
-        `${rule.self ? ", own approval counts" : ""} (${rule.policyId})`,
+        `${rule.self === true ? ", own approval counts" : ""} (${rule.policyId})`,
     );
   }
   for (const [name, values] of Object.entries(decision.obligations))

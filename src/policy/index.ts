@@ -12,7 +12,7 @@
  * `Policies` serves one tenant.
  */
 export { permitsAdministration } from "./administration.ts";
-export type { ApprovalRule, DecidingPolicy, Decision } from "./decision.ts";
+export type { ApprovalRule, DecidingPolicy, Decision, EscalationStep } from "./decision.ts";
 export type { CatalogInput, CatalogTool } from "./catalog.ts";
 export { compilePolicies } from "./compile.ts";
 export type { PolicyInput } from "./compile.ts";

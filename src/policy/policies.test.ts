@@ -44,6 +44,15 @@ describe("policy text", () => {
     [`@approve("group=x quorum=0") forbid(principal, action, resource);`, /quorum "0" is not/],
     [`@approve("group=x quorum=1.5") forbid(principal, action, resource);`, /quorum "1.5" is not/],
     [`@approve("group=x self=yes") forbid(principal, action, resource);`, /neither true nor false/],
+    [`@approve("group=x escalate=1h") forbid(principal, action, resource);`, /not a list of group:duration/],
+    [
+      `@approve("group=x escalate=y:2h,z:1h") forbid(principal, action, resource);`,
+      /later than the one before/,
+    ],
+    [
+      `@approve("group=x expiry=1h escalate=y:1h") forbid(principal, action, resource);`,
+      /before the request expires/,
+    ],
     [`@approve("group=x expiry=40d") forbid(principal, action, resource);`, /not between 1s and 30d/],
     [`@approve("group=x,quorum=2") forbid(principal, action, resource);`, /group "x,quorum=2" is not/],
     [

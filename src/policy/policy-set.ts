@@ -178,6 +178,11 @@ export class PolicySet {
     );
   }
 
+  /** Whether any policy can ask people for their approval. */
+  get asksPeople(): boolean {
+    return this.policies.some(({ approval }) => approval !== null);
+  }
+
   get adminActions(): ReadonlySet<string> {
     return this.#adminActions;
   }

@@ -49,7 +49,7 @@ const open = named(
     tool: text,
     name: textOrNull,
     class: { enum: ["read", "idempotent", "verifiable", "effect"] },
-    state: { enum: ["waiting", "dispatched", "unknown"] },
+    state: { enum: ["pending", "waiting", "dispatched", "unknown"] },
     node: text,
     intent: text,
     dispatchEndsInMs: {
@@ -101,7 +101,13 @@ export const callRoutes = [
     summary: "List the calls that are dispatched and not answered, or that wait",
     action: "admin.call.list-open",
     kind: "read",
-    query: { ...pageQuery, state: { enum: ["dispatched", "waiting"], description: "default: dispatched" } },
+    query: {
+      ...pageQuery,
+      state: {
+        enum: ["dispatched", "waiting", "pending"],
+        description: "default: dispatched; `waiting` for input, `pending` for approval",
+      },
+    },
     answer: pageOf(open),
     handle: ({ actor, query }, house) => listOpen(house, actor, query.state ?? "dispatched", query),
   }),

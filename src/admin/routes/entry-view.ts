@@ -16,7 +16,7 @@ export const outcome = named(
   }),
 );
 
-export const entryKinds = ["intent", "outcome", "resolve", "act", "summary"] as const;
+export const entryKinds = ["request", "intent", "outcome", "resolve", "act", "summary"] as const;
 
 export const entry = named(
   "Entry",

@@ -43,7 +43,11 @@ export const explainRoute = route({
         group: text,
         quorum: { type: "integer" },
         expiryMs: { type: "integer" },
-        self: { type: "boolean" },
+        self: {
+          type: ["boolean", "null"],
+          description: "whether one's own approval counts; null = as the node's mode has it",
+        },
+        escalation: listOf(object({ group: text, afterMs: { type: "integer" } })),
       }),
     ),
     obligations: mapOf(listOf(text)),

@@ -80,7 +80,9 @@ export const tenantRoutes = [
       if (!change.ok) return change;
       const { record, secret } = change.value.value;
       const note = { tenant: params.tenant, key: record.id, expiresAt: isoOrNull(record.expiresAt) };
-      const performed = await house.acts.perform(act, admin.value.id, change.value, note, node.value);
+      const performed = await house.acts.perform(act, admin.value.id, change.value, note, {
+        witness: node.value,
+      });
       if (!performed.ok) return performed;
       const { id, principal, expiresAt } = record;
       return ok({

@@ -31,7 +31,7 @@ interface Open {
   readonly tool: string;
   readonly name: string | null;
   readonly class: string;
-  readonly state: "waiting" | "dispatched" | "unknown";
+  readonly state: "pending" | "waiting" | "dispatched" | "unknown";
   readonly node: string;
   readonly retryPossibleInMs: number;
 }
@@ -52,7 +52,7 @@ interface ListOptions {
   readonly tool?: string;
 }
 
-const states = ["ended", "dispatched", "waiting", "unknown"] as const;
+const states = ["ended", "dispatched", "waiting", "pending", "unknown"] as const;
 const outcomes = ["succeeded", "failed", "unknown", "refused"] as const;
 
 export function callsCommand(program: Command, terminal: Terminal): void {
@@ -65,7 +65,10 @@ export function callsCommand(program: Command, terminal: Terminal): void {
       "`--state unknown` lists those of which nobody knows whether they happened: somebody has to look, and resolve them.",
     example: "signalbox calls ls --agent invoicer --outcome refused",
   })
-    .option("--state <state>", "ended (default), dispatched, waiting or unknown")
+    .option(
+      "--state <state>",
+      "ended (default), dispatched, waiting (for input), pending (for approval) or unknown",
+    )
     .option("--outcome <outcome>", "of those that ended: succeeded, failed, unknown or refused")
     .option("--agent <agent>", "of those that ended: only by this agent, person or service")
     .option("--tool <tool>", "of those that ended: only to this tool")

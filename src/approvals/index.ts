@@ -1,0 +1,22 @@
+/**
+ * approvals: people's yes or no to one exact intent. Owns requests, votes, expiry, escalation and single use, and announces
+ * requests to those who are to decide. Never runs the call: an approval permits, it triggers nothing.
+ *
+ * A request: pending (people are asked), approved (enough of them said yes: signed), then used (the call's intent took it along,
+ * in one transaction) or expired; or denied by one of them; or void, because the intent is not the one that was asked about any
+ * more. A vote is an authenticated person's, never an agent's or a service's; one who stands behind the call may vote only where
+ * the rule says so. What was approved is the intent digest: whoever changes anything of it has another one.
+ *
+ * Identities: approval ids (`apr_…`). Bounds: 1,000 pending requests per principal (`pendingMax`), 5 rules each, 20 votes per rule.
+ * Errors: refusals `not-found`, `conflict`, `forbidden`, `too-many-calls`; those of the store. Signals: `decided` wakes whoever
+ * waits on this node at once; other nodes look once a second.
+ */
+export { Approvals } from "./approvals.ts";
+export type { ApprovalsOptions, Standing } from "./approvals.ts";
+export type { ApprovalAnnouncement } from "./announcement.ts";
+export type { ApprovalId, ApprovalRequest, ApprovalState, ApprovalVote } from "./request.ts";
+export { approvalStates, listApprovals } from "./request.ts";
+export { mayDecide, openRules } from "./rules.ts";
+export type { RuleStanding } from "./rules.ts";
+export { visibleText } from "./visible-text.ts";
+export { approvalTables } from "./tables.ts";

@@ -1,0 +1,208 @@
+import type { Brand, Clock, Random, Sha256Hex, StoreMs, WallMs } from "../base/index.ts";
+import { msOf, newId, plusMs, storeMs, wallMs } from "../base/index.ts";
+import type { PrincipalId, TenantId } from "../identity/index.ts";
+import type { CallId, EntryId, RunId } from "../ledger/index.ts";
+import type { ApprovalRule } from "../policy/index.ts";
+import type { RowOf, Store, Write } from "../store/index.ts";
+import { insert } from "../store/index.ts";
+import { approvalTable, approvalVoteTable } from "./tables.ts";
+
+export type ApprovalId = Brand<"approval">;
+
+/**
+ *  pending   people are asked
+ *  approved  enough of them said yes; good for one call until it expires
+ *  used      its call's intent took it along
+ *  denied    one of them said no
+ *  expired   nobody decided in time, or nobody came back for it
+ *  void      the call is not the one that was asked about any more, or policy no longer asks
+ */
+export const approvalStates = ["pending", "approved", "used", "denied", "expired", "void"] as const;
+export type ApprovalState = (typeof approvalStates)[number];
+
+export interface ApprovalRequest {
+  readonly id: ApprovalId;
+  readonly tenant: TenantId;
+  readonly call: CallId;
+  readonly intentDigest: Sha256Hex;
+  /** 16 bytes, base64url: the same intent asked about twice has two different grants. */
+  readonly nonce: string;
+  readonly state: ApprovalState;
+  readonly version: number;
+  /** Who makes the call, first; then on whose behalf, nearest first. */
+  readonly principals: readonly PrincipalId[];
+  readonly subject: string;
+  readonly name: string;
+  readonly rules: readonly ApprovalRule[];
+  readonly run: RunId | null;
+  readonly step: string | null;
+  /** What exactly was asked: its payload has the arguments and the salt. */
+  readonly requestEntry: EntryId;
+  readonly requestedAt: StoreMs;
+  /** The earliest of its rules' times. */
+  readonly expiresAt: StoreMs;
+  readonly decidedEntry: EntryId | null; // null = not decided by a vote
+  readonly grant: string | null; // null = not enough have said yes
+}
+
+export interface ApprovalVote {
+  readonly person: PrincipalId;
+  readonly vote: "approve" | "deny";
+  readonly groups: readonly string[];
+  readonly entry: EntryId;
+  readonly at: WallMs;
+}
+
+type Asked = Pick<
+  ApprovalRequest,
+  | "tenant"
+  | "call"
+  | "intentDigest"
+  | "principals"
+  | "subject"
+  | "name"
+  | "rules"
+  | "run"
+  | "step"
+  | "requestEntry"
+>;
+
+/** `now` is the store's. The write fails only when the id exists, which is a bug. */
+export function newRequest(
+  asked: Asked,
+  now: StoreMs,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
+): { readonly request: ApprovalRequest; readonly write: Write } {
+  const expiryMs = Math.min(...asked.rules.map((rule) => rule.expiryMs));
+  const request: ApprovalRequest = {
+    ...asked,
+    id: newId("apr", clock.wall(), random) as ApprovalId,
+    nonce: Buffer.from(random.bytes(16)).toString("base64url"),
+    state: "pending",
+    version: 1,
+    requestedAt: now,
+    expiresAt: plusMs(now, expiryMs),
+    decidedEntry: null,
+    grant: null,
+  };
+  const { principals, rules, requestedAt, expiresAt, ...columns } = request;
+  const write = insert(approvalTable, {
+    ...columns,
+    requester: requesterOf(principals),
+    principals: JSON.stringify(principals),
+    rules: JSON.stringify(rules),
+    requestedAt: msOf(requestedAt),
+    expiresAt: msOf(expiresAt),
+  });
+  return { request, write };
+}
+
+export const requesterOf = (principals: readonly PrincipalId[]): string => principals[0] ?? "";
+
+type Reader = Pick<Store, "get" | "list">;
+
+export async function readApproval(
+  store: Reader,
+  tenant: TenantId,
+  id: ApprovalId,
+): Promise<ApprovalRequest | null> {
+  const row = await store.get(approvalTable, { id });
+  return row === null || row.tenant !== tenant ? null : requestOf(row);
+}
+
+/** The newest request of a call; null = nobody was ever asked about it. */
+export async function approvalOfCall(store: Reader, call: CallId): Promise<ApprovalRequest | null> {
+  const [row] = await store.list(approvalTable, {
+    index: "call",
+    equals: { call },
+    order: "descending",
+    limit: 1,
+  });
+  return row === undefined ? null : requestOf(row);
+}
+
+/** By approval id, ascending, so roughly oldest first; page with `after`. */
+export async function listApprovals(
+  store: Reader,
+  tenant: TenantId,
+  state: ApprovalState,
+  page: { readonly after?: ApprovalId; readonly limit: number },
+): Promise<readonly ApprovalRequest[]> {
+  const rows = await store.list(approvalTable, {
+    index: "state",
+    equals: { tenant, state },
+    ...(page.after === undefined ? {} : { after: page.after }),
+    limit: page.limit,
+  });
+  return rows.map(requestOf);
+}
+
+/** How many requests of this principal wait for people, up to `limit`. */
+export async function pendingOf(store: Reader, principal: PrincipalId, limit: number): Promise<number> {
+  const rows = await store.list(approvalTable, {
+    index: "requester",
+    equals: { requester: principal, state: "pending" },
+    limit,
+  });
+  return rows.length;
+}
+
+/** Pending or approved ones whose time is over. */
+export async function overdueApprovals(
+  store: Reader,
+  now: StoreMs,
+  limit: number,
+): Promise<readonly ApprovalRequest[]> {
+  const found: ApprovalRequest[] = [];
+  for (const state of ["pending", "approved"] as const) {
+    const rows = await store.list(approvalTable, {
+      index: "expiry",
+      equals: { state },
+      from: 0,
+      upTo: msOf(now),
+      limit,
+    });
+    found.push(...rows.map(requestOf));
+  }
+  return found;
+}
+
+export async function votesOn(store: Reader, id: ApprovalId): Promise<readonly ApprovalVote[]> {
+  const rows = await store.list(approvalVoteTable, {
+    index: "key",
+    equals: { approval: id },
+    limit: votesMax,
+  });
+  return rows.map((row) => ({
+    person: row.person as PrincipalId,
+    vote: row.vote as ApprovalVote["vote"],
+    groups: JSON.parse(row.groups) as string[],
+    entry: row.entry as EntryId,
+    at: wallMs(row.at),
+  }));
+}
+
+/** More than five rules with quorums of twenty can use. */
+const votesMax = 200;
+
+// The casts name what `newRequest` and the votes wrote: the store gives back what it was given.
+const requestOf = (row: RowOf<typeof approvalTable.columns>): ApprovalRequest => ({
+  id: row.id as ApprovalId,
+  tenant: row.tenant as TenantId,
+  call: row.call as CallId,
+  intentDigest: row.intentDigest as Sha256Hex,
+  nonce: row.nonce,
+  state: row.state as ApprovalState,
+  version: row.version,
+  principals: JSON.parse(row.principals) as PrincipalId[],
+  subject: row.subject,
+  name: row.name,
+  rules: JSON.parse(row.rules) as ApprovalRule[],
+  run: row.run as RunId | null,
+  step: row.step,
+  requestEntry: row.requestEntry as EntryId,
+  requestedAt: storeMs(row.requestedAt),
+  expiresAt: storeMs(row.expiresAt),
+  decidedEntry: row.decidedEntry as EntryId | null,
+  grant: row.grant,
+});

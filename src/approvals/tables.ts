@@ -1,0 +1,71 @@
+import { integer, keyedTable, text, textOrNull } from "../store/index.ts";
+
+/**
+ * One row per request. `version` grows with every vote and guards it, so that two votes never count past one another. Nothing of
+ * the arguments stands here: they are sealed beside the request's ledger entry.
+ */
+export const approvalTable = keyedTable({
+  name: "approval",
+  key: ["id"],
+  indexes: {
+    call: ["call", "id"],
+    state: ["tenant", "state", "id"],
+    requester: ["requester", "state", "id"],
+    expiry: ["state", "expiresAt"],
+  },
+  columns: {
+    id: text,
+    tenant: text,
+    call: text,
+    intentDigest: text,
+    nonce: text,
+    state: text,
+    version: integer,
+    requester: text,
+    principals: text, // JSON array: the requester first, then on whose behalf
+    subject: text,
+    name: text, // as the requester knows it
+    rules: text, // JSON array of ApprovalRule
+    run: textOrNull,
+    step: textOrNull,
+    requestEntry: text,
+    requestedAt: integer, // store ms
+    expiresAt: integer, // store ms
+    decidedEntry: textOrNull, // the vote that decided
+    grant: textOrNull, // the signed text, once enough have said yes
+  },
+});
+
+/** One vote per person and request. */
+export const approvalVoteTable = keyedTable({
+  name: "approval_vote",
+  key: ["approval", "person"],
+  columns: {
+    approval: text,
+    person: text,
+    vote: text,
+    groups: text, // JSON array: the groups of the request's rules it counts for
+    entry: text,
+    at: integer, // wall ms
+  },
+});
+
+/** What is still to be told to a webhook, kept until it has been taken or given up. */
+export const announcementTable = keyedTable({
+  name: "approval_announcement",
+  key: ["id", "target"],
+  indexes: { due: ["dueAt"] },
+  columns: {
+    id: text,
+    target: text,
+    approval: text,
+    tenant: text,
+    kind: text,
+    groups: text, // JSON array of those asked
+    attempts: integer,
+    dueAt: integer, // store ms
+    createdAt: integer, // wall ms
+  },
+});
+
+export const approvalTables = [approvalTable, approvalVoteTable, announcementTable] as const;

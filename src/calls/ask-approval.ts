@@ -1,0 +1,111 @@
+import type { ApprovalRequest } from "../approvals/index.ts";
+import { invariant } from "../base/index.ts";
+import type { EntryId, OpenCall } from "../ledger/index.ts";
+import { openCall, pendAnew } from "../ledger/index.ts";
+import type { Write } from "../store/index.ts";
+import { awaitDecision } from "./await-decision.ts";
+import { entryId } from "./entries.ts";
+import { sameness } from "./identical.ts";
+import { holderOf } from "./house.ts";
+import type { House } from "./house.ts";
+import { principalIds } from "./principal-ids.ts";
+import { claimWrites } from "./record-intent.ts";
+import { repeatMeta } from "./request-meta.ts";
+import type { Approved } from "./stages.ts";
+import { Stop, refused } from "./station.ts";
+import { storeRefusal } from "./store-refusal.ts";
+import { writeEntry } from "./write-entry.ts";
+
+/**
+ * Asks people: what exactly they are asked, the call that waits for them and its claim on a step are durable before anybody is
+ * told. `before` is an earlier request of this call that no longer fits; null = there is none.
+ */
+export async function askApproval(
+  call: Approved,
+  before: ApprovalRequest | null,
+  house: House,
+): Promise<Stop> {
+  const request = await ask(call, before, house);
+  return request instanceof Stop ? request : awaitDecision(call, request, house);
+}
+
+async function ask(
+  call: Approved,
+  before: ApprovalRequest | null,
+  house: House,
+): Promise<ApprovalRequest | Stop> {
+  invariant(call.salt !== null, "recall stops a call whose record was erased");
+  try {
+    const requestEntry = entryAfter(call, before);
+    const asked = await house.approvals.ask(
+      {
+        tenant: call.principal.tenant,
+        call: call.id,
+        intentDigest: call.intentDigest,
+        principals: principalIds(call.principal),
+        subject: call.subject.id,
+        name: call.input.name,
+        rules: call.decision.approvals,
+        run: call.run?.record.run ?? null,
+        step: call.run?.step ?? null,
+        requestEntry,
+      },
+      await house.store.now(),
+    );
+    if (!asked.ok) return refused(asked.refusal);
+    const { request, writes } = asked.value;
+    const stand = call.waiting === null ? await pendingWrites(call, request, house) : standing(call, request);
+    const outdated = before === null || before.state === "void" ? [] : [house.approvals.makeVoid(before)];
+    const { verdict } = await writeEntry(
+      house,
+      call,
+      {
+        kind: "request",
+        id: requestEntry,
+        outcome: null,
+        commitments: { arguments: call.argumentsCommitment },
+        after: before?.requestEntry ?? null,
+      },
+      {
+        salt: Buffer.from(call.salt).toString("base64"),
+        arguments: call.argumentsText,
+        note: { approval: request.id, name: call.input.name, names: repeatMeta(call.input.meta) },
+      },
+      [...stand, ...outdated, ...writes],
+    );
+    // Somebody was faster to make the run, to claim the step, or to ask about the same.
+    return verdict.verdict === "guard-failed" ? new Stop({ kind: "again" }) : request;
+  } catch (thrown) {
+    return refused(storeRefusal(thrown));
+  }
+}
+
+async function pendingWrites(call: Approved, request: ApprovalRequest, house: House): Promise<Write[]> {
+  const open: OpenCall = {
+    call: call.id,
+    tenant: call.principal.tenant,
+    principal: call.principal.id,
+    subject: call.subject.id,
+    class: call.subject.class.kind,
+    state: "pending",
+    ...holderOf(house),
+    dispatchBy: request.expiresAt,
+    intentEntry: entryId(call.id, 0),
+    stepDigest: call.stepDigest,
+    claim: call.repeat?.place ?? null,
+    // Of any class: whoever asks for the same again is asked about already.
+    same: call.repeat === null ? await sameness(call, house) : null,
+  };
+  return [openCall(open), ...claimWrites(call)];
+}
+
+const standing = (call: Approved, request: ApprovalRequest): Write[] => [
+  pendAnew(call.id, request.expiresAt),
+];
+
+/** `<call id>:a1`, `:a2` … */
+function entryAfter(call: Approved, before: ApprovalRequest | null): EntryId {
+  const n =
+    before === null ? 0 : Number(before.requestEntry.slice(before.requestEntry.lastIndexOf(":a") + 2));
+  return `${call.id}:a${n + 1}` as EntryId;
+}
