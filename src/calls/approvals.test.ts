@@ -456,6 +456,68 @@ describe("a caller that can be asked", () => {
   });
 });
 
+describe("a caller that knows tasks", () => {
+  const profile = profileOf({ extensions: { "io.modelcontextprotocol/tasks": {} } });
+  const asTask = async () => {
+    const answer = await write({ profile });
+    if (answer.kind !== "task") throw new Error(JSON.stringify(answer));
+    return JSON.parse(answer.text) as { taskId: string; status: string; statusMessage: string };
+  };
+  const about = async (method: "tasks/get" | "tasks/cancel", taskId: string, who = world.agent) => {
+    const answer = await world.line.task({
+      requestId: "req_t",
+      authenticate: () => ok(who),
+      method,
+      taskId,
+      inputResponses: null,
+      profile,
+      signal: new AbortController().signal,
+    });
+    if (answer.kind === "refused") return { status: answer.refusal.code };
+    return JSON.parse(answer.kind === "result" ? answer.text : "{}") as Record<string, unknown>;
+  };
+  const approvalIn = (message: string) => ({ approval: /apr_[0-9a-z]+/.exec(message)?.[0] ?? "" });
+
+  test("is given one, which goes on by being asked for once people have decided", async () => {
+    const task = await asTask();
+    expect(task.status).toBe("working");
+    expect(await about("tasks/get", task.taskId)).toMatchObject({ status: "working" });
+    expect(await about("tasks/get", task.taskId, vera)).toEqual({ status: "unknown-task" });
+    await vote(vera, approvalIn(task.statusMessage));
+    await about("tasks/get", task.taskId);
+    await until(() => world.line.callsUnderWay === 0);
+    expect(await about("tasks/get", task.taskId)).toMatchObject({
+      status: "completed",
+      result: { _meta: { [metaKeys.receipt]: { entry: `${task.taskId}:1` } } },
+    });
+    expect(world.upstream.sent).toHaveLength(1);
+  });
+
+  test("is told a no as the tool's own answer", async () => {
+    const task = await asTask();
+    await vote(vera, approvalIn(task.statusMessage), "deny");
+    await about("tasks/get", task.taskId);
+    await until(() => world.line.callsUnderWay === 0);
+    const { status, result } = await about("tasks/get", task.taskId);
+    expect(status).toBe("completed");
+    expect(JSON.stringify(result)).toContain("approval-denied");
+    expect(world.upstream.sent).toEqual([]);
+  });
+
+  test("can take it back, and then nobody can say yes to it", async () => {
+    const task = await asTask();
+    await about("tasks/cancel", task.taskId);
+    expect(await vote(vera, approvalIn(task.statusMessage))).toBe("conflict");
+    expect(await world.outcomes()).toEqual(["request:-", "outcome:cancelled"]);
+    expect(JSON.stringify(await about("tasks/get", task.taskId))).toContain("cancelled");
+  });
+});
+
+async function until(isTrue: () => boolean): Promise<void> {
+  for (let i = 0; i < 1_000 && !isTrue(); i++) await new Promise((resolve) => setImmediate(resolve));
+  expect(isTrue()).toBe(true);
+}
+
 describe("housekeeping", () => {
   test("ends calls that nobody decided about", async () => {
     const pending = pendingIn(await write({}, step()));

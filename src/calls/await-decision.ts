@@ -1,4 +1,5 @@
 import type { ApprovalRequest } from "../approvals/index.ts";
+import { taskOfApproval } from "./approval-task.ts";
 import type { PendingApproval, Refusal } from "../../contract/index.ts";
 import { waitToolName } from "../../contract/index.ts";
 import { deadlineIn, elapsedMs, msOf, plusMs, remainingMs } from "../base/index.ts";
@@ -6,6 +7,7 @@ import type { Profile } from "../registry/index.ts";
 import type { Ask } from "../upstream/index.ts";
 import { ExtendableDeadline } from "./extendable-deadline.ts";
 import type { House } from "./house.ts";
+import { speaksTasks } from "./speaks-tasks.ts";
 import { sealState } from "./request-state.ts";
 import type { Approved } from "./stages.ts";
 import { Stop, refused } from "./station.ts";
@@ -18,7 +20,7 @@ const roundWaitMs = 25_000;
 const progressEveryMs = 5_000;
 
 /**
- * People are being asked. The caller learns of it in the best way that it can: a question with a link, in a round or in its
+ * People are being asked. The caller learns of it in the best way that it can: a question with a link, a task, a question in its
  * session; else it is told, with what it needs to come back. All of these only notify: the vote is cast elsewhere, by people who
  * have signed in. Whoever waits here goes round again once people have decided.
  */
@@ -28,6 +30,7 @@ export async function awaitDecision(call: Approved, request: ApprovalRequest, ho
   if (call.patience !== null)
     return (await decided(call, request, call.patience, house)) ?? told(call, pending);
   const ask = questionFor(input.profile, call, pending);
+  if (ask?.params["mode"] !== "url" && canBeTask(call)) return asTask(request, house);
   if (ask !== null && input.ask !== null) return askedInSession(call, request, { ask, pending }, house);
   if (ask === null || !canGoRound(call)) return told(call, pending);
   // On first arrival it is asked at once; when it comes back, people have been told, and it may wait for them.
@@ -94,6 +97,15 @@ async function askedInSession(
   void asking;
   const stop = await (deadline instanceof ExtendableDeadline ? deadline.during(waiting) : waiting);
   return stop ?? told(call, pending);
+}
+
+/** In an answer to a tool call alone (tasks extension); callers of the older era know another one by that name. */
+const canBeTask = ({ input }: Approved): boolean =>
+  input.ask === null && input.method === "tools/call" && speaksTasks(input.profile);
+
+async function asTask(request: ApprovalRequest, house: House): Promise<Stop> {
+  const text = JSON.stringify({ ...(await taskOfApproval(request, house)), resultType: "task" });
+  return new Stop({ kind: "held", answer: { kind: "task", text, receipt: null } });
 }
 
 async function inRound(call: Approved, ask: Ask, house: House): Promise<Stop> {

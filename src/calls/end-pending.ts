@@ -9,7 +9,7 @@ import type { Approved } from "./stages.ts";
 import { Stop, refused } from "./station.ts";
 import { storeRefusal } from "./store-refusal.ts";
 
-type Ending = "approval-denied" | "approval-expired";
+type Ending = "approval-denied" | "approval-expired" | "cancelled";
 
 /** The call ends here: its caller is told why, and may ask for something else, or for the same again. */
 export async function endPending(
@@ -28,6 +28,12 @@ export async function endPending(
   } catch (thrown) {
     return refused(storeRefusal(thrown));
   }
+}
+
+/** Its caller does not want it any more: nobody is asked about it from here on. Rejects with the store's Fault. */
+export async function withdrawPending(request: ApprovalRequest, house: House): Promise<void> {
+  const open = await readOpenCall(house.store, request.call);
+  if (open?.state === "pending") await writeEnd(open, request, "cancelled", house);
 }
 
 /** Null = somebody else was faster. Rejects with the store's Fault. */
@@ -56,7 +62,7 @@ export async function writeEnd(
   const claim = await claimSettled(open, outcome, id, house.store);
   if (claim !== null) writes.push(claim);
   if (request.state === "pending" || request.state === "approved")
-    writes.push(house.approvals.expire(request));
+    writes.push(code === "cancelled" ? house.approvals.makeVoid(request) : house.approvals.expire(request));
   const verdict = await house.store.commit(writes);
   if (verdict.verdict === "guard-failed") return null;
   house.ledger.noted(request.tenant);
@@ -66,6 +72,7 @@ export async function writeEnd(
 /** In words that an agent can act on: what a person said, or that nobody did. */
 export async function whyNot(request: ApprovalRequest, house: Pick<House, "ledger">): Promise<string> {
   const groups = request.rules.map(({ group }) => group).join(" and ");
+  if (request.state === "void") return "its caller has withdrawn it";
   if (request.decidedEntry === null)
     return `${groups} did not decide in time; ask again if it is still wanted`;
   const vote = await house.ledger.entry(request.tenant, request.decidedEntry);

@@ -9,7 +9,7 @@ import type { Registry } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Ask, AskAnswer, Upstreams } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
-import type { CallAnswer } from "./call.ts";
+import type { CallAnswer, CallInput } from "./call.ts";
 import type { RetryBudget } from "./retry-budget.ts";
 import type { ParkedAt } from "./round.ts";
 import type { Intended, Planned } from "./stages.ts";
@@ -45,6 +45,8 @@ export interface House {
   readonly onTrouble: (doing: string, thrown: unknown) => void;
   /** Calls whose end could not be written yet. */
   readonly unsettled: Unsettled;
+  /** Drives a call whose caller has come back for it and asks later what became of it. */
+  readonly comeBack: (input: CallInput) => void;
   readonly isStopping: () => boolean;
   /** About `ms`, with jitter of half of it. */
   readonly pause: (ms: number) => Promise<void>;

@@ -43,7 +43,15 @@ import { Validators } from "./validators.ts";
 
 export interface CallLineOptions extends Omit<
   House,
-  "validators" | "storeClock" | "retryBudget" | "underWay" | "unsettled" | "parking" | "isStopping" | "pause"
+  | "validators"
+  | "storeClock"
+  | "retryBudget"
+  | "underWay"
+  | "unsettled"
+  | "parking"
+  | "comeBack"
+  | "isStopping"
+  | "pause"
 > {
   readonly clock: Clock;
   readonly random: Random;
@@ -116,6 +124,12 @@ export class CallLine implements Calls {
       underWay: new Map(),
       unsettled: new Unsettled(),
       parking: new Parking(options),
+      comeBack: (input) => {
+        // Its answer is on record; a bug of ours was told where it happened.
+        this.call(input).catch((thrown: unknown) =>
+          options.onTrouble("driving a call that was decided", thrown),
+        );
+      },
       isStopping: () => this.stopping,
       pause: (ms) => delay(options.clock, ms / 2 + randomBelow(options.random, Math.ceil(ms))),
     };

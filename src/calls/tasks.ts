@@ -6,6 +6,7 @@ import type { CallId } from "../ledger/index.ts";
 import type { Profile, Subject } from "../registry/index.ts";
 import { removeKnownSecretsFromJson } from "../screening/index.ts";
 import type { RowOf } from "../store/index.ts";
+import { approvalTask } from "./approval-task.ts";
 import type { CallAnswer, TaskInput } from "./call.ts";
 import { principalIds } from "./principal-ids.ts";
 import { openTaskId } from "./hold-task.ts";
@@ -13,6 +14,7 @@ import type { House } from "./house.ts";
 import type { Planned } from "./stages.ts";
 import { taskTable } from "./tables.ts";
 import { recordedEnd, settleTask } from "./settle-task.ts";
+import { speaksTasks, tasksExtension } from "./speaks-tasks.ts";
 
 type TaskRow = RowOf<typeof taskTable.columns>;
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -26,7 +28,6 @@ interface Asking extends Pick<TaskInput, "method" | "inputResponses" | "signal">
 }
 
 const none: JsonObject = {};
-const tasksExtension = "io.modelcontextprotocol/tasks";
 
 /**
  * What became of a task, for the principal whose call it is. Its end, once the server says it, is recorded like that of any call
@@ -38,7 +39,11 @@ export async function taskRequest(input: TaskInput, house: House): Promise<CallA
   const asking: Asking = { ...input, principal: who.value, deadline: null };
   return safely(input.taskId, who.value, house, async () => {
     const row = await house.store.get(taskTable, { call: input.taskId });
-    if (row === null || !isOwner(row, who.value)) return { kind: "refused", refusal: missing };
+    if (row === null) {
+      const state = await approvalTask(input, who.value, house);
+      return state === null ? { kind: "refused", refusal: missing } : { kind: "state", state };
+    }
+    if (!isOwner(row, who.value)) return { kind: "refused", refusal: missing };
     return stateOf(asking, row, house);
   });
 }
@@ -134,11 +139,6 @@ async function safely(
   const { code } = found.refusal;
   return refused(text.startsWith("{") ? { ...(JSON.parse(text) as Refusal), code } : { code, detail: "" });
 }
-
-const speaksTasks = ({ capabilities }: Profile): boolean => {
-  const extensions = capabilities["extensions"];
-  return typeof extensions === "object" && extensions !== null && tasksExtension in extensions;
-};
 
 const missing: Refusal = { code: "unknown-task", detail: "" };
 
