@@ -2,12 +2,13 @@ import type { Clock, Random, Result, StoreMs } from "../base/index.ts";
 import { msOf, ok, refuse } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
-import type { CallId } from "../ledger/index.ts";
+import type { CallId, RunId } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
 import { announcements } from "./announcement.ts";
 import { consume, expire, makeVoid } from "./endings.ts";
+import { endorsedBy, endorsementWrites } from "./endorsements.ts";
 import { isGranted } from "./grant.ts";
-import type { ApprovalId, ApprovalRequest, ApprovalVote } from "./request.ts";
+import type { ApprovalId, ApprovalRequest, ApprovalVote, Endorsement } from "./request.ts";
 import {
   approvalOfCall,
   newRequest,
@@ -109,8 +110,17 @@ export class Approvals {
   async vote(actor: Principal, id: ApprovalId, vote: Omit<Vote, "now">): Promise<Result<Voted>> {
     const found = await this.standing(actor.tenant, id);
     if (found === null) return refuse({ code: "not-found", detail: "There is no such approval." });
-    const now = await this.options.store.now();
-    return castVote(actor, found.request, found.votes, { ...vote, now }, this.options);
+    const { store } = this.options;
+    const now = await store.now();
+    const cast = castVote(actor, found.request, found.votes, { ...vote, now }, this.options);
+    if (!cast.ok || cast.value.state !== "approved") return cast;
+    const endorsed = await endorsementWrites(found.request, vote.at, store);
+    return ok({ ...cast.value, writes: [...cast.value.writes, ...endorsed] });
+  }
+
+  /** The approval that endorsed these values for this run; null = people have to be asked. */
+  endorsedBy(tenant: TenantId, run: RunId, endorsement: Endorsement): Promise<ApprovalId | null> {
+    return endorsedBy(this.options.store, tenant, run, endorsement);
   }
 
   consume(request: ApprovalRequest): Write {

@@ -53,4 +53,6 @@ const identityOf = (request: ApprovalRequest): Readonly<Record<string, unknown>>
   nonce: request.nonce,
   expiresAt: msOf(request.expiresAt),
   rules: request.rules,
+  run: request.run,
+  endorses: request.endorses,
 });

@@ -4,7 +4,8 @@
  *
  * A request: pending (people are asked), approved (enough of them said yes: signed), then used (the call's intent took it along,
  * in one transaction) or expired; or denied by one of them; or void, because the intent is not the one that was asked about any
- * more. A vote is an authenticated person's, never an agent's or a service's; one who stands behind the call may vote only where
+ * more. Where a rule says so, a yes endorses some of the
+ * call's values for its run: the rule does not ask about them again in it. A vote is an authenticated person's, never an agent's or a service's; one who stands behind the call may vote only where
  * the rule says so. What was approved is the intent digest: whoever changes anything of it has another one.
  *
  * Identities: approval ids (`apr_…`). Bounds: 1,000 pending requests per principal (`pendingMax`), 5 rules each, 20 votes per rule.
@@ -14,7 +15,7 @@
 export { Approvals } from "./approvals.ts";
 export type { ApprovalsOptions, Standing } from "./approvals.ts";
 export type { ApprovalAnnouncement } from "./announcement.ts";
-export type { ApprovalId, ApprovalRequest, ApprovalState, ApprovalVote } from "./request.ts";
+export type { ApprovalId, ApprovalRequest, ApprovalState, ApprovalVote, Endorsement } from "./request.ts";
 export { approvalStates, listApprovals } from "./request.ts";
 export { mayDecide, openRules } from "./rules.ts";
 export type { RuleStanding } from "./rules.ts";

@@ -20,6 +20,12 @@ export type ApprovalId = Brand<"approval">;
 export const approvalStates = ["pending", "approved", "used", "denied", "expired", "void"] as const;
 export type ApprovalState = (typeof approvalStates)[number];
 
+/** Values that a rule's yes endorses for a run. `digest` is an HMAC over rule, places and values: nothing can be read from it. */
+export interface Endorsement {
+  readonly policyId: string;
+  readonly digest: string;
+}
+
 export interface ApprovalRequest {
   readonly id: ApprovalId;
   readonly tenant: TenantId;
@@ -36,6 +42,8 @@ export interface ApprovalRequest {
   readonly rules: readonly ApprovalRule[];
   readonly run: RunId | null;
   readonly step: string | null;
+  /** What a yes endorses for the run besides; empty = nothing. */
+  readonly endorses: readonly Endorsement[];
   /** What exactly was asked: its payload has the arguments and the salt. */
   readonly requestEntry: EntryId;
   readonly requestedAt: StoreMs;
@@ -64,6 +72,7 @@ type Asked = Pick<
   | "rules"
   | "run"
   | "step"
+  | "endorses"
   | "requestEntry"
 >;
 
@@ -85,12 +94,13 @@ export function newRequest(
     decidedEntry: null,
     grant: null,
   };
-  const { principals, rules, requestedAt, expiresAt, ...columns } = request;
+  const { principals, rules, endorses, requestedAt, expiresAt, ...columns } = request;
   const write = insert(approvalTable, {
     ...columns,
     requester: requesterOf(principals),
     principals: JSON.stringify(principals),
     rules: JSON.stringify(rules),
+    endorses: JSON.stringify(endorses),
     requestedAt: msOf(requestedAt),
     expiresAt: msOf(expiresAt),
   });
@@ -200,6 +210,7 @@ const requestOf = (row: RowOf<typeof approvalTable.columns>): ApprovalRequest =>
   rules: JSON.parse(row.rules) as ApprovalRule[],
   run: row.run as RunId | null,
   step: row.step,
+  endorses: JSON.parse(row.endorses) as Endorsement[],
   requestEntry: row.requestEntry as EntryId,
   requestedAt: storeMs(row.requestedAt),
   expiresAt: storeMs(row.expiresAt),

@@ -28,6 +28,7 @@ export const approvalTable = keyedTable({
     rules: text, // JSON array of ApprovalRule
     run: textOrNull,
     step: textOrNull,
+    endorses: text, // JSON array of Endorsement
     requestEntry: text,
     requestedAt: integer, // store ms
     expiresAt: integer, // store ms
@@ -50,6 +51,13 @@ export const approvalVoteTable = keyedTable({
   },
 });
 
+/** Values that people have endorsed for a run; the rule that asked about them does not ask again in it. */
+export const endorsementTable = keyedTable({
+  name: "approval_endorsement",
+  key: ["tenant", "run", "policyId", "digest"],
+  columns: { tenant: text, run: text, policyId: text, digest: text, approval: text, at: integer },
+});
+
 /** What is still to be told to a webhook, kept until it has been taken or given up. */
 export const announcementTable = keyedTable({
   name: "approval_announcement",
@@ -68,4 +76,9 @@ export const announcementTable = keyedTable({
   },
 });
 
-export const approvalTables = [approvalTable, approvalVoteTable, announcementTable] as const;
+export const approvalTables = [
+  approvalTable,
+  approvalVoteTable,
+  endorsementTable,
+  announcementTable,
+] as const;

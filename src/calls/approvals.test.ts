@@ -391,6 +391,43 @@ describe("who decides", () => {
   });
 });
 
+describe("a yes that endorses a value", () => {
+  beforeEach(() => world.setPolicies(rule("group=finance endorse=/path")));
+
+  test("holds for its run, for this value at this place of this tool, and every call says by whose word", async () => {
+    const pending = pendingIn(await write({}, step("s1")));
+    await vote(vera, pending);
+    expect(codeOf(await write({}, step("s1")))).toBe("result");
+    const answer = await write({}, step("s2"), 99);
+    expect(codeOf(answer)).toBe("result");
+    const intent = await world.ledger.entry(
+      defaultTenant,
+      answer.receipt!.entry.replace(/:1$/, ":0") as EntryId,
+    );
+    expect(intent?.entry.versions).toMatchObject({ endorsed: pending.approval });
+    const other = world.call("files__write", { path: "b", amount: 1 }, step("s3"));
+    expect(codeOf(await other)).toBe("approval-needed");
+    const otherTool = world.call("files__read", { path: "a" }, step("s4"));
+    expect(codeOf(await otherTool)).toBe("approval-needed");
+    const otherRun = { [metaKeys.run]: "r2", [metaKeys.step]: "s1" };
+    expect(codeOf(await write({}, otherRun))).toBe("approval-needed");
+    expect(codeOf(await write())).toBe("approval-needed");
+  });
+
+  test("endorses nothing by being asked for, or by a no", async () => {
+    const pending = pendingIn(await write({}, step("s1")));
+    expect(codeOf(await write({}, step("s2"), 2))).toBe("approval-needed");
+    await vote(vera, pending, "deny");
+    expect(codeOf(await write({}, step("s3"), 3))).toBe("approval-needed");
+  });
+
+  test("ends with the terms it was given under", async () => {
+    await vote(vera, pendingIn(await write({}, step("s1"))));
+    world.setPolicies(rule("group=finance quorum=2 endorse=/path"));
+    expect(codeOf(await write({}, step("s2"), 2))).toBe("approval-needed");
+  });
+});
+
 describe("a caller that can be asked", () => {
   const byUrl = profileOf({ elicitation: { url: {} } });
   const asked = (answer: CallAnswer) => {

@@ -11,7 +11,14 @@ import type { Station } from "./station.ts";
 export const approve: Station<Authorised, Approved> = {
   name: "approve",
   visit(call, house) {
-    const digested: Approved = Object.assign(call, { intentDigest: intentOf(call), approval: null });
+    const digested: Approved = Object.assign(call, {
+      intentDigest: intentOf(call),
+      approval: null,
+      rules: call.decision.approvals,
+      endorsed: none,
+    });
     return call.decision.effect === "approve" ? byPeople(digested, house) : digested;
   },
 };
+
+const none: Approved["endorsed"] = [];

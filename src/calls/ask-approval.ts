@@ -4,6 +4,7 @@ import type { EntryId, OpenCall } from "../ledger/index.ts";
 import { openCall, pendAnew } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { awaitDecision } from "./await-decision.ts";
+import { endorsementsOf } from "./endorsed.ts";
 import { entryId } from "./entries.ts";
 import { sameness } from "./identical.ts";
 import { holderOf } from "./house.ts";
@@ -45,7 +46,8 @@ async function ask(
         principals: principalIds(call.principal),
         subject: call.subject.id,
         name: call.input.name,
-        rules: call.decision.approvals,
+        rules: call.rules,
+        endorses: await endorsementsOf(call, house),
         run: call.run?.record.run ?? null,
         step: call.run?.step ?? null,
         requestEntry,

@@ -162,7 +162,7 @@ async function pendingOf(request: ApprovalRequest, house: House): Promise<Pendin
 }
 
 function told(call: Approved, pending: PendingApproval): Stop {
-  const groups = call.decision.approvals.map(({ group }) => group).join(" and ");
+  const groups = call.rules.map(({ group }) => group).join(" and ");
   const where = pending.url === null ? "" : ` at ${pending.url}`;
   const refusal: Refusal = {
     code: "approval-needed",
@@ -171,7 +171,7 @@ function told(call: Approved, pending: PendingApproval): Stop {
       `To wait for them and get its result, call ${waitToolName} with {"call":"${pending.call}"}, or make the same call again later.`,
     evidence: {
       policies: call.decision.reasons.map((policy) => policy.id),
-      approvals: call.decision.approvals,
+      approvals: call.rules,
     },
     pending,
   };

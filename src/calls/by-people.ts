@@ -2,6 +2,7 @@ import type { ApprovalRequest } from "../approvals/index.ts";
 import { canonicalJson } from "../base/index.ts";
 import { askApproval } from "./ask-approval.ts";
 import { awaitDecision } from "./await-decision.ts";
+import { endorsedRules } from "./endorsed.ts";
 import { endPending } from "./end-pending.ts";
 import type { House } from "./house.ts";
 import { takeOverIdentical } from "./identical.ts";
@@ -10,6 +11,9 @@ import { Stop, refused } from "./station.ts";
 
 /** Where the call stands with the people who are asked: asked anew, still asked, or answered. */
 export async function byPeople(call: Approved, house: House): Promise<Approved | Stop> {
+  const { open, by } = await endorsedRules(call, house);
+  Object.assign(call, { rules: open, endorsed: by });
+  if (open.length === 0) return call;
   const isLaterRound = call.waiting === null ? call.returns !== null : call.waiting.state === "waiting";
   if (isLaterRound) return approvedBefore(call, house);
   if (call.waiting === null && call.repeat === null) {
@@ -41,8 +45,7 @@ async function stands(call: Approved, request: ApprovalRequest, house: House): P
   const now = await house.store.now();
   if (house.approvals.isOver(request, now)) return endPending(call, request, "approval-expired", house);
   const isSame =
-    request.intentDigest === call.intentDigest &&
-    canonicalJson(request.rules) === canonicalJson(call.decision.approvals);
+    request.intentDigest === call.intentDigest && canonicalJson(request.rules) === canonicalJson(call.rules);
   if (!isSame) return askApproval(call, request, house);
   if (request.state === "pending") return awaitDecision(call, request, house);
   if (house.approvals.isGood(request, now)) return Object.assign(call, { approval: request });

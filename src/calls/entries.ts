@@ -1,4 +1,4 @@
-import type { ApprovalRequest } from "../approvals/index.ts";
+import type { ApprovalId, ApprovalRequest } from "../approvals/index.ts";
 import type { Sha256Hex, WallMs } from "../base/index.ts";
 import { msOf } from "../base/index.ts";
 import type { DecisionRecord, Entry, EntryId, EntryKind, Outcome } from "../ledger/index.ts";
@@ -12,6 +12,7 @@ export type Known = Authenticated &
     readonly decision?: Decision;
     readonly intentDigest?: Sha256Hex;
     readonly approval?: ApprovalRequest | null;
+    readonly endorsed?: readonly ApprovalId[];
   };
 
 export interface EntryPart {
@@ -29,6 +30,7 @@ export function entryOf(call: Known, part: EntryPart): Entry {
   if (subject !== undefined) versions["pin"] = subject.pin;
   if (decision !== undefined) versions["policy"] = decision.partition;
   if (call.approval !== undefined && call.approval !== null) versions["approval"] = call.approval.id;
+  if (call.endorsed !== undefined && call.endorsed.length > 0) versions["endorsed"] = call.endorsed.join(" ");
   return {
     ...part,
     tenant: principal.tenant,

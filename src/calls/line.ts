@@ -91,6 +91,8 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
   decision: undefined,
   intentDigest: undefined,
   approval: undefined,
+  rules: undefined,
+  endorsed: undefined,
   leave: undefined,
   intent: undefined,
   mayDispatch: undefined,

@@ -1,11 +1,11 @@
 import type { Code } from "../../contract/index.ts";
-import type { ApprovalRequest } from "../approvals/index.ts";
+import type { ApprovalId, ApprovalRequest } from "../approvals/index.ts";
 import type { Deadline, MonotonicMs, Sha256Hex, StoreMs } from "../base/index.ts";
 import type { BudgetDemand } from "../budgets/index.ts";
 import type { Leave } from "../dispatch/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { CallId, Claim, ClaimPlace, EntryId, OpenCall, RunRecord } from "../ledger/index.ts";
-import type { Decision } from "../policy/index.ts";
+import type { ApprovalRule, Decision } from "../policy/index.ts";
 import type { Subject } from "../registry/index.ts";
 import type { Write } from "../store/index.ts";
 import type { Ask, JsonRpcError } from "../upstream/index.ts";
@@ -65,6 +65,10 @@ export interface Approved extends Authorised {
   intentDigest: Sha256Hex;
   /** People's yes, which the intent consumes; null = policy asks for none, or an earlier round of this call has consumed it. */
   approval: ApprovalRequest | null;
+  /** The rules that this call needs people for: those of the decision, without what they have endorsed for its run. */
+  rules: readonly ApprovalRule[];
+  /** The approvals by which they have. */
+  endorsed: readonly ApprovalId[];
 }
 
 export interface Admitted extends Approved {

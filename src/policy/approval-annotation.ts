@@ -24,7 +24,11 @@ const durationPattern = /^(\d{1,9})(ms|s|m|h|d)$/;
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 /** Each step asks more people; after five everybody has been asked. */
 const escalationStepsMax = 5;
-const keys = ["group", "quorum", "expiry", "self", "escalate"] as const;
+/** What a person can look at and remember. */
+const endorsedMax = 5;
+/** RFC 6901, without spaces and commas, which separate here. */
+const pointerPattern = /^(?:\/[^/,\s]{1,128}){1,8}$/;
+const keys = ["group", "quorum", "expiry", "self", "escalate", "endorse"] as const;
 
 /** Only `group` has to be given: quorum is 1, expiry 24h, self as the node's mode has it, and nobody else is asked unless it is said. */
 export function parseApproval(text: string): Result<ApprovalTerms, readonly AnnotationProblem[]> {
@@ -48,8 +52,9 @@ export function parseApproval(text: string): Result<ApprovalTerms, readonly Anno
   const expiryMs = parseExpiry(said.get("expiry"), problems);
   const self = parseSelf(said.get("self"), problems);
   const escalation = parseEscalation(said.get("escalate"), expiryMs, problems);
+  const endorse = parseEndorsed(said.get("endorse"), problems);
   if (problems.length > 0 || group === null) return refuse(problems);
-  return ok({ group, quorum, expiryMs, self, escalation });
+  return ok({ group, quorum, expiryMs, self, escalation, endorse });
 }
 
 function unknownKey(key: string): AnnotationProblem {
@@ -115,6 +120,18 @@ function parseEscalation(
     });
   }
   return steps;
+}
+
+function parseEndorsed(text: string | undefined, problems: AnnotationProblem[]): readonly string[] {
+  if (text === undefined) return [];
+  const places = [...new Set(text.split(","))];
+  if (!places.every((place) => pointerPattern.test(place)) || places.length > endorsedMax) {
+    problems.push({
+      message: `@approve: endorse "${text}" is not a list of at most ${endorsedMax} JSON pointers into the arguments`,
+      hint: "e.g. endorse=/iban,/currency",
+    });
+  }
+  return places.toSorted();
 }
 
 function durationMs(text: string): number {

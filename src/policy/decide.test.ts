@@ -27,7 +27,7 @@ describe("decide", () => {
 
   it("asks for every approval when all matching forbids carry @approve and a permit matched", () => {
     const set = compiled(`${anyone}
-      @id("a") @approve("group=finance quorum=2 expiry=4h escalate=managers:1h,directors:2h") forbid(principal, action, resource == Tool::"bank/pay");
+      @id("a") @approve("group=finance quorum=2 expiry=4h escalate=managers:1h,directors:2h endorse=/path") forbid(principal, action, resource == Tool::"bank/pay");
       @id("b") @approve("group=admin self=true") forbid(principal, action, resource in Server::"bank");`);
     expect(pay(set, {})).toMatchObject({
       effect: "approve",
@@ -38,12 +38,21 @@ describe("decide", () => {
           quorum: 2,
           expiryMs: 14_400_000,
           self: null,
+          endorse: ["/path"],
           escalation: [
             { group: "managers", afterMs: 3_600_000 },
             { group: "directors", afterMs: 7_200_000 },
           ],
         },
-        { policyId: "b", group: "admin", quorum: 1, expiryMs: 86_400_000, self: true, escalation: [] },
+        {
+          policyId: "b",
+          group: "admin",
+          quorum: 1,
+          expiryMs: 86_400_000,
+          self: true,
+          escalation: [],
+          endorse: [],
+        },
       ],
     });
     expect(set.decide(call("srv_2/read_file", { path: "x" }))).toMatchObject({ effect: "allow" });

@@ -10,6 +10,11 @@ export interface ApprovalRule {
   readonly expiryMs: number;
   /** Whether a person in the requester's own chain may approve; null = the rule does not say, so the node's mode does. */
   readonly self: boolean | null;
+  /**
+   * Places in the arguments (JSON pointers) whose values a yes endorses: while a run lasts, this rule does not ask again about a call in
+   * it with the same values there. Empty = a yes is for one call alone.
+   */
+  readonly endorse: readonly string[];
   /** Who else is asked when nobody has decided, in order of time. */
   readonly escalation: readonly EscalationStep[];
 }

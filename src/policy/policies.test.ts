@@ -44,6 +44,7 @@ describe("policy text", () => {
     [`@approve("group=x quorum=0") forbid(principal, action, resource);`, /quorum "0" is not/],
     [`@approve("group=x quorum=1.5") forbid(principal, action, resource);`, /quorum "1.5" is not/],
     [`@approve("group=x self=yes") forbid(principal, action, resource);`, /neither true nor false/],
+    [`@approve("group=x endorse=iban") forbid(principal, action, resource);`, /JSON pointers/],
     [`@approve("group=x escalate=1h") forbid(principal, action, resource);`, /not a list of group:duration/],
     [
       `@approve("group=x escalate=y:2h,z:1h") forbid(principal, action, resource);`,

@@ -44,6 +44,11 @@ const approval = named(
           policy: text,
           groups: { ...listOf(text), description: "who is asked by now" },
           quorum: { type: "integer" },
+          endorses: {
+            ...listOf(text),
+            description:
+              "places in the arguments: a yes holds for the whole run where these values come again",
+          },
           approvals: { type: "integer", description: "how many of them have said yes" },
         }),
       ),
@@ -242,6 +247,7 @@ function viewOf(
       policy: rule.policyId,
       groups,
       quorum: rule.quorum,
+      endorses: request.run === null ? [] : rule.endorse,
       approvals,
     })),
     mayDecide: may.ok,

@@ -47,6 +47,10 @@ export const explainRoute = route({
           type: ["boolean", "null"],
           description: "whether one's own approval counts; null = as the node's mode has it",
         },
+        endorse: {
+          ...listOf(text),
+          description: "places in the arguments whose values a yes endorses for its run",
+        },
         escalation: listOf(object({ group: text, afterMs: { type: "integer" } })),
       }),
     ),

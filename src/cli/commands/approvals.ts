@@ -30,6 +30,7 @@ interface Approval {
     readonly policy: string;
     readonly groups: readonly string[];
     readonly quorum: number;
+    readonly endorses: readonly string[];
     readonly approvals: number;
   }[];
   readonly mayDecide: boolean;
@@ -178,9 +179,9 @@ const fields = ({ approval, votes, shown }: Detailed, who: Who): readonly Field[
   ["arguments", shown ?? "erased"],
   ["intent", approval.intent],
   ["asked", `${instantText(approval.requestedAt) ?? ""} until ${instantText(approval.expiresAt) ?? ""}`],
-  ...approval.rules.map(({ policy, groups, quorum, approvals }): Field => [
-    "needs",
-    `${approvals} of ${quorum} by ${groups.join(" or ")} (${policy})`,
+  ...approval.rules.flatMap(({ policy, groups, quorum, approvals, endorses }): readonly Field[] => [
+    ["needs", `${approvals} of ${quorum} by ${groups.join(" or ")} (${policy})`],
+    ["endorses", endorses.length === 0 ? null : `${endorses.join(" ")} for the whole run`, "yellow"],
   ]),
   ...votes.map(({ person, vote, at }): Field => ["vote", `${vote} by ${who([person])} at ${at}`]),
 ];
