@@ -201,12 +201,8 @@ describe("two callers of one node", () => {
 });
 
 /**
- * On a stream that calls share (stdio, the GET stream of the older era) nothing says which call a message belongs to, and a server may
- * still speak for one that has ended here. Another caller's call may then be the only open one. These are known to fail.
- */
-/**
- * Not kept yet: a legacy server that shares one stream among callers and goes on talking for a call that is over is taken to mean the
- * only call that is open. `ISOLATION_OPEN=1` shows it.
+ * Not kept yet. On a stream that calls share (stdio, the GET stream of the older era) nothing says which call a message belongs to: a
+ * server that goes on talking for a call that is over is taken to mean the only call that is open. `ISOLATION_OPEN=1` shows it.
  */
 describe.runIf(process.env["ISOLATION_OPEN"] === "1")(
   "what a server still says for a call that is over",
