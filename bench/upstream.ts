@@ -119,6 +119,7 @@ const exchange = (harness: UpstreamHarness, server: ServerRecord): Promise<unkno
     name: "echo",
     argumentsText,
     meta: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
+    caller: "ada",
     deadline: deadlineIn(systemClock, 30_000),
     signal,
     advice: signal,

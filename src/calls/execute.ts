@@ -8,6 +8,7 @@ import type { Executing } from "./asking.ts";
 import { askedInMidCall, firstRound } from "./asking.ts";
 import { neverAborts, passedOnMeta } from "./request-meta.ts";
 import type { House } from "./house.ts";
+import { callerOf } from "./principal-ids.ts";
 import { screenedLog, screenedProgress } from "./progress.ts";
 import type { Executed, Intended, Reply } from "./stages.ts";
 import type { Station } from "./station.ts";
@@ -66,6 +67,7 @@ async function once(
       name: input.method === "completion/complete" ? null : subject.name,
       argumentsText: call.argumentsText,
       meta: passedOnMeta(input.meta),
+      caller: callerOf(call.principal),
       deadline: call.deadline,
       // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent: its server is told, and we
       // listen until the deadline and record what became of it.

@@ -8,7 +8,7 @@ import { removeKnownSecretsFromJson } from "../screening/index.ts";
 import type { RowOf } from "../store/index.ts";
 import { approvalTask } from "./approval-task.ts";
 import type { CallAnswer, TaskInput } from "./call.ts";
-import { principalIds } from "./principal-ids.ts";
+import { callerOf, principalIds } from "./principal-ids.ts";
 import { openTaskId } from "./hold-task.ts";
 import type { House } from "./house.ts";
 import type { Planned } from "./stages.ts";
@@ -93,6 +93,7 @@ async function ask(asking: Asking, row: TaskRow, subject: Subject, house: House)
     name: taskId,
     argumentsText: canonicalJson(inputResponses === null ? { taskId } : { taskId, inputResponses }),
     meta: none,
+    caller: callerOf(principal),
     deadline: asking.deadline ?? deadlineIn(house.clock, subject.server.callTimeoutMs),
     signal: asking.signal,
     advice: null,

@@ -5,6 +5,7 @@ import type { Era, ServerId } from "../registry/index.ts";
  *  unknown-id     an answer to something never asked
  *  repeated       an answer to what was answered, withdrawn or given up before
  *  refused-request  a request of the server to us that we declined
+ *  unplaced       a question or log message that names no call, where calls of several callers share a connection: told to nobody
  *  stderr-dropped a stderr line that was not handed on because there were too many
  *  dropped-tool   a tool definition that cannot be used
  *  failed-list    a list other than that of the tools could not be had; the one before it stays
@@ -16,6 +17,7 @@ export type UpstreamCount =
   | "unknown-id"
   | "repeated"
   | "refused-request"
+  | "unplaced"
   | "stderr-dropped"
   | "dropped-tool"
   | "failed-list"

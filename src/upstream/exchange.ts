@@ -14,6 +14,8 @@ export interface UpstreamRequest {
   readonly argumentsText: string | null;
   /** Entries of `_meta` to pass on (trace context, unknown keys); never ours, never the caller's envelope. */
   readonly meta: Readonly<Record<string, unknown>>;
+  /** Tells this caller from others, and nothing else about it; null = the connection itself (lists, probes, subscriptions). */
+  readonly caller: string | null;
   readonly deadline: Deadline;
   /** Aborts when the caller withdrew or the node stops. Before the first byte left, the call ends with `effect: none`. */
   readonly signal: AbortSignal;
@@ -32,7 +34,7 @@ export interface UpstreamRequest {
   /**
    * Called when a legacy server asks the client something while the request is open, and `profile` declares it. Resolves with the
    * answer to give; it goes nowhere once the request has ended. null = nobody can be asked, and the server is told so. Where calls
-   * share one stream, `UnplacedAsks` says which one a question belongs to. At most 8 are open at once, 256 in one call.
+   * share one stream, `Audience` and `UnplacedAsks` say whose a question is. At most 8 are open at once, 256 in one call.
    */
   readonly onAsk: ((ask: Ask) => Promise<AskAnswer>) | null;
   /**

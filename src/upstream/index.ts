@@ -7,7 +7,8 @@
  * made, and only within their deadline; while the line backs off they fail at once with the reason.
  *
  * A server is asked what it offers (tools, resources, templates, prompts) for each set of client capabilities that somebody has, and
- * sees a caller's capabilities, never ours: a modern one with each request, a legacy one over a connection per set. The first
+ * sees a caller's capabilities, never ours: a modern one with each request, a legacy one over a connection per caller and set. What a
+ * server says without naming a call is told only where one caller alone has used the connection (`audience.ts`). The first
  * connection alone decides about health. Changes come by `subscriptions/listen`, by the stream of a GET or over stdio, and by looking
  * again; one subscription serves all who watch a resource, and outlives connections.
  *

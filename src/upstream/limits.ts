@@ -37,12 +37,14 @@ export interface UpstreamLimits {
   readonly listedMax: number;
   /** Sets of client capabilities whose catalogues are kept up to date: one per kind of client, and there are not many. */
   readonly profilesMax: number;
-  /** Connections beside the first, one per set of capabilities, to a legacy server over HTTP. */
+  /** Connections beside the first to a legacy server over HTTP, one per caller and set of capabilities: each is a session and a socket. */
   readonly profileLinesHttpMax: number;
   /** The same over stdio, where each is a process. */
   readonly profileLinesStdioMax: number;
   /** Such a connection is closed after this long without use. */
   readonly profileIdleMs: number;
+  /** Nor is it given up sooner than this for a caller that can share another: a process costs 0.2 s of CPU to start. */
+  readonly profileKeepMs: number;
   /** A catalogue that nobody asked for in this time is not kept up to date any more. */
   readonly profileForgetMs: number;
   /** Resources that are subscribed to at once, over all callers. */
@@ -77,9 +79,10 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   toolsMax: 5_000,
   listedMax: 5_000,
   profilesMax: 64,
-  profileLinesHttpMax: 8,
+  profileLinesHttpMax: 64,
   profileLinesStdioMax: 3,
   profileIdleMs: 300_000,
+  profileKeepMs: 30_000,
   profileForgetMs: 3_600_000,
   watchesMax: 1_000,
   watchersMax: 10_000,

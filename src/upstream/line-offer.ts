@@ -2,6 +2,7 @@ import type { Clock, Deadline, Fault } from "../base/index.ts";
 import type { Features, Profile, ServerRecord } from "../registry/index.ts";
 import { noCapabilities } from "../registry/index.ts";
 import type { UpstreamCount } from "./events.ts";
+import type { UpstreamRequest } from "./exchange.ts";
 import type { UpstreamLimits } from "./limits.ts";
 import type { LineOwner } from "./line-owner.ts";
 import type { Links } from "./lists/line-catalogue.ts";
@@ -78,16 +79,12 @@ export class LineOffer {
   }
 
   /** The connection for a caller of this profile. A promise where it has to be made first. */
-  linkFor(
-    base: ServerLink,
-    profile: Profile,
-    deadline: Deadline,
-    signal: AbortSignal,
-  ): ServerLink | Promise<ServerLink> {
+  linkFor(base: ServerLink, request: UpstreamRequest): ServerLink | Promise<ServerLink> {
     if (base.wire.era === "modern") return base;
-    const seen = seenProfile(profile, base.wire.era);
+    const seen = seenProfile(request.profile, base.wire.era);
+    // Who cannot be asked anything needs no connection to himself.
     if (seen.key === noCapabilities.key) return base;
-    return this.profiles.link(seen, deadline, signal);
+    return this.profiles.link(seen, request.caller, request.deadline, request.signal);
   }
 
   /** A connection was taken into service: from now on the server is listened to. */
@@ -136,7 +133,7 @@ export class LineOffer {
       link: async (seen, deadline, signal) => {
         const link = base();
         if (link === null) throw notConnected();
-        return isBase(seen) ? link : this.profiles.link(seen, deadline, signal);
+        return isBase(seen) ? link : this.profiles.link(seen, null, deadline, signal);
       },
     };
   }

@@ -28,7 +28,8 @@ export function passLog(request: UpstreamRequest, params: Readonly<Record<string
 
 /**
  * On a stream that many calls share nothing says which call a log message belongs to, so it is handed on only when there is one it can
- * belong to: in the newer era the only call that asked for logs, in the older the only call there is.
+ * belong to: in the newer era the only call that asked for logs, in the older the only call there is. Only for a connection that one
+ * caller alone has used (see `Audience`).
  */
 export function passSharedLog(
   open: Iterable<{ readonly request: UpstreamRequest }>,

@@ -18,6 +18,7 @@ export function ownRequest(
     name: null,
     argumentsText: paramsText,
     meta: {},
+    caller: null,
     deadline,
     signal,
     advice: null,

@@ -90,6 +90,7 @@ const request = (over: Partial<UpstreamRequest> = {}): UpstreamRequest => ({
   name: "t",
   argumentsText: "{}",
   meta: {},
+  caller: "ada",
   deadline: deadlineIn(new ManualClock(), 1),
   signal: new AbortController().signal,
   advice: null,

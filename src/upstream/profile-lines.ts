@@ -1,19 +1,15 @@
-import type { Clock, Deadline, MonotonicMs } from "../base/index.ts";
+import type { Deadline, MonotonicMs } from "../base/index.ts";
 import { deadlineIn, delay, elapsedMs, Fault, plusMs } from "../base/index.ts";
-import type { Profile, ServerRecord } from "../registry/index.ts";
-import type { UpstreamCount } from "./events.ts";
-import type { UpstreamLimits } from "./limits.ts";
-import type { OwnedLine } from "./line-owner.ts";
+import type { Profile } from "../registry/index.ts";
+import { Audience } from "./audience.ts";
 import { LineOwner } from "./line-owner.ts";
-import { ownRequest } from "./own-request.ts";
+import type { OwnedProfileContext } from "./owned-profile.ts";
+import { OwnedProfile } from "./owned-profile.ts";
 import type { ServerLink } from "./server-link.ts";
 import { Trouble, troubleFrom } from "./trouble.ts";
 import { within } from "./within.ts";
 
-export interface ProfileLinesContext {
-  readonly clock: Clock;
-  readonly limits: UpstreamLimits;
-  readonly record: () => ServerRecord;
+export interface ProfileLinesContext extends OwnedProfileContext {
   readonly open: (
     profile: Profile,
     owner: LineOwner,
@@ -21,18 +17,12 @@ export interface ProfileLinesContext {
     signal: AbortSignal,
   ) => Promise<ServerLink>;
   readonly onConnected: (link: ServerLink, tookMs: number) => void;
-  readonly onNotification: (
-    link: ServerLink,
-    method: string,
-    params: Readonly<Record<string, unknown>>,
-  ) => void;
-  readonly onMissed: (link: ServerLink, why: "stream" | "session") => void;
-  readonly stderr: (line: string) => void;
-  readonly count: (what: UpstreamCount) => void;
 }
 
 interface Line {
   readonly profile: Profile;
+  /** For whose calls it was handed out. What was really sent over it the wire knows itself. */
+  readonly audience: Audience;
   readonly made: Promise<ServerLink>;
   link: ServerLink | null; // null = it is being made
   usedAt: MonotonicMs;
@@ -48,12 +38,14 @@ const drainPollMs = 25;
 
 /**
  * More connections to one legacy server: it was told a client's capabilities when a connection was made, so callers with other
- * capabilities need another. A few at a time: the least recently used idle one makes room, and an idle one is closed after a while.
- * What befalls one of them concerns its own callers alone.
+ * capabilities need another. And each caller has one to itself while there is room, because what a server asks on it names no call.
+ * A few at a time: the least recently used idle one makes room, and an idle one is closed after a while. Where there is no room,
+ * callers with the same capabilities share one, and are not asked there what names no call (see `Audience`); their next call is
+ * given one of its own when there is room again. What befalls one of them concerns its own callers alone.
  */
 export class ProfileLines {
   private readonly context: ProfileLinesContext;
-  private readonly lines = new Map<string, Line>();
+  private readonly lines = new Set<Line>(); // oldest first
   private readonly failures = new Map<string, Failure>();
   private readonly closing = new Set<Promise<void>>();
   private readonly stopping = new AbortController();
@@ -68,30 +60,36 @@ export class ProfileLines {
 
   get inFlight(): number {
     let sum = 0;
-    for (const { link } of this.lines.values()) sum += link?.wire.inFlight ?? 0;
+    for (const { link } of this.lines) sum += link?.wire.inFlight ?? 0;
     return sum;
   }
 
-  /** null = there is none for this profile that stands. */
+  /** The oldest for this profile, which holds what is watched; null = it does not stand. */
   standing(profile: Profile): ServerLink | null {
-    return this.lines.get(profile.key)?.link ?? null;
+    return this.find(profile, () => true)?.link ?? null;
   }
 
-  /** Opens one if need be, or joins its opening; counts as use. A promise only where it does not stand yet. Rejects with `tool-unavailable`, or with what ended the waiting. */
-  link(profile: Profile, deadline: Deadline, signal: AbortSignal): ServerLink | Promise<ServerLink> {
-    const { clock } = this.context;
-    const line = this.lines.get(profile.key) ?? this.tryOpen(profile);
+  /**
+   * Opens one if need be, or joins its opening; counts as use. `caller`: null = for lists and watches, which the oldest serves. A
+   * promise only where it does not stand yet. Rejects with `tool-unavailable`, or with what ended the waiting.
+   */
+  link(
+    profile: Profile,
+    caller: string | null,
+    deadline: Deadline,
+    signal: AbortSignal,
+  ): ServerLink | Promise<ServerLink> {
+    const line = this.lineFor(profile, caller);
     if (line instanceof Fault) return Promise.reject(line);
-    line.usedAt = clock.monotonic();
-    if (line.link !== null) return line.link;
-    return within(line.made, { clock, deadline, signal, name: this.context.record().name });
+    this.take(line, caller);
+    return line.link ?? this.joined(line, caller, deadline, signal);
   }
 
   /** Closes what nobody used for a while. */
   closeIdle(): void {
     const { clock, limits } = this.context;
     const now = clock.monotonic();
-    for (const line of this.lines.values()) {
+    for (const line of this.lines) {
       if (isIdle(line) && elapsedMs(now, line.usedAt) >= limits.profileIdleMs) this.takeOut(line);
     }
     for (const [key, failure] of this.failures) {
@@ -104,11 +102,11 @@ export class ProfileLines {
   async retire(deadline: Deadline, isHurried: () => boolean): Promise<void> {
     this.stopping.abort();
     const { clock } = this.context;
-    for (const { link } of this.lines.values()) link?.stopWatching();
+    for (const { link } of this.lines) link?.stopWatching();
     while (this.inFlight > 0 && !isHurried() && elapsedMs(deadline.at, clock.monotonic()) > 0) {
       await delay(clock, drainPollMs);
     }
-    for (const line of this.lines.values()) this.takeOut(line);
+    for (const line of this.lines) this.takeOut(line);
     await Promise.allSettled(this.closing);
   }
 
@@ -116,7 +114,55 @@ export class ProfileLines {
     return this.retire(deadlineIn(this.context.clock, 0), () => true);
   }
 
-  private tryOpen(profile: Profile): Line | Fault {
+  private lineFor(profile: Profile, caller: string | null): Line | Fault {
+    const own = this.find(profile, ({ audience }) => caller === null || audience.suits(caller));
+    if (own !== null) return own;
+    const toShare = this.toShare(profile);
+    const opened = this.tryOpen(profile, toShare === null ? 0 : this.context.limits.profileKeepMs);
+    return opened instanceof Fault ? (toShare ?? opened) : opened;
+  }
+
+  private find(profile: Profile, isFitting: (line: Line) => boolean): Line | null {
+    for (const line of this.lines) if (line.profile.key === profile.key && isFitting(line)) return line;
+    return null;
+  }
+
+  /** One that is shared already, or else that whose caller has been away longest; null = there is none. */
+  private toShare(profile: Profile): Line | null {
+    let best: Line | null = null;
+    for (const line of this.lines) {
+      if (line.profile.key !== profile.key) continue;
+      if (line.audience.isShared) return line;
+      if (best === null || elapsedMs(line.usedAt, best.usedAt) < 0) best = line;
+    }
+    return best;
+  }
+
+  private take(line: Line, caller: string | null): void {
+    line.audience.admit(caller);
+    line.usedAt = this.context.clock.monotonic();
+  }
+
+  /** Who can have none of its own, and could not know before, shares one that stands. */
+  private async joined(
+    line: Line,
+    caller: string | null,
+    deadline: Deadline,
+    signal: AbortSignal,
+  ): Promise<ServerLink> {
+    const { clock, record } = this.context;
+    try {
+      return await within(line.made, { clock, deadline, signal, name: record().name });
+    } catch (thrown) {
+      const spare = this.lines.has(line) ? null : this.toShare(line.profile);
+      if (spare === null || spare.link === null) throw thrown;
+      this.take(spare, caller);
+      return spare.link;
+    }
+  }
+
+  /** `keptMs`: what was used within this time makes no room. */
+  private tryOpen(profile: Profile, keptMs: number): Line | Fault {
     const { clock, record } = this.context;
     const { name, transport } = record();
     if (this.stopping.signal.aborted)
@@ -127,7 +173,7 @@ export class ProfileLines {
     }
     const { profileLinesHttpMax, profileLinesStdioMax } = this.context.limits;
     const max = transport.kind === "http" ? profileLinesHttpMax : profileLinesStdioMax;
-    if (this.lines.size >= max && !this.makeRoom()) {
+    if (this.lines.size >= max && !this.makeRoom(keptMs)) {
       return noConnection(
         name,
         new Trouble("overload", `all ${max} connections for other capabilities are busy`),
@@ -145,7 +191,7 @@ export class ProfileLines {
     const made = this.context
       .open(profile, owner, deadline, this.stopping.signal)
       .then(async (link) => {
-        if (this.lines.get(profile.key) !== line || link.wire.trouble !== null) {
+        if (!this.lines.has(line) || link.wire.trouble !== null) {
           await link.close();
           throw link.wire.trouble ?? new Trouble("dependency", "the connection was closed");
         }
@@ -165,16 +211,16 @@ export class ProfileLines {
         this.onFailed(line, trouble);
         throw noConnection(this.context.record().name, trouble);
       });
-    const line: Line = { profile, link: null, usedAt: startedAt, made };
+    const line: Line = { profile, audience: new Audience(), link: null, usedAt: startedAt, made };
     // Whoever asked may have stopped waiting.
     made.catch(() => undefined);
-    this.lines.set(profile.key, line);
+    this.lines.add(line);
     return line;
   }
 
   private onFailed(line: Line, trouble: Trouble): void {
     const { key } = line.profile;
-    if (this.lines.get(key) === line) this.lines.delete(key);
+    this.lines.delete(line);
     if (this.stopping.signal.aborted) return;
     this.remember(key, trouble);
     this.context.count("lost-profile");
@@ -197,72 +243,20 @@ export class ProfileLines {
     if (this.failures.size > limits.profilesMax && oldest.done !== true) this.failures.delete(oldest.value);
   }
 
-  private makeRoom(): boolean {
-    const idle = [...this.lines.values()].filter(isIdle);
+  private makeRoom(keptMs: number): boolean {
+    const now = this.context.clock.monotonic();
+    const idle = [...this.lines].filter((line) => isIdle(line) && elapsedMs(now, line.usedAt) >= keptMs);
     const [oldest] = idle.toSorted((a, b) => elapsedMs(a.usedAt, b.usedAt));
     if (oldest !== undefined) this.takeOut(oldest);
     return oldest !== undefined;
   }
 
   private takeOut(line: Line): void {
-    if (this.lines.get(line.profile.key) !== line) return;
-    this.lines.delete(line.profile.key);
+    if (!this.lines.delete(line)) return;
     const { link } = line;
     const closing = link === null ? line.made.then(noLink, noLink) : link.close().catch(noLink);
     this.closing.add(closing);
     void closing.then(() => this.closing.delete(closing));
-  }
-}
-
-/** What one of these connections tells. A suspicion is looked into at once, as nothing probes it otherwise. */
-class OwnedProfile implements OwnedLine {
-  link: ServerLink | null = null; // null = not in service
-  private readonly context: ProfileLinesContext;
-  private readonly onLost: (trouble: Trouble) => void;
-  private isProbing = false;
-
-  constructor(context: ProfileLinesContext, onLost: (trouble: Trouble) => void) {
-    this.context = context;
-    this.onLost = onLost;
-  }
-
-  lost(trouble: Trouble): void {
-    this.onLost(trouble);
-  }
-
-  suspect(): void {
-    const { link } = this;
-    if (link === null || this.isProbing) return;
-    this.isProbing = true;
-    void this.probe(link).finally(() => (this.isProbing = false));
-  }
-
-  notified(method: string, params: Readonly<Record<string, unknown>>): void {
-    if (this.link !== null) this.context.onNotification(this.link, method, params);
-  }
-
-  missed(why: "stream" | "session"): void {
-    if (this.link !== null) this.context.onMissed(this.link, why);
-  }
-
-  stderr(line: string): void {
-    this.context.stderr(line);
-  }
-
-  count(what: UpstreamCount): void {
-    this.context.count(what);
-  }
-
-  /** Never rejects. One with calls under way is left to them: ending it would make them unknown. */
-  private async probe(link: ServerLink): Promise<void> {
-    const { clock, limits, record } = this.context;
-    const deadline = deadlineIn(clock, limits.probeTimeoutMs);
-    const { signal } = new AbortController();
-    try {
-      await link.wire.exchange(ownRequest(record(), link.probeMethod, null, deadline, signal));
-    } catch (error) {
-      if (link.wire.inFlight === 0) this.onLost(troubleFrom(error));
-    }
   }
 }
 

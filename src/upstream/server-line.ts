@@ -120,7 +120,7 @@ export class ServerLine implements OwnedLine {
 
   exchange(request: UpstreamRequest): Promise<UpstreamReply> {
     if (this.state.kind !== "ready") return this.exchangeWhenReady(request);
-    const link = this.offer.linkFor(this.state.link, request.profile, request.deadline, request.signal);
+    const link = this.offer.linkFor(this.state.link, request);
     return link instanceof Promise ? this.exchangeOver(link, request) : this.send(link, request);
   }
 

@@ -15,6 +15,11 @@ export const refusalText = (id: ServerRequest["id"], error: JsonRpcError): strin
 export const refusals = {
   /** There is no call of which it could be part, or no telling which. */
   nobody: { code: -32601, message: "There is no client here who can be asked this." },
+  /** It could be meant for a caller that must not hear it. */
+  unplaced: {
+    code: -32603,
+    message: "Several clients share this connection, and nothing says which of them is asked.",
+  },
   gone: {
     code: codes.cancelled.rpc,
     message: "The call that this belongs to has ended, or its caller has gone.",

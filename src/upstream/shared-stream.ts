@@ -2,7 +2,7 @@ import type { Clock } from "../base/index.ts";
 import { elapsedMs, Fault, remainingMs } from "../base/index.ts";
 import { DeadlineSweep } from "../net/index.ts";
 import type { Era, Profile } from "../registry/index.ts";
-import type { AskPost } from "./call-asks.ts";
+import { Audience } from "./audience.ts";
 import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
 import { passSharedLog } from "./log-messages.ts";
 import type { Message } from "./message.ts";
@@ -13,7 +13,8 @@ import { errorReply, garbageFault, replyFrom } from "./reply.ts";
 import { cancelledText, requestText } from "./request-text.ts";
 import { pong } from "./server-request.ts";
 import { SharedCall } from "./shared-call.ts";
-import { cancelledFault, deadlineFault, Trouble } from "./trouble.ts";
+import { cancelledFault, deadlineFault, listenRefused, Trouble } from "./trouble.ts";
+import type { SharedConnection } from "./unplaced-asks.ts";
 import { UnplacedAsks } from "./unplaced-asks.ts";
 import type { StreamListener, WireOwner, WireStream } from "./wire.ts";
 
@@ -33,7 +34,7 @@ const subscriptionKey = "io.modelcontextprotocol/subscriptionId";
  * JSON-RPC over one stream that many calls share: stdio in both eras, and HTTP+SSE. Ids and progress tokens are ours, per
  * connection, and find the call that an answer or a progress belongs to. Ends once.
  */
-export class SharedStream implements AskPost {
+export class SharedStream implements SharedConnection {
   /** Known once the handshake is through. */
   era: Era = "legacy";
   private readonly serverName: string;
@@ -42,6 +43,7 @@ export class SharedStream implements AskPost {
   private readonly transport: SharedTransport;
   private readonly calls = new Map<number, SharedCall>();
   private readonly listeners = new Map<number, StreamListener>();
+  private readonly audience = new Audience();
   private readonly unplaced = new UnplacedAsks(this);
   private readonly deadlines: DeadlineSweep;
   private lastId = 0;
@@ -77,6 +79,7 @@ export class SharedStream implements AskPost {
         reject(refusal);
         return;
       }
+      this.audience.admit(request.caller);
       const call = new SharedCall(++this.lastId, request, this, resolve, reject);
       this.calls.set(call.id, call);
       this.deadlines.arm();
@@ -110,6 +113,14 @@ export class SharedStream implements AskPost {
 
   onRefused(): void {
     this.owner.onCount("refused-request");
+  }
+
+  get isShared(): boolean {
+    return this.audience.isShared;
+  }
+
+  onUnplaced(): void {
+    this.owner.onCount("unplaced");
   }
 
   onRepeated(): void {
@@ -225,7 +236,8 @@ export class SharedStream implements AskPost {
         return;
       }
       case "notifications/message":
-        passSharedLog(this.calls.values(), this.era, params);
+        if (this.isShared) this.onUnplaced();
+        else passSharedLog(this.calls.values(), this.era, params);
         return;
       case "notifications/cancelled":
         this.withdraw(params["requestId"]);
@@ -291,8 +303,3 @@ export class SharedStream implements AskPost {
 }
 
 const neverAborts = new AbortController().signal;
-
-export const listenRefused = (serverName: string, rpc: number): Fault =>
-  new Fault("upstream-rejected", `${serverName} refused subscriptions/listen with error ${rpc}`, {
-    evidence: { rpc },
-  });

@@ -74,3 +74,8 @@ export const deadlineFault = (serverName: string, sent: boolean): Fault =>
   sent
     ? new Fault("deadline-exceeded", `${serverName}: no answer before the deadline`)
     : new Fault("deadline-before-dispatch", `${serverName}: the deadline passed before the call was sent`);
+
+export const listenRefused = (serverName: string, rpc: number): Fault =>
+  new Fault("upstream-rejected", `${serverName} refused subscriptions/listen with error ${rpc}`, {
+    evidence: { rpc },
+  });

@@ -29,6 +29,12 @@ class Shared {
     for (const asks of this.unanswered.values()) asks.delete(id);
   }
 
+  isShared = false;
+
+  onUnplaced(): void {
+    // Counted elsewhere.
+  }
+
   onRefused(): void {
     // Counted elsewhere.
   }

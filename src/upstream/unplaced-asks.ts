@@ -10,6 +10,14 @@ export interface AskedCall {
   readonly asks: CallAsks;
 }
 
+/** What such questions need from the connection they came on. */
+export interface SharedConnection extends AskPost {
+  /** Several callers' calls went over it (see `Audience`). */
+  readonly isShared: boolean;
+  /** Nobody may be told of it. */
+  onUnplaced(): void;
+}
+
 /** Questions at once of which it is not known whose they are. */
 const waitingMax = 32;
 /** What a server may ask back in. Our own probes and listings are not among them. */
@@ -28,22 +36,27 @@ interface Waiting {
 
 /**
  * Questions on a stream that many calls share (stdio, HTTP+SSE, the GET stream of Streamable HTTP): nothing in the older protocol says
- * which call a question belongs to. It can only be one that was open when it was asked. If there is one, it is that; if there are
- * several, the question waits until the others have been answered, because a server does not finish a call in which it waits for
- * an answer. When a candidate ends in any other way, that may be why, so nobody is asked: one caller must never see what a server
- * wants to know from another.
+ * which call a question belongs to. One caller must never see what a server wants to know from another, so where several callers have
+ * called (see `Audience`) nobody is asked. Of one caller's calls it can only be one that was open when it was asked. If there is one,
+ * it is that; if there are several, the question waits until the others have been answered, because a server does not finish a call
+ * in which it waits for an answer. When a candidate ends in any other way, that may be why, and nobody is asked.
  */
 export class UnplacedAsks {
-  private readonly connection: AskPost;
+  private readonly connection: SharedConnection;
   private readonly waiting = new Map<ServerRequest["id"], Waiting>();
 
-  constructor(connection: AskPost) {
+  constructor(connection: SharedConnection) {
     this.connection = connection;
   }
 
   take(message: ServerRequest, open: Iterable<AskedCall>): void {
     if (message.method === "ping") {
       this.connection.post(pong(message.id));
+      return;
+    }
+    if (this.connection.isShared) {
+      this.connection.onUnplaced();
+      this.connection.post(refusalText(message.id, refusals.unplaced));
       return;
     }
     if (this.waiting.has(message.id)) {

@@ -1,12 +1,14 @@
 import type { Clock } from "../../base/index.ts";
 import { deadlineIn, Fault, faultFrom } from "../../base/index.ts";
 import type { Profile, ServerRecord } from "../../registry/index.ts";
+import { Audience } from "../audience.ts";
 import type { UpstreamReply, UpstreamRequest } from "../exchange.ts";
 import { LegacyLogLevel } from "../legacy-log-level.ts";
 import { passSharedLog } from "../log-messages.ts";
 import type { Message } from "../message.ts";
 import { cancelledText, requestText } from "../request-text.ts";
 import { pong, refusals, refusalText } from "../server-request.ts";
+import type { SharedConnection } from "../unplaced-asks.ts";
 import { UnplacedAsks } from "../unplaced-asks.ts";
 import { within } from "../within.ts";
 import type { Described, Wire, WireContext, WireOwner, WireStream } from "../wire.ts";
@@ -29,7 +31,7 @@ const endBytesMax = 64 * 1024;
  * session says 404 before doing anything; then one new session is made for all calls that met this, and each of them is sent once
  * more. What the server has to say beside its answers comes on the stream of a GET.
  */
-export class LegacyHttpWire implements Wire, HttpPeer {
+export class LegacyHttpWire implements Wire, HttpPeer, SharedConnection {
   readonly era = "legacy";
   /** Requests stand alone: what ails one need not ail the next. */
   readonly trouble = null;
@@ -47,6 +49,7 @@ export class LegacyHttpWire implements Wire, HttpPeer {
   private readonly sessionOf = new WeakMap<HttpCall, LegacySession>();
   private readonly wasResent = new WeakSet<HttpCall>();
   private readonly resumptions = new WeakMap<HttpCall, Resumption>();
+  private readonly audience = new Audience();
   private readonly unplaced = new UnplacedAsks(this);
   private readonly spoken: GetStream;
   private readonly side: SidePosts;
@@ -167,6 +170,15 @@ export class LegacyHttpWire implements Wire, HttpPeer {
     this.owner.onCount("refused-request");
   }
 
+  onUnplaced(): void {
+    this.owner.onCount("unplaced");
+  }
+
+  /** A server that keeps no sessions cannot even say which of its clients it speaks to on a stream. */
+  get isShared(): boolean {
+    return this.audience.isShared || this.session.id === null;
+  }
+
   onRepeated(): void {
     this.owner.onCount("repeated");
   }
@@ -203,7 +215,8 @@ export class LegacyHttpWire implements Wire, HttpPeer {
     } else if (message.kind !== "notification") {
       countSideMessage(this.owner, message);
     } else if (message.method === "notifications/message") {
-      passSharedLog(this.calls.values(), "legacy", message.params);
+      if (this.isShared) this.onUnplaced();
+      else passSharedLog(this.calls.values(), "legacy", message.params);
     } else if (message.method === "notifications/cancelled") {
       const id = message.params["requestId"];
       if (this.unplaced.withdraw(id)) return;
@@ -214,6 +227,7 @@ export class LegacyHttpWire implements Wire, HttpPeer {
   }
 
   private sendNew(request: UpstreamRequest): Promise<UpstreamReply> {
+    this.audience.admit(request.caller);
     return new Promise((resolve, reject) => {
       const call = new HttpCall(++this.lastId, request, this, resolve, reject);
       this.calls.set(call.id, call);
