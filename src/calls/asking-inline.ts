@@ -1,6 +1,6 @@
 import type { Ask, AskAnswer, Round } from "../upstream/index.ts";
 import type { Executing } from "./asking.ts";
-import { asked, asksMax, nobody, patiently, remember } from "./asking.ts";
+import { asked, asksMax, nobody, patiently, remember, tooManyWait } from "./asking.ts";
 import { goesOn } from "./go-on.ts";
 import type { House } from "./house.ts";
 import { holderOf } from "./house.ts";
@@ -9,6 +9,7 @@ import { withoutSecrets } from "./progress.ts";
 import { recordLateIntent } from "./record-intent.ts";
 import type { Held, Reply } from "./stages.ts";
 import { Stop } from "./station.ts";
+import { waitForCaller } from "./waiting-places.ts";
 
 /** Another round, or how the call ended instead. */
 type Next = { readonly kind: "round"; readonly round: Round } | Reply | Stop;
@@ -26,6 +27,21 @@ export async function askedInline(
   if ((call.inputs?.length ?? 0) >= asksMax) return abandoned("its server asked too often");
   const requests = withoutSecrets(held.requests, call, house);
   if (requests === null) return abandoned("the question cannot be shown");
+  const leave = waitForCaller(call, house);
+  if (leave === null) return notCarriedOut({ code: "too-many-calls", detail: tooManyWait });
+  try {
+    return await askedInPlace(call, ask, { requests, requestState: held.requestState }, house);
+  } finally {
+    leave();
+  }
+}
+
+async function askedInPlace(
+  call: Executing,
+  ask: NonNullable<Executing["input"]["ask"]>,
+  { requests, requestState }: Pick<Extract<Held, { kind: "asks" }>, "requests" | "requestState">,
+  house: House,
+): Promise<Next> {
   const waits = call.intent === null ? null : await letWait(call, house, "stays");
   if (waits !== null && (waits instanceof Stop || waits.kind !== "waits")) return waits;
   const answers = await patiently(call, asked(call, ask, requests, house));
@@ -41,7 +57,7 @@ export async function askedInline(
   const inputResponses = responsesTo(requests, answers);
   if (typeof inputResponses === "string") return abandoned(inputResponses);
   remember(call, inputResponses);
-  return { kind: "round", round: { inputResponses, requestState: held.requestState } };
+  return { kind: "round", round: { inputResponses, requestState } };
 }
 
 async function goOnFrom(

@@ -7,6 +7,7 @@ import { withoutSecrets } from "./progress.ts";
 import { recordLateIntent } from "./record-intent.ts";
 import type { Executed, Intended } from "./stages.ts";
 import type { Stop } from "./station.ts";
+import { waitForCaller } from "./waiting-places.ts";
 import { withinTime } from "./within-time.ts";
 
 export type Executing = Intended & Pick<Executed, "inputs">;
@@ -31,12 +32,14 @@ export async function askedInMidCall(call: Executing, ask: Ask, house: House): P
   if (shown === null) return refusal("the question cannot be shown");
   if ((await held(call, house)) !== null) return refusal("the question cannot be recorded");
   const question: Ask = { method: ask.method, params: shown };
+  const leave = waitForCaller(call, house);
+  if (leave === null) return refusal(tooManyWait);
   const answer = await patiently(
     call,
     call.input.ask === null
       ? house.parking.ask(call, question, house)
       : asked(call, call.input.ask, { ask: question }, house).then((answers) => answers["ask"] ?? nobody),
-  );
+  ).finally(leave);
   if (answer.kind === "answer") remember(call, { ask: answer.result });
   return answer;
 }
@@ -72,6 +75,8 @@ function held(call: Intended, house: House): Promise<Stop | null> {
   beingRecorded.set(call, known);
   return known;
 }
+
+export const tooManyWait = "too many calls wait for answers of their callers";
 
 /** JSON-RPC's internal error: the client was asked and has no answer. */
 const refusal = (message: string): AskAnswer => ({ kind: "refused", error: { code: -32603, message } });

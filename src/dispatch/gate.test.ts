@@ -29,6 +29,17 @@ describe("the gate", () => {
     expect(gate.insideOf("a")).toBe(0);
   });
 
+  test("lets in now or not at all whoever does not wait", () => {
+    const { enter, gate } = setUp();
+    const leave = gate.tryEnter(one);
+    expect(leave).not.toBeNull();
+    expect(gate.tryEnter(one)).toBeNull();
+    expect(gate.tryEnter([{ key: "b", max: 1 }, ...one])).toBeNull();
+    expect(gate.insideOf("b")).toBe(0);
+    leave?.();
+    leaveOf(enter(one));
+  });
+
   test("lets the next one in when somebody leaves, in order of arrival", async () => {
     const { enter } = setUp();
     const leave = leaveOf(enter(one));

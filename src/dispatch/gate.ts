@@ -44,6 +44,11 @@ export class Gate {
     return this.inside.get(key) ?? 0;
   }
 
+  /** Enters now or not at all. null = there is no room under one of the keys. */
+  tryEnter(bounds: readonly Bound[]): Leave | null {
+    return this.firstFull(bounds) === null ? this.take(bounds) : null;
+  }
+
   enter(
     bounds: readonly Bound[],
     deadline: Deadline,
