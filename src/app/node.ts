@@ -2,7 +2,7 @@ import type { Clock, Random } from "../base/index.ts";
 import { Fault, explain, invariant } from "../base/index.ts";
 import { Approvals, approvalTables } from "../approvals/index.ts";
 import { Acts, Admin, CredentialKeeper, adminActions, applyFileSection } from "../admin/index.ts";
-import { callTables, CallLine, recoverCalls } from "../calls/index.ts";
+import { AnswerLetters, callTables, CallLine, recoverCalls } from "../calls/index.ts";
 import { Gate } from "../dispatch/index.ts";
 import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
@@ -212,6 +212,8 @@ export class Node {
       onTrouble,
     });
     await line.start();
+    const letters = new AnswerLetters({ clock, store, keys, node: { name: nodeName, fence }, onTrouble });
+    this.shutdown.add("leaving answers to other nodes", () => letters.stop());
 
     sync = new CatalogueSync({ clock, registry, upstreams, identities, acts, log, tenants });
     const catalogue = sync;
@@ -275,6 +277,7 @@ export class Node {
       clientMetadata:
         config.listen.publicUrl === null ? null : clientMetadataDocument(config.listen.publicUrl),
       sessionSealing: await sessionSealing(keys),
+      answersElsewhere: letters,
       paramHeaders: (principal, name) => {
         const tool = registry.toolNamed(principal.tenant, name);
         return tool === null ? null : paramHeaders.of(tool);

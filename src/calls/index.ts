@@ -21,6 +21,8 @@ export type {
   Subscribed,
   TaskInput,
 } from "./call.ts";
+export { AnswerLetters } from "./answer-letters.ts";
+export type { AnswerDesk, AnswersElsewhere, AskedAt, Delivery, Letter } from "./answer-letters.ts";
 export { callTables } from "./tables.ts";
 export type { CallLimits } from "./house.ts";
 export { CallLine } from "./line.ts";

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock, Random, Result } from "../base/index.ts";
-import type { Calls } from "../calls/index.ts";
+import type { AnswersElsewhere, Calls } from "../calls/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
 import type { ParamHeader } from "./modern/param-headers.ts";
@@ -63,6 +63,8 @@ export interface EdgeOptions {
   readonly paramHeaders: ((principal: Principal, tool: string) => readonly ParamHeader[] | null) | null;
   /** For the ids of legacy sessions, which carry their session: any node with the same keys goes on with it. */
   readonly sessionSealing: Sealing;
+  /** For answers of sessions that arrive on another node than the one that asked; null or left out = there is no other node. */
+  readonly answersElsewhere?: AnswersElsewhere | null;
   readonly bounds?: Partial<EdgeBounds>;
 }
 

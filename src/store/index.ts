@@ -10,7 +10,7 @@ export { blob, blobOrNull, integer, integerOrNull, keyedTable, logTable, text, t
 export type { Columns, KeyedTable, LogTable, Row, RowOf, Table, Value } from "./table.ts";
 export { append, insert, remove, update, writesPerTransactionMax } from "./transaction.ts";
 export type { Change, Transaction, Write } from "./transaction.ts";
-export { leaseOf, signal, wakeUp } from "./own-tables.ts";
+export { isWaiting, leaseOf, signal, takeBack, wakeUp } from "./own-tables.ts";
 export { MemoryDatabase, openMemoryStore } from "./memory/index.ts";
 export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
 export { openReadOnlySqlite, openSqliteStore } from "./sqlite/index.ts";

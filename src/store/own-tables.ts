@@ -4,7 +4,7 @@ import type { Lease, Signal, Store } from "./store.ts";
 import type { Table } from "./table.ts";
 import { integer, keyedTable, text } from "./table.ts";
 import type { Write } from "./transaction.ts";
-import { insert } from "./transaction.ts";
+import { insert, remove } from "./transaction.ts";
 
 /** The only tables `store` knows by name. A row of `lease` stays after its release: its fence must keep growing. */
 export const leaseTable = keyedTable({
@@ -44,6 +44,13 @@ export const ownTables: readonly Table[] = [leaseTable, signalTable, wakeUpTable
 /** Puts a signal as part of a transaction. Its guard: no signal with this topic and key waits already (the first one wins). */
 export const signal = (signal: Signal): Write =>
   insert(signalTable, { topic: signal.topic, key: signal.key, payload: signal.payload });
+
+/** Whether nobody has taken this signal yet. */
+export const isWaiting = async (store: Pick<Store, "get">, topic: string, key: string): Promise<boolean> =>
+  (await store.get(signalTable, { topic, key })) !== null;
+
+/** Takes a signal back as part of a transaction. Its guard: it still waits. */
+export const takeBack = (topic: string, key: string): Write => remove(signalTable, { topic, key });
 
 /** Schedules a wake-up as part of a transaction. Its guard: none is scheduled under this topic and key. */
 export const wakeUp = (topic: string, key: string, at: StoreMs): Write =>

@@ -14,7 +14,9 @@ import {
   logTable,
   remove,
   rowsPerReadMax,
+  isWaiting,
   signal,
+  takeBack,
   text,
   textOrNull,
   update,
@@ -606,6 +608,19 @@ export function storeSuite(name: string, place: () => Promise<SuitePlace>): void
         const taken = await Promise.all(Array.from({ length: 10 }, () => store.takeSignals("t", 7)));
         const keys = taken.flat().map(({ key }) => Number(key));
         expect(keys).toEqual(Array.from({ length: 50 }, (_, i) => i));
+      });
+
+      it("can be looked for, and taken back as long as nobody has taken them", async () => {
+        const store = await open();
+        const waits = () => isWaiting(store, "t", "k");
+        expect(await waits()).toBe(false);
+        for (const take of [() => store.takeSignals("t", 9), () => store.commit([takeBack("t", "k")])]) {
+          await store.putSignal({ topic: "t", key: "k", payload: "p" });
+          expect(await waits()).toBe(true);
+          await take();
+          expect(await waits()).toBe(false);
+          expect((await store.commit([takeBack("t", "k")])).verdict).toBe("guard-failed");
+        }
       });
 
       it("survive a restart", async () => {

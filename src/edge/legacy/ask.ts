@@ -1,9 +1,8 @@
-import type { Clock, Random } from "../../base/index.ts";
-import { newId } from "../../base/index.ts";
 import type { CallInput } from "../../calls/index.ts";
 import type { JsonObject } from "../envelope.ts";
 import { isObject } from "../envelope.ts";
 import type { OpenCall } from "./open-call.ts";
+import type { Questions } from "./questions.ts";
 import type { Ask, AskAnswer, SessionState } from "./session-state.ts";
 
 /** Questions of a session that wait for their answers. A client shows them to a person one by one. */
@@ -11,10 +10,10 @@ const asksMax = 64;
 
 /**
  * How a call asks its client: as requests on the call's own stream, or on the session's where that one is lost. The client
- * answers with a POST in the same session, whenever it likes while the call is open; the call's deadline bounds the wait.
+ * answers with a POST in the same session, on any node, whenever it likes while the call is open; the call's deadline bounds the wait.
  */
 export function asker(
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  questions: Questions,
   state: SessionState,
   call: OpenCall,
 ): NonNullable<CallInput["ask"]> {
@@ -23,10 +22,10 @@ export function asker(
     if (problem !== null) return refused(-32_601, problem);
     if (state.asks.size >= asksMax) return refused(-32_603, "Too many questions are open in this session.");
     if (call.signal.aborted) return gone;
-    const id = newId("ask", clock.wall(), random);
+    const id = questions.begin(state.session);
     return new Promise((resolve) => {
       const settle = (answer: AskAnswer): void => {
-        state.asks.delete(id);
+        if (state.asks.delete(id)) questions.end();
         call.asks.delete(id);
         resolve(answer);
       };

@@ -12,6 +12,7 @@ import { refusalResult } from "../wire.ts";
 import { asker, withdrawAsks } from "./ask.ts";
 import { OpenCall } from "./open-call.ts";
 import { toolResultText, withoutResultType } from "./project-result.ts";
+import type { Questions } from "./questions.ts";
 import type { Reply } from "./reply.ts";
 import type { Session } from "./session-ids.ts";
 import type { SessionStates } from "./session-states.ts";
@@ -23,13 +24,13 @@ const callsMax = 1_024;
 
 /** Carries out one governed request of a session. The state is held for as long as it is open. */
 export function callInSession(
-  context: { readonly options: EdgeOptions; readonly states: SessionStates },
+  context: { readonly options: EdgeOptions; readonly states: SessionStates; readonly questions: Questions },
   exchange: Exchange,
   session: Session,
   request: { readonly id: string | number; readonly method: CallMethod; readonly params: JsonObject },
   reply: Reply,
 ): void {
-  const { options, states } = context;
+  const { options, states, questions } = context;
   const { method } = request;
   const params = callParams(method, request.params);
   if (!params.ok) {
@@ -66,7 +67,7 @@ export function callInSession(
       profile: session.profile,
       logLevel: state.logLevel ?? logLevelDefault,
       round: null,
-      ask: asker(options, state, call),
+      ask: asker(questions, state, call),
       onLog: (log) => {
         if (isWanted(log["level"], state.logLevel ?? logLevelDefault))
           reply.offer(JSON.stringify({ jsonrpc: "2.0", method: "notifications/message", params: log }));

@@ -86,12 +86,10 @@ function receive(context: LegacyContext, exchange: Exchange, session: Session, m
   const state = sessions.states.find(session);
   state?.listener?.renewToken(exchange);
   if (typeof method !== "string") {
-    // An answer to nobody is told as such: a client behind several nodes would otherwise wait for a call that waits for it.
     if (state?.answer(id, askAnswerOf(message)) === true) responder.empty(response, "legacy", 202);
     else
-      refuse(context, exchange, null, {
-        code: "malformed-request",
-        detail: "No such question is open here.",
+      answerElsewhere(context, exchange, session, message).catch((thrown: unknown) => {
+        responder.fail(response, "legacy", "carrying an answer to another node", thrown, null);
       });
     return;
   }
@@ -105,6 +103,33 @@ function receive(context: LegacyContext, exchange: Exchange, session: Session, m
   answerRequest(context, exchange, session, request).catch((thrown: unknown) => {
     responder.fail(response, "legacy", "serving a session", thrown, request.id);
   });
+}
+
+/** An answer to nobody is told as such: a client would otherwise wait for a call that waits for it. */
+async function answerElsewhere(
+  context: LegacyContext,
+  exchange: Exchange,
+  session: Session,
+  message: JsonObject,
+): Promise<void> {
+  const { sessions, responder } = context;
+  const { response } = exchange;
+  const gone = new AbortController();
+  response.once("close", () => gone.abort());
+  const delivery = await sessions.questions.carry(session, message["id"], askAnswerOf(message), gone.signal);
+  switch (delivery) {
+    case "taken":
+      responder.empty(response, "legacy", 202);
+      return;
+    case "gone":
+      refuse(context, exchange, null, { code: "malformed-request", detail: "No such question is open." });
+      return;
+    case "busy":
+      refuse(context, exchange, null, {
+        code: "too-many-calls",
+        detail: "Too many answers are on their way.",
+      });
+  }
 }
 
 /** A stream for what belongs to no request. `Last-Event-ID` is accepted and means nothing: nothing is replayed. */

@@ -37,7 +37,8 @@ export async function answerRequest(
   const { method, params } = request;
   const reply = new Reply(context, exchange.response, request.id);
   if (isCallMethod(method)) {
-    callInSession({ options, states: sessions.states }, exchange, session, { ...request, method }, reply);
+    const { states, questions } = sessions;
+    callInSession({ options, states, questions }, exchange, session, { ...request, method }, reply);
     return;
   }
   const list = listNames.get(method);

@@ -53,7 +53,11 @@ export class SessionStates {
 
   /** null = nothing of it is kept here. */
   find(session: Session): SessionState | null {
-    return this.byKey.get(session.key) ?? null;
+    return this.findByKey(session.key);
+  }
+
+  findByKey(key: string): SessionState | null {
+    return this.byKey.get(key) ?? null;
   }
 
   /** Whoever takes one and adds nothing to it gives it back with `settle`. */

@@ -1,6 +1,7 @@
 import type { ListenHub } from "../listen-hub.ts";
 import type { EdgeBounds, EdgeOptions } from "../options.ts";
 import type { Responder } from "../respond.ts";
+import { Questions } from "./questions.ts";
 import { SessionIds } from "./session-ids.ts";
 import { SessionListener } from "./session-listener.ts";
 import type { SessionState } from "./session-state.ts";
@@ -18,6 +19,7 @@ export interface LegacySessionsOptions {
 export class LegacySessions {
   readonly ids: SessionIds;
   readonly states: SessionStates;
+  readonly questions: Questions;
   private readonly hub: ListenHub;
   private readonly bounds: EdgeBounds;
 
@@ -32,6 +34,7 @@ export class LegacySessions {
       endedMax: bounds.sessionsEndedMax,
     });
     this.states = new SessionStates({ clock: options.clock, bounds });
+    this.questions = new Questions(options, this.states);
   }
 
   /** Sessions of which something is kept between requests. */
