@@ -116,18 +116,18 @@ describe("callers of a legacy server who can be asked", () => {
   });
 
   it("share one where there is no room for another", async () => {
-    const { server, fixture } = await overHttp({ profileLinesHttpMax: 2 });
+    const { server, fixture } = await overHttp({ callerLinesHttpMax: 1 });
     for (const caller of ["ada", "bob", "cyd", "dan"]) await call(server, caller);
     expect(lines(server)).toBe(2);
     expect(fixture.sessions.size).toBe(3);
   });
 
   it("get that of another who was away for a while", async () => {
-    const { server, fixture } = await overHttp({ profileLinesHttpMax: 1, profileKeepMs: 0 });
-    await call(server, "ada");
+    const { server, fixture } = await overHttp({ callerLinesHttpMax: 1, profileKeepMs: 0 });
+    for (const caller of ["ada", "bob"]) await call(server, caller);
     const before = [...fixture.sessions];
-    await call(server, "bob");
-    await until(() => fixture.sessions.size === 2);
+    await call(server, "cyd");
+    await until(() => fixture.sessions.size === 3);
     expect([...fixture.sessions]).not.toEqual(before);
   });
 

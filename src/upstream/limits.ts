@@ -37,10 +37,14 @@ export interface UpstreamLimits {
   readonly listedMax: number;
   /** Sets of client capabilities whose catalogues are kept up to date: one per kind of client, and there are not many. */
   readonly profilesMax: number;
-  /** Connections beside the first to a legacy server over HTTP, one per caller and set of capabilities: each is a session and a socket. */
+  /** Sets of capabilities that have a connection beside the first, to a legacy server over HTTP. */
   readonly profileLinesHttpMax: number;
   /** The same over stdio, where each is a process. */
   readonly profileLinesStdioMax: number;
+  /** More of them, so that each caller has one to itself, over HTTP: each is a session and a socket. */
+  readonly callerLinesHttpMax: number;
+  /** The same over stdio: a process of 40 MB each, and the node's processes are bounded too. */
+  readonly callerLinesStdioMax: number;
   /** Such a connection is closed after this long without use. */
   readonly profileIdleMs: number;
   /** Nor is it given up sooner than this for a caller that can share another: a process costs 0.2 s of CPU to start. */
@@ -79,8 +83,10 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   toolsMax: 5_000,
   listedMax: 5_000,
   profilesMax: 64,
-  profileLinesHttpMax: 64,
+  profileLinesHttpMax: 8,
   profileLinesStdioMax: 3,
+  callerLinesHttpMax: 64,
+  callerLinesStdioMax: 3,
   profileIdleMs: 300_000,
   profileKeepMs: 30_000,
   profileForgetMs: 3_600_000,

@@ -5,6 +5,8 @@ import { Audience } from "./audience.ts";
 import { LineOwner } from "./line-owner.ts";
 import type { OwnedProfileContext } from "./owned-profile.ts";
 import { OwnedProfile } from "./owned-profile.ts";
+import type { RoomLimits } from "./line-room.ts";
+import { roomFor } from "./line-room.ts";
 import type { ServerLink } from "./server-link.ts";
 import { Trouble, troubleFrom } from "./trouble.ts";
 import { within } from "./within.ts";
@@ -39,7 +41,7 @@ const drainPollMs = 25;
 /**
  * More connections to one legacy server: it was told a client's capabilities when a connection was made, so callers with other
  * capabilities need another. And each caller has one to itself while there is room, because what a server asks on it names no call.
- * A few at a time: the least recently used idle one makes room, and an idle one is closed after a while. Where there is no room,
+ * A few at a time (`line-room.ts`): the least recently used idle one makes room, and an idle one is closed after a while. Where there is none,
  * callers with the same capabilities share one, and are not asked there what names no call (see `Audience`); their next call is
  * given one of its own when there is room again. What befalls one of them concerns its own callers alone.
  */
@@ -118,7 +120,7 @@ export class ProfileLines {
     const own = this.find(profile, ({ audience }) => caller === null || audience.suits(caller));
     if (own !== null) return own;
     const toShare = this.toShare(profile);
-    const opened = this.tryOpen(profile, toShare === null ? 0 : this.context.limits.profileKeepMs);
+    const opened = this.tryOpen(profile);
     return opened instanceof Fault ? (toShare ?? opened) : opened;
   }
 
@@ -161,24 +163,22 @@ export class ProfileLines {
     }
   }
 
-  /** `keptMs`: what was used within this time makes no room. */
-  private tryOpen(profile: Profile, keptMs: number): Line | Fault {
+  private tryOpen(profile: Profile): Line | Fault {
     const { clock, record } = this.context;
-    const { name, transport } = record();
+    const { name } = record();
     if (this.stopping.signal.aborted)
       return new Fault("tool-unavailable", `${name} was taken out of service`);
     const failure = this.failures.get(profile.key);
     if (failure !== undefined && elapsedMs(failure.until, clock.monotonic()) > 0) {
       return noConnection(name, failure.trouble);
     }
-    const { profileLinesHttpMax, profileLinesStdioMax } = this.context.limits;
-    const max = transport.kind === "http" ? profileLinesHttpMax : profileLinesStdioMax;
-    if (this.lines.size >= max && !this.makeRoom(keptMs)) {
-      return noConnection(
-        name,
-        new Trouble("overload", `all ${max} connections for other capabilities are busy`),
-      );
+    const limits = this.roomLimits();
+    const leaving = roomFor(this.lines, profile.key, isIdle, clock.monotonic(), limits);
+    if (leaving === null) {
+      const reason = `all ${limits.profilesMax} connections for other capabilities are busy`;
+      return noConnection(name, new Trouble("overload", reason));
     }
+    for (const line of leaving) this.takeOut(line);
     return this.open(profile);
   }
 
@@ -243,12 +243,12 @@ export class ProfileLines {
     if (this.failures.size > limits.profilesMax && oldest.done !== true) this.failures.delete(oldest.value);
   }
 
-  private makeRoom(keptMs: number): boolean {
-    const now = this.context.clock.monotonic();
-    const idle = [...this.lines].filter((line) => isIdle(line) && elapsedMs(now, line.usedAt) >= keptMs);
-    const [oldest] = idle.toSorted((a, b) => elapsedMs(a.usedAt, b.usedAt));
-    if (oldest !== undefined) this.takeOut(oldest);
-    return oldest !== undefined;
+  private roomLimits(): RoomLimits {
+    const { limits, record } = this.context;
+    const keepMs = limits.profileKeepMs;
+    return record().transport.kind === "http"
+      ? { profilesMax: limits.profileLinesHttpMax, callersMax: limits.callerLinesHttpMax, keepMs }
+      : { profilesMax: limits.profileLinesStdioMax, callersMax: limits.callerLinesStdioMax, keepMs };
   }
 
   private takeOut(line: Line): void {

@@ -207,7 +207,7 @@ describe("two callers of one node", () => {
  */
 describe.each([
   { what: "connections of their own", limits: {} },
-  { what: "one connection", limits: { profileLinesHttpMax: 1, profileLinesStdioMax: 1 } },
+  { what: "one connection", limits: { callerLinesHttpMax: 0, callerLinesStdioMax: 0 } },
 ])("what a server still says for a call that is over, to callers with $what,", ({ limits }) => {
   let common: SoakWorld;
   beforeAll(async () => {
