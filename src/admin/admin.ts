@@ -6,20 +6,26 @@ import type { Principal } from "../identity/index.ts";
 import { isInScope } from "../identity/index.ts";
 import type { Act } from "./act.ts";
 import { Acts } from "./act.ts";
-import { bearerToken } from "./bearer.ts";
+import {
+  BodyReader,
+  Matcher,
+  bearerToken,
+  checkParams,
+  readQuery,
+  sendAnswer,
+  sendFailure,
+} from "../api/index.ts";
 import type { House, Rooms } from "./house.ts";
-import type { Match } from "./match.ts";
-import { Matcher } from "./match.ts";
+import type { Failure, Match } from "../api/index.ts";
 import { OAuthCallback } from "./oauth-callback.ts";
-import { BodyReader } from "./read-body.ts";
-import { checkParams, readQuery } from "./read-request.ts";
-import type { Failure } from "./respond.ts";
-import { sendAnswer, sendFailure } from "./respond.ts";
-import type { GatedRoute } from "./route.ts";
+import type { GatedRoute, Route } from "./route.ts";
 import { routes } from "./routes.ts";
 
 /** Refusals beyond a principal's bound are counted and written this often. */
 const summaryEveryMs = 5_000;
+
+/** A policy set of 2,000 policies is about 800 KB, and nothing else comes near. */
+const bodyBytesMax = 1_048_576;
 
 /** The HTTP API: match, authenticate, read and check, authorise, act. See index.ts. */
 export class Admin {
@@ -27,7 +33,7 @@ export class Admin {
   readonly callback: OAuthCallback;
   private readonly house: House;
   private readonly matcher = new Matcher(routes);
-  private readonly bodies = new BodyReader();
+  private readonly bodies = new BodyReader(bodyBytesMax);
   private readonly refusals: RefusalBound;
   private cancelSummary: CancelTimer | null = null;
   private isRunning = false;
@@ -78,7 +84,7 @@ export class Admin {
 
   private async answer(
     request: IncomingMessage,
-    { route, params }: Match,
+    { route, params }: Match<Route>,
     queryText: string,
   ): Promise<Result<unknown> | null> {
     if (route.action === "public") return ok(route.show());

@@ -19,9 +19,9 @@ import { Acts } from "./act.ts";
 import { Admin } from "./admin.ts";
 import { CredentialKeeper } from "./credential-keeper.ts";
 import type { PolicyDesk } from "./house.ts";
-import type { Method } from "./route.ts";
+import type { Method } from "../api/index.ts";
 import { adminActions, routes } from "./routes.ts";
-import { misfit } from "./validate.ts";
+import { misfit } from "../api/index.ts";
 
 /** What the integration tests of admin share: all rooms over a memory store, the API on a free port, and a strict client. */
 export interface Office {

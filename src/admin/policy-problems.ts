@@ -2,7 +2,7 @@ import type { Result } from "../base/index.ts";
 import { refuse } from "../base/index.ts";
 import type { PolicyProblem } from "../policy/index.ts";
 import { problemText } from "../policy/index.ts";
-import type { Failure } from "./respond.ts";
+import type { Failure } from "../api/index.ts";
 
 /** As sentences: what a person reads at once. All of them are in `problems`. */
 const sentencesMax = 20;

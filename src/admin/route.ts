@@ -2,54 +2,23 @@ import type { Result } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Act } from "./act.ts";
 import type { House } from "./house.ts";
-import type { Schema, Shape } from "./schema.ts";
+import type { Answer, Method, RouteKind, RouteRow, Schema, Shape } from "../api/index.ts";
 
-export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 export type AdminAction = `admin.${string}.${string}`;
 
-/**
- *  read  shows something and changes nothing; a refusal by policy leaves an entry
- *  act   changes something or discloses what is sealed; leaves an entry whether it is done or refused
- */
-type RouteKind = "read" | "act";
-
-/** One row of the table that the API is: what is served, checked, documented and tested is all in here. */
+/** One row of the table that the API is. A refusal by policy leaves an entry, an act one whether it is done or refused. */
 export type Route = GatedRoute | PublicRoute;
 
-interface Row {
-  readonly method: Method;
-  /** Below /api/v1, with `{name}` for each parameter. */
-  readonly path: string;
-  readonly summary: string;
-  /** What else a caller should know; null = nothing. */
-  readonly notes: string | null;
-  readonly kind: RouteKind;
-  readonly params: Readonly<Record<string, Schema>>;
-  readonly query: Readonly<Record<string, Schema>>;
-  /** null = takes no body. */
-  readonly body: Schema | null;
-  /** A body that fits, for readers and for tests; null = takes no body. */
-  readonly example: unknown;
-  readonly answer: Answer;
-}
-
-export interface GatedRoute extends Row {
+export interface GatedRoute extends RouteRow {
   /** What policy is asked, with the actor's tenant as resource. */
   readonly action: AdminAction;
   readonly handle: (input: RouteInput<never, never, never>, house: House) => Promise<Result<unknown>>;
 }
 
 /** For anyone, without a token; the same for all. */
-export interface PublicRoute extends Row {
+export interface PublicRoute extends RouteRow {
   readonly action: "public";
   readonly show: () => unknown;
-}
-
-/** `schema` describes the JSON body, or the text as a string. */
-interface Answer {
-  readonly status: 200 | 201;
-  readonly type: "application/json" | "text/plain";
-  readonly schema: Schema;
 }
 
 /** Everything has been checked against the route's schemas, and policy has said yes. */

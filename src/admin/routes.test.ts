@@ -2,9 +2,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { apiDescription, adminActions, routes } from "./routes.ts";
-import { nameOf } from "./schema.ts";
-import type { Schema } from "./schema.ts";
-import { misfit } from "./validate.ts";
+import { misfit, nameOf } from "../api/index.ts";
+import type { Schema } from "../api/index.ts";
 
 describe("the table of routes", () => {
   test.each(routes)("$method $path is complete", (route) => {

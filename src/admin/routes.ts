@@ -1,6 +1,5 @@
-import { openApi } from "./openapi.ts";
+import { anything, openApi } from "../api/index.ts";
 import type { AdminAction, PublicRoute, Route } from "./route.ts";
-import { anything } from "./schema.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { callRoutes } from "./routes/calls.ts";

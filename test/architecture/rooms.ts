@@ -5,6 +5,7 @@
 export const rooms: Readonly<Record<string, readonly string[]>> = {
   base: [],
   telemetry: ["base"],
+  api: ["base"],
   net: ["base"],
   store: ["base"],
   keys: ["base", "store"],
@@ -34,10 +35,11 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "dispatch",
     "upstream",
   ],
-  edge: ["base", "telemetry", "identity", "registry", "calls"],
+  edge: ["base", "telemetry", "api", "identity", "registry", "calls"],
   admin: [
     "base",
     "telemetry",
+    "api",
     "store",
     "keys",
     "identity",

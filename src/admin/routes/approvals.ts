@@ -9,7 +9,7 @@ import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
 import { cursorFor, pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import type { Shape } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
 import {
   digest,
   flag,
@@ -22,7 +22,7 @@ import {
   text,
   textOrNull,
   named,
-} from "../schema.ts";
+} from "../../api/index.ts";
 
 const approval = named(
   "Approval",

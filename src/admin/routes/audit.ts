@@ -6,7 +6,7 @@ import type { Change } from "../../store/index.ts";
 import type { House } from "../house.ts";
 import { pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import { object, pageOf, receipt, text } from "../schema.ts";
+import { object, pageOf, receipt, text } from "../../api/index.ts";
 import { entry, entryKinds, entryView, payload, payloadView } from "./entry-view.ts";
 import { scanEntries } from "./scan-entries.ts";
 

@@ -1,8 +1,8 @@
 import type { ServerRecord } from "../../registry/index.ts";
 import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
-import type { Shape } from "../schema.ts";
-import { flag, instantOrNull, named, object, textOrNull } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
+import { flag, instantOrNull, named, object, textOrNull } from "../../api/index.ts";
 
 /** As `GET /servers/{server}` shows it. */
 export const authorization = named(

@@ -1,8 +1,18 @@
 import type { LedgerEntry, Outcome } from "../../ledger/index.ts";
 import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
-import type { Shape } from "../schema.ts";
-import { flag, instant, listOf, mapOf, object, objectWith, text, textOrNull, named } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
+import {
+  flag,
+  instant,
+  listOf,
+  mapOf,
+  object,
+  objectWith,
+  text,
+  textOrNull,
+  named,
+} from "../../api/index.ts";
 
 export const outcome = named(
   "Outcome",

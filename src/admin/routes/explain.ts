@@ -5,7 +5,7 @@ import type { PolicyAction, PolicyResource } from "../../policy/index.ts";
 import { explainDecision } from "../../policy/index.ts";
 import type { House } from "../house.ts";
 import { route } from "../route.ts";
-import { digest, listOf, mapOf, object, objectWith, text } from "../schema.ts";
+import { digest, listOf, mapOf, object, objectWith, text } from "../../api/index.ts";
 import { promptId, resourceId } from "./policy-entity.ts";
 import { toolNamed } from "./tools.ts";
 

@@ -1,7 +1,7 @@
 import type { OAuthSettings, SecretText } from "../../registry/index.ts";
 import { oauthAlgorithms } from "../../registry/index.ts";
-import type { Schema, Shape } from "../schema.ts";
-import { listOf, objectWith, text } from "../schema.ts";
+import type { Schema, Shape } from "../../api/index.ts";
+import { listOf, objectWith, text } from "../../api/index.ts";
 
 /** How Signalbox gets its own token for a server; `secret` is the form of its two secrets. */
 export const oauthSettings = <const S extends Schema>(secret: S) =>

@@ -5,8 +5,8 @@ import type { Prompt, Resource, ServerRecord } from "../../registry/index.ts";
 import type { House } from "../house.ts";
 import { pageOfSorted, pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import type { Shape } from "../schema.ts";
-import { digest, flag, named, object, pageOf, text, textOrNull } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
+import { digest, flag, named, object, pageOf, text, textOrNull } from "../../api/index.ts";
 import { serverNamed } from "./servers.ts";
 
 const shared = {

@@ -1,7 +1,7 @@
 import type { ServerRecord } from "../../registry/index.ts";
 import type { House } from "../house.ts";
-import type { Shape } from "../schema.ts";
-import { object, whole } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
+import { object, whole } from "../../api/index.ts";
 
 export const offers = {
   ...object({ tools: whole, resources: whole, templates: whole, prompts: whole, profiles: whole }),

@@ -12,7 +12,7 @@ import { iso } from "../instant.ts";
 import { cursorFor, pageQuery, pageRequest } from "../page.ts";
 import { refusePolicies } from "../policy-problems.ts";
 import { route } from "../route.ts";
-import type { Shape } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
 import {
   digest,
   flag,
@@ -26,7 +26,7 @@ import {
   text,
   textOrNull,
   named,
-} from "../schema.ts";
+} from "../../api/index.ts";
 import { explainRoute } from "./explain.ts";
 
 const wholeOrNull = { type: ["integer", "null"] } as const;

@@ -16,7 +16,7 @@ import { iso, isoOrNull } from "../instant.ts";
 import { cursorFor, pageQuery, pageRequest } from "../page.ts";
 import type { GatedRoute } from "../route.ts";
 import { route } from "../route.ts";
-import type { Shape } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
 import {
   flag,
   instant,
@@ -29,7 +29,7 @@ import {
   text,
   whole,
   named,
-} from "../schema.ts";
+} from "../../api/index.ts";
 
 const principal = named(
   "Principal",

@@ -6,7 +6,7 @@ import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
 import { newConfirmation, sealState } from "../oauth-state.ts";
 import { route } from "../route.ts";
-import { instant, object, receipt, text, textOrNull } from "../schema.ts";
+import { instant, object, receipt, text, textOrNull } from "../../api/index.ts";
 import { serverNamed } from "./servers.ts";
 
 const params = { server: { type: "string", description: "name or id of the server" } } as const;

@@ -12,8 +12,8 @@ import {
   textOrNull,
   whole,
   named,
-} from "../schema.ts";
-import type { Shape } from "../schema.ts";
+} from "../../api/index.ts";
+import type { Shape } from "../../api/index.ts";
 import { oauthView, shownOAuthSettings } from "./oauth-view.ts";
 
 /** What stands in a variable or header: shown only where neither its name nor its look says that it could be a secret. */

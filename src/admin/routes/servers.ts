@@ -24,7 +24,7 @@ import {
   text,
   textOrNull,
   whole,
-} from "../schema.ts";
+} from "../../api/index.ts";
 import { authorization, authorizationView } from "./authorization-view.ts";
 import { oauthSettings } from "./oauth-view.ts";
 import { offers, offersView } from "./offers-view.ts";

@@ -2,7 +2,7 @@ import { elapsedMs, ok } from "../../base/index.ts";
 import { systemTenant } from "../../identity/index.ts";
 import { iso } from "../instant.ts";
 import { route } from "../route.ts";
-import { instant, object, text, whole } from "../schema.ts";
+import { instant, object, text, whole } from "../../api/index.ts";
 
 const number = { type: "number" } as const;
 

@@ -4,7 +4,7 @@ import { adminName, systemTenant } from "../../identity/index.ts";
 import { iso, isoOrNull } from "../instant.ts";
 import { pageOfSorted, pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import { instant, instantOrNull, object, pageOf, receipt, text, named } from "../schema.ts";
+import { instant, instantOrNull, object, pageOf, receipt, text, named } from "../../api/index.ts";
 
 const tenant = named("Tenant", object({ id: text, createdAt: instant }));
 

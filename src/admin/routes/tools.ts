@@ -7,7 +7,7 @@ import type { House } from "../house.ts";
 import { iso, isoOrNull } from "../instant.ts";
 import { pageOfSorted, pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import type { Shape } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
 import {
   digest,
   flag,
@@ -20,7 +20,7 @@ import {
   text,
   textOrNull,
   named,
-} from "../schema.ts";
+} from "../../api/index.ts";
 import { serverNamed } from "./servers.ts";
 import { health, healthView, toolClass } from "./server-view.ts";
 

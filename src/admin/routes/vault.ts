@@ -8,8 +8,8 @@ import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
 import { pageOfSorted, pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import type { Shape } from "../schema.ts";
-import { instant, object, pageOf, receipt, text, whole, named } from "../schema.ts";
+import type { Shape } from "../../api/index.ts";
+import { instant, object, pageOf, receipt, text, whole, named } from "../../api/index.ts";
 
 const secret = named(
   "Secret",

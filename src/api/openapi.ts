@@ -1,6 +1,6 @@
 import { codes } from "../../contract/index.ts";
 import { apiPrefix } from "./match.ts";
-import type { Route } from "./route.ts";
+import type { RouteRow } from "./route.ts";
 import type { Schema } from "./schema.ts";
 import { listOf, nameOf, object, objectWith, text } from "./schema.ts";
 
@@ -26,7 +26,7 @@ const errorBody = object({
 });
 
 /** OpenAPI 3.1 of the whole table: the same bytes for the same table. */
-export function openApi(routes: readonly Route[]): Json {
+export function openApi(routes: readonly RouteRow[]): Json {
   const paths: Record<string, Record<string, unknown>> = {};
   const shared = new Map<string, unknown>();
   for (const route of routes) {
@@ -38,9 +38,9 @@ export function openApi(routes: readonly Route[]): Json {
     info: {
       title: "Signalbox",
       version: apiVersion,
-      summary: "The HTTP API behind console and command line.",
+      summary: "The HTTP API behind console and command line, and that of agents for their own runs.",
       description:
-        "Every route names the action that policy is asked about, with the caller's tenant as resource. Acts are recorded in the ledger and answer with a receipt; refusals are recorded too.",
+        "Every administrative route names the action that policy is asked about, with the caller's tenant as resource; its acts are recorded in the ledger and answer with a receipt, and refusals are recorded too. Routes for an agent's own runs ask for its token, and for nothing else: they have no effect outside the run.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: apiPrefix }],
@@ -66,16 +66,15 @@ export function openApi(routes: readonly Route[]): Json {
   };
 }
 
-function operation(route: Route, shared: Map<string, unknown>): Json {
-  const { action, answer, body, example, kind, notes, params, query, summary } = route;
-  const asked =
-    action === "public" ? "For anyone." : `Action: \`${action}\`.${kind === "act" ? " Recorded." : ""}`;
+function operation(route: RouteRow, shared: Map<string, unknown>): Json {
+  const { action, answer, body, example, notes, params, query, summary } = route;
+  const asked = askedOf(route);
   return {
     operationId: operationId(route),
     tags: [tagOf(route)],
     summary,
     description: notes === null ? asked : `${notes} ${asked}`,
-    ...(action === "public" ? { security: [] } : { "x-action": action }),
+    ...(action === "public" ? { security: [] } : action.startsWith("admin.") ? { "x-action": action } : {}),
     parameters: [
       ...Object.entries(params).map(([name, schema]) => parameter(name, "path", schema)),
       ...Object.entries(query).map(([name, schema]) => parameter(name, "query", schema)),
@@ -124,12 +123,21 @@ function parameter(name: string, place: "path" | "query", schema: Schema): Json 
   };
 }
 
-/** `admin.agent.issue-token` is `agentIssueToken`. */
-function operationId({ action, path }: Route): string {
+function askedOf({ action, kind }: RouteRow): string {
+  if (action === "public") return "For anyone.";
+  const recorded = kind === "act" ? " Recorded." : "";
+  if (!action.startsWith("admin.")) return `For the agent whose run it is.${recorded}`;
+  return `Action: \`${action}\`.${recorded}`;
+}
+
+/** `admin.agent.issue-token` is `agentIssueToken`, `own.run.attach` is `runAttach`. */
+function operationId({ action, path }: RouteRow): string {
   if (action === "public") return path.slice(1).replaceAll(/\W/g, "_");
-  return action.slice("admin.".length).replaceAll(/[.-](\w)/g, (_, letter: string) => letter.toUpperCase());
+  return action
+    .slice(action.indexOf(".") + 1)
+    .replaceAll(/[.-](\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
 /** The noun of its action. */
-const tagOf = ({ action }: Route): string =>
+const tagOf = ({ action }: RouteRow): string =>
   action === "public" ? "description" : (action.split(".")[1] ?? "");

@@ -1,11 +1,11 @@
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
-import type { Route } from "./route.ts";
+import type { RouteRow } from "./route.ts";
 import type { Schema } from "./schema.ts";
 import { misfit } from "./validate.ts";
 
 /** Each parameter at most once, none that is unknown; numbers and flags become what their schema says. */
-export function readQuery(text: string, route: Route): Result<Readonly<Record<string, unknown>>> {
+export function readQuery(text: string, route: RouteRow): Result<Readonly<Record<string, unknown>>> {
   const query: Record<string, unknown> = {};
   for (const [name, value] of new URLSearchParams(text)) {
     const schema = Object.hasOwn(route.query, name) ? route.query[name] : undefined;
@@ -22,7 +22,7 @@ export function readQuery(text: string, route: Route): Result<Readonly<Record<st
   return ok(query);
 }
 
-export function checkParams(params: Readonly<Record<string, string>>, route: Route): Result<void> {
+export function checkParams(params: Readonly<Record<string, string>>, route: RouteRow): Result<void> {
   for (const [name, schema] of Object.entries(route.params)) {
     const problem = misfit(schema, params[name], `path's "${name}"`);
     if (problem !== null) return refuse(problem);

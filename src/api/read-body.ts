@@ -1,20 +1,24 @@
 import type { IncomingMessage } from "node:http";
 import type { Result } from "../base/index.ts";
 import { ok, parseStrictBytes, refuse } from "../base/index.ts";
-import type { Route } from "./route.ts";
+import type { RouteRow } from "./route.ts";
 import { misfit } from "./validate.ts";
 
-/** A policy set of 2,000 policies is about 800 KB, and nothing else comes near. */
-const bodyBytesMax = 1_048_576;
-/** All bodies that are being read: sixty-four of the largest. Administration is never that busy. */
-const bytesInFlightMax = 64 * bodyBytesMax;
+/** All bodies that are being read: sixty-four of the largest. */
+const largestAtOnce = 64;
 
 /** Reads bodies and counts the bytes of all that are under way, so that many slow uploads together stay bounded as well. */
 export class BodyReader {
+  private readonly bytesMax: number;
   private bytesInFlight = 0;
 
+  /** `bytesMax`: of one body. */
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
   /** Null = the caller went away. The body was parsed strictly and fits the route's schema. */
-  async read(request: IncomingMessage, route: Route): Promise<Result<unknown> | null> {
+  async read(request: IncomingMessage, route: RouteRow): Promise<Result<unknown> | null> {
     if (route.body === null) return ok(null);
     const type = request.headers["content-type"] ?? "";
     if (!/^application\/json(?:\s*;\s*charset="?utf-8"?)?\s*$/i.test(type)) {
@@ -33,8 +37,9 @@ export class BodyReader {
   }
 
   private bytesOf(request: IncomingMessage): Promise<Result<Buffer> | null> {
+    const { bytesMax } = this;
     const announced = Number(request.headers["content-length"] ?? 0);
-    if (announced > bodyBytesMax) return Promise.resolve(tooLarge(String(announced)));
+    if (announced > bytesMax) return Promise.resolve(tooLarge(String(announced), bytesMax));
     return new Promise((resolve) => {
       let chunks: Buffer[] = [];
       let bytes = 0;
@@ -50,8 +55,8 @@ export class BodyReader {
         if (isDone) return;
         bytes += chunk.length;
         this.bytesInFlight += chunk.length;
-        if (bytes > bodyBytesMax) finish(tooLarge(`more than ${bodyBytesMax}`));
-        else if (this.bytesInFlight > bytesInFlightMax) {
+        if (bytes > bytesMax) finish(tooLarge(`more than ${bytesMax}`, bytesMax));
+        else if (this.bytesInFlight > largestAtOnce * bytesMax) {
           finish(refuse({ code: "queue-full", detail: "Too many bodies are being read at once." }));
         } else chunks.push(chunk);
       });
@@ -62,5 +67,5 @@ export class BodyReader {
   }
 }
 
-const tooLarge = (size: string): Result<never> =>
-  refuse({ code: "body-too-large", detail: `It has ${size} bytes; at most ${bodyBytesMax} are accepted.` });
+const tooLarge = (size: string, bytesMax: number): Result<never> =>
+  refuse({ code: "body-too-large", detail: `It has ${size} bytes; at most ${bytesMax} are accepted.` });

@@ -1,6 +1,6 @@
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
-import type { Method, Route } from "./route.ts";
+import type { Method, RouteRow } from "./route.ts";
 
 /** Where the API lives. */
 export const apiPrefix = "/api/v1";
@@ -8,27 +8,27 @@ export const apiPrefix = "/api/v1";
 /** Longer paths than the longest tool id, percent-encoded, with room. */
 const pathCharactersMax = 2_048;
 
-export interface Match {
-  readonly route: Route;
+export interface Match<R> {
+  readonly route: R;
   readonly params: Readonly<Record<string, string>>;
 }
 
-interface Node {
-  readonly literal: Map<string, Node>;
-  parameter: { readonly name: string; readonly node: Node } | null;
-  readonly routes: Map<Method, Route>;
+interface Node<R> {
+  readonly literal: Map<string, Node<R>>;
+  parameter: { readonly name: string; readonly node: Node<R> } | null;
+  readonly routes: Map<Method, R>;
 }
 
 /** The routes as a tree of path segments: one look-up per segment. A literal segment wins over a parameter. */
-export class Matcher {
-  private readonly root = newNode();
+export class Matcher<R extends RouteRow> {
+  private readonly root: Node<R> = newNode();
 
-  constructor(routes: readonly Route[]) {
+  constructor(routes: readonly R[]) {
     for (const route of routes) this.add(route);
   }
 
   /** `path` is without the query, beginning with the prefix. */
-  match(method: string, path: string): Result<Match> {
+  match(method: string, path: string): Result<Match<R>> {
     if (path.length > pathCharactersMax) {
       return refuse({
         code: "invalid-params",
@@ -67,12 +67,12 @@ export class Matcher {
     });
   }
 
-  private add(route: Route): void {
+  private add(route: R): void {
     let node = this.root;
     for (const segment of route.path.slice(1).split("/")) {
       const name = /^\{(\w+)\}$/.exec(segment)?.[1];
       if (name === undefined) {
-        const next = node.literal.get(segment) ?? newNode();
+        const next = node.literal.get(segment) ?? newNode<R>();
         node.literal.set(segment, next);
         node = next;
       } else {
@@ -84,7 +84,7 @@ export class Matcher {
   }
 }
 
-const newNode = (): Node => ({ literal: new Map(), parameter: null, routes: new Map() });
+const newNode = <R>(): Node<R> => ({ literal: new Map(), parameter: null, routes: new Map() });
 
 const nothingHere: Result<never> = refuse({
   code: "not-found" as const,
