@@ -244,6 +244,15 @@ export const codes = {
     "result",
     "A newer attempt of this run has been attached.",
   ),
+  "run-ended": row(
+    "caller",
+    "never",
+    "none",
+    409,
+    -31420,
+    "result",
+    "This run has finished, failed or been cancelled; nothing more happens in it.",
+  ),
   "identical-call-open": row(
     "caller",
     "later",

@@ -196,7 +196,7 @@ async function runNamed(
     const { run, write } = newRun(principal, name, house);
     return attemptFits(names, run.attempt) ?? ok({ record: run, step: names.step, creation: write });
   }
-  if (found.state === "ended") return refuse({ code: "conflict", detail: `run "${name}" has ended` });
+  if (found.state !== "open") return refuse({ code: "run-ended", detail: `run "${name}" is ${found.state}` });
   return attemptFits(names, found.attempt) ?? ok({ record: found, step: names.step, creation: null });
 }
 

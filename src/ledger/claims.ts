@@ -32,6 +32,7 @@ export type ClaimState = "open" | "final" | "released";
 export interface Claim {
   readonly tenant: TenantId;
   readonly place: ClaimPlace;
+  /** Of a local step: its step id, which takes the place of a call's. */
   readonly call: CallId;
   readonly stepDigest: Sha256Hex;
   readonly state: ClaimState;
@@ -65,6 +66,20 @@ export function claim(next: NewClaim, previous: Claim | null): Write {
   if (previous === null) return insert(claimTable, { ...key, ...held });
   return update(claimTable, key, held, { call: previous.call, state: previous.state });
 }
+
+/**
+ * Claims a place that nothing stands at for what is done already: the entry goes into the same transaction. Fails when somebody was
+ * faster, whose record counts then.
+ */
+export const claimFinal = (next: Omit<NewClaim, "expiresAt">, entry: EntryId): Write =>
+  insert(claimTable, {
+    ...keyOf(next.tenant, next.place),
+    call: next.call,
+    stepDigest: next.stepDigest,
+    state: "final",
+    outcomeEntry: entry,
+    expiresAt: null,
+  });
 
 /** Released with the same digest, or past its time and no longer open. The store clock decides. */
 export function mayReclaim(found: Claim, stepDigest: Sha256Hex, now: StoreMs): boolean {
@@ -125,6 +140,22 @@ type Reader = Pick<Store, "get" | "list">;
 export async function readClaim(store: Reader, tenant: TenantId, place: ClaimPlace): Promise<Claim | null> {
   const row = await store.get(claimTable, keyOf(tenant, place));
   return row === null ? null : claimOf(row);
+}
+
+/** The steps of a run by name, ascending; page with `after`. */
+export async function claimsOfRun(
+  store: Reader,
+  tenant: TenantId,
+  run: RunId,
+  page: { readonly after?: string; readonly limit: number },
+): Promise<readonly Claim[]> {
+  const rows = await store.list(claimTable, {
+    index: "key",
+    equals: { tenant, scope: stepPlace(run, "").scope },
+    ...(page.after === undefined ? {} : { after: page.after }),
+    limit: page.limit,
+  });
+  return rows.map(claimOf);
 }
 
 /** Removes up to `limit` claims past their time, for housekeeping. An open one stays: its call still has to end. */

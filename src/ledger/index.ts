@@ -11,6 +11,7 @@
  * An entry: appended (durable, with its leaf hash), sequenced (a position, a signed checkpoint over it), proven (by whoever holds
  * a receipt and the public key). Its payload: sealed, perhaps erased; neither moves the leaf.
  */
+export { entryKinds } from "./shapes.ts";
 export type { CallId, DecisionRecord, Entry, EntryId, EntryKind, Outcome, Payload, RunId } from "./shapes.ts";
 export { intentDigest, stepDigest } from "./digests.ts";
 export type { IntentIdentity, StepIdentity } from "./digests.ts";
@@ -29,6 +30,8 @@ export type { OpenedPayload, SealedPayload } from "./payload.ts";
 export {
   bindsStep,
   claim,
+  claimFinal,
+  claimsOfRun,
   expiredClaims,
   isExpired,
   keyKeptMs,
@@ -55,6 +58,19 @@ export {
   resolveCall,
 } from "./open-calls.ts";
 export type { Holder, OpenCall, OpenCallState } from "./open-calls.ts";
-export { newRun, ownerOf, readRun } from "./run-records.ts";
-export type { RunRecord, RunState } from "./run-records.ts";
+export {
+  attemptIsCurrent,
+  changeRun,
+  endRun,
+  listRuns,
+  newRun,
+  overdueRuns,
+  ownerOf,
+  raiseAttempt,
+  readRun,
+  runById,
+} from "./run-records.ts";
+export type { RunEnd, RunRecord, RunState } from "./run-records.ts";
+export { runStates } from "./run-records.ts";
+export type { RunWait } from "./run-waits.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

@@ -5,6 +5,7 @@ import type { Sha256Hex } from "../base/index.ts";
 import { intentDigest, stepDigest } from "./digests.ts";
 import type { IntentIdentity } from "./digests.ts";
 import { entryOfLeaf, leafHashOf, leafText } from "./leaf.ts";
+import { entryKinds } from "./shapes.ts";
 import type { Entry, Outcome } from "./shapes.ts";
 
 const words = fc.string({ unit: "binary", maxLength: 12 }); // any code points, no lone surrogates
@@ -21,7 +22,7 @@ const outcome: fc.Arbitrary<Outcome> = fc.oneof(
 const entries = fc
   .record({
     id: words,
-    kind: fc.constantFrom("intent", "outcome", "resolve", "act", "summary"),
+    kind: fc.constantFrom(...entryKinds),
     tenant: words,
     at: fc.nat({ max: 4_102_444_800_000 }).map(wallMs),
     call: wordOrNull,

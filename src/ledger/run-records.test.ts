@@ -29,7 +29,18 @@ import {
   readOpenCall,
   resolveCall,
 } from "./open-calls.ts";
-import { attemptIsCurrent, listRuns, newRun, raiseAttempt, readRun } from "./run-records.ts";
+import type { RunRecord } from "./run-records.ts";
+import {
+  attemptIsCurrent,
+  changeRun,
+  endRun,
+  listRuns,
+  newRun,
+  overdueRuns,
+  raiseAttempt,
+  readRun,
+  runById,
+} from "./run-records.ts";
 import type { CallId, EntryId, RunId } from "./shapes.ts";
 import { ledgerTables } from "./tables.ts";
 
@@ -219,9 +230,73 @@ describe("a run", () => {
     const { run, write } = newRun(agent, "r", sources);
     await done(write);
     expect(await done(attemptIsCurrent(run))).toBe(true);
-    expect(await done(raiseAttempt(run))).toBe(true);
-    expect(await done(raiseAttempt(run))).toBe(false);
+    expect(await done(raiseAttempt(run, storeMs(30_000)))).toBe(true);
+    expect(await done(raiseAttempt(run, storeMs(30_000)))).toBe(false);
     expect(await done(attemptIsCurrent(run))).toBe(false);
-    expect((await readRun(store, agent, "r"))?.attempt).toBe(2);
+    expect(await readRun(store, agent, "r")).toMatchObject({ attempt: 2, aliveUntil: storeMs(30_000) });
+  });
+
+  it("ends once, and nothing of it changes from then on", async () => {
+    const { store, done } = await opened();
+    const { run, write } = newRun(agent, "r", sources, { aliveUntil: storeMs(5), deadline: storeMs(9) });
+    await done(write);
+    const end = { at: clock.wall(), entry: "evt_1:0" as EntryId };
+    expect(await done(endRun({ ...run, attempt: 2 }, "finished", end))).toBe(false);
+    expect(await done(endRun(run, "finished", end))).toBe(true);
+    expect(await done(endRun(run, "failed", end))).toBe(false);
+    for (const late of [attemptIsCurrent(run), raiseAttempt(run, storeMs(7)), changeRun(run, {})])
+      expect(await done(late)).toBe(false);
+    const ended = { state: "finished", endedAt: end.at, endEntry: end.entry, aliveUntil: null };
+    expect(await readRun(store, agent, "r")).toEqual({ ...run, ...ended });
+    expect(await runById(store, acme, run.run)).toEqual({ ...run, ...ended });
+    expect(await runById(store, "t2" as never, run.run)).toBeNull();
+  });
+
+  it("stands in front of what it waits for, and a change made from an older view of that fails", async () => {
+    const { store, done } = await opened();
+    const { run, write } = newRun(agent, "r", sources);
+    await done(write);
+    const timer = { kind: "timer", step: "s1", until: storeMs(500) } as const;
+    const signal = { kind: "signal", step: "s2", signal: "paid", until: null } as const;
+    expect(await done(changeRun(run, { waitsFor: [timer] }))).toBe(true);
+    expect(await done(changeRun(run, { waitsFor: [signal] }))).toBe(false);
+    const waiting = await readRun(store, agent, "r");
+    expect(waiting?.waitsFor).toEqual([timer]);
+    expect(await done(changeRun(waiting as RunRecord, { waitsFor: [timer, signal] }))).toBe(true);
+    expect((await readRun(store, agent, "r"))?.waitsFor).toEqual([timer, signal]);
+  });
+
+  it("past its deadline is found while it is open", async () => {
+    const { store, done } = await opened();
+    const [soon, late] = [5, 50].map((ms) =>
+      newRun(agent, `by-${ms}`, sources, { aliveUntil: null, deadline: storeMs(ms) }),
+    );
+    await done(newRun(agent, "any", sources).write);
+    for (const made of [soon, late]) if (made !== undefined) await done(made.write);
+    expect(await overdueRuns(store, storeMs(5), 10)).toEqual([soon?.run]);
+    expect(await overdueRuns(store, storeMs(4), 10)).toEqual([]);
+    const end = { at: clock.wall(), entry: "evt_1:0" as EntryId };
+    await done(endRun(soon?.run as RunRecord, "failed", end));
+    expect(await overdueRuns(store, storeMs(99), 10)).toEqual([late?.run]);
+  });
+
+  it("is listed newest first, by state, page by page", async () => {
+    const { store, done } = await opened();
+    const made: RunRecord[] = [];
+    for (let n = 0; n < 5; n++) {
+      const { run, write } = newRun(agent, `r${n}`, sources);
+      await done(write);
+      made.unshift(run);
+    }
+    const sorted = made.toSorted((a, b) => (a.run < b.run ? 1 : -1));
+    const first = await listRuns(store, acme, { limit: 2 });
+    const rest = await listRuns(store, acme, { before: first.at(-1)?.run as RunId, limit: 10 });
+    expect([...first, ...rest]).toEqual(sorted);
+    const end = { at: clock.wall(), entry: "evt_1:0" as EntryId };
+    await done(endRun(sorted[2] as RunRecord, "failed", end));
+    expect((await listRuns(store, acme, { state: "failed", limit: 9 })).map(({ run }) => run)).toEqual([
+      sorted[2]?.run,
+    ]);
+    expect(await listRuns(store, acme, { state: "open", limit: 9 })).toHaveLength(4);
   });
 });

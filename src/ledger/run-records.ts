@@ -1,12 +1,22 @@
-import type { Clock, Random, WallMs } from "../base/index.ts";
-import { msOf, newId, wallMs } from "../base/index.ts";
+import type { Clock, Random, StoreMs, WallMs } from "../base/index.ts";
+import { msOf, newId, storeMs, wallMs } from "../base/index.ts";
 import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
 import type { RowOf, Store, Write } from "../store/index.ts";
 import { insert, update } from "../store/index.ts";
-import type { RunId } from "./shapes.ts";
+import type { RunWait } from "./run-waits.ts";
+import { waitsOf, waitsText } from "./run-waits.ts";
+import type { EntryId, RunId } from "./shapes.ts";
 import { runTable } from "./tables.ts";
 
-export type RunState = "open" | "ended";
+/**
+ *  open       its agent works, or it stands in front of what `waitsFor` names
+ *  finished   its agent said so, with a result
+ *  failed     its agent said so, or its deadline passed
+ *  cancelled  a person ended it
+ */
+export const runStates = ["open", "finished", "failed", "cancelled"] as const;
+export type RunState = (typeof runStates)[number];
+export type RunEnd = Exclude<RunState, "open">;
 
 export interface RunRecord {
   readonly run: RunId;
@@ -20,16 +30,34 @@ export interface RunRecord {
   readonly attempt: number;
   readonly state: RunState;
   readonly createdAt: WallMs;
+  /** Until then its agent counts as alive, unless it says so again. null = nobody is expected to work on it. */
+  readonly aliveUntil: StoreMs | null;
+  /** It fails when it is still open by then; null = it may take any time. */
+  readonly deadline: StoreMs | null;
+  readonly waitsFor: readonly RunWait[];
+  /** null = open. */
+  readonly endedAt: WallMs | null;
+  /** The entry of its end, with reason and result in its payload; null = open. */
+  readonly endEntry: EntryId | null;
 }
+
+export interface NewRun {
+  readonly aliveUntil: StoreMs | null;
+  readonly deadline: StoreMs | null;
+}
+
+const unattached: NewRun = { aliveUntil: null, deadline: null };
 
 /** First use makes the run with this principal as owner. The write fails when another call of the owner was faster: read again. */
 export function newRun(
   owner: Principal,
   name: string,
   sources: { readonly clock: Clock; readonly random: Random },
+  wishes: NewRun = unattached,
 ): { readonly run: RunRecord; readonly write: Write } {
   const createdAt = sources.clock.wall();
   const run: RunRecord = {
+    ...wishes,
     run: newId("run", createdAt, sources.random) as RunId,
     tenant: owner.tenant,
     owner: owner.id,
@@ -38,6 +66,9 @@ export function newRun(
     attempt: 1,
     state: "open",
     createdAt,
+    waitsFor: [],
+    endedAt: null,
+    endEntry: null,
   };
   return {
     run,
@@ -46,6 +77,10 @@ export function newRun(
       owner: ownerOf(owner),
       chain: JSON.stringify(run.chain),
       createdAt: msOf(createdAt),
+      aliveUntil: msOrNull(run.aliveUntil),
+      deadline: msOrNull(run.deadline),
+      waitsFor: waitsText(run.waitsFor),
+      endedAt: null,
     }),
   };
 }
@@ -54,13 +89,51 @@ export function newRun(
 export const ownerOf = ({ id, chain }: Pick<Principal, "id" | "chain">): string =>
   [id, ...chain.map((identity) => identity.id)].join(" ");
 
-/** An explicit attach. Fails when somebody attached meanwhile. */
-export const raiseAttempt = (run: RunRecord): Write =>
-  update(runTable, keyOf(run), { attempt: run.attempt + 1 }, { attempt: run.attempt });
+/** An explicit attach. Fails when somebody attached meanwhile, or the run has ended. */
+export const raiseAttempt = (run: RunRecord, aliveUntil: StoreMs): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { attempt: run.attempt + 1, aliveUntil: msOf(aliveUntil) },
+    { attempt: run.attempt, state: "open" },
+  );
 
 /** A check that goes into a transaction: the run still has this attempt and is open. */
-export const attemptIsCurrent = (run: RunRecord): Write =>
-  update(runTable, keyOf(run), {}, { attempt: run.attempt, state: "open" });
+export const attemptIsCurrent = (run: RunRecord): Write => changeRun(run, {});
+
+/** What may move while a run is open. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
+export function changeRun(
+  run: RunRecord,
+  change: { readonly aliveUntil?: StoreMs | null; readonly waitsFor?: readonly RunWait[] },
+): Write {
+  const { aliveUntil, waitsFor } = change;
+  return update(
+    runTable,
+    keyOf(run),
+    {
+      ...(aliveUntil === undefined ? {} : { aliveUntil: msOrNull(aliveUntil) }),
+      ...(waitsFor === undefined ? {} : { waitsFor: waitsText(waitsFor) }),
+    },
+    {
+      attempt: run.attempt,
+      state: "open",
+      ...(waitsFor === undefined ? {} : { waitsFor: waitsText(run.waitsFor) }),
+    },
+  );
+}
+
+/** The run's end, whatever it waited for. Fails when it has ended already or another attempt was attached. */
+export const endRun = (
+  run: RunRecord,
+  state: RunEnd,
+  end: { readonly at: WallMs; readonly entry: EntryId },
+): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { state, endedAt: msOf(end.at), endEntry: end.entry, aliveUntil: null, waitsFor: null },
+    { attempt: run.attempt, state: "open" },
+  );
 
 type Reader = Pick<Store, "get" | "list">;
 
@@ -70,22 +143,49 @@ export async function readRun(store: Reader, owner: Principal, name: string): Pr
   return row === null ? null : runOf(row);
 }
 
-/** For operators. By run id, ascending, so roughly by age; page with `after`. */
+/** For operators of the tenant. */
+export async function runById(store: Reader, tenant: TenantId, run: RunId): Promise<RunRecord | null> {
+  const row = await store.get(runTable, { run });
+  return row === null || row.tenant !== tenant ? null : runOf(row);
+}
+
+/** For operators. By run id, descending, so roughly the newest first; page with `before`. */
 export async function listRuns(
   store: Reader,
   tenant: TenantId,
-  page: { readonly after?: RunId; readonly limit: number },
+  page: { readonly state?: RunState; readonly before?: RunId; readonly limit: number },
 ): Promise<readonly RunRecord[]> {
+  const { state, before, limit } = page;
   const rows = await store.list(runTable, {
-    index: "tenant",
-    equals: { tenant },
-    ...(page.after === undefined ? {} : { after: page.after }),
-    limit: page.limit,
+    ...(state === undefined
+      ? { index: "tenant", equals: { tenant } }
+      : { index: "state", equals: { tenant, state } }),
+    order: "descending",
+    // The bounds include what they name: one more is read, and the one that ended the page before is left out.
+    ...(before === undefined ? {} : { upTo: before }),
+    limit: before === undefined ? limit : limit + 1,
+  });
+  return rows
+    .filter((row) => row.run !== before)
+    .slice(0, limit)
+    .map(runOf);
+}
+
+/** Open runs whose deadline has passed, over all tenants. */
+export async function overdueRuns(store: Reader, now: StoreMs, limit: number): Promise<readonly RunRecord[]> {
+  const rows = await store.list(runTable, {
+    index: "deadline",
+    equals: { state: "open" },
+    from: 0,
+    upTo: msOf(now),
+    limit,
   });
   return rows.map(runOf);
 }
 
 const keyOf = (run: RunRecord) => ({ tenant: run.tenant, owner: run.chain.join(" "), name: run.name });
+
+const msOrNull = (at: StoreMs | null): number | null => (at === null ? null : msOf(at));
 
 // The casts name what `newRun` wrote: the store gives back what it was given.
 const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
@@ -97,4 +197,9 @@ const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
   attempt: row.attempt,
   state: row.state as RunState,
   createdAt: wallMs(row.createdAt),
+  aliveUntil: row.aliveUntil === null ? null : storeMs(row.aliveUntil),
+  deadline: row.deadline === null ? null : storeMs(row.deadline),
+  waitsFor: waitsOf(row.waitsFor),
+  endedAt: row.endedAt === null ? null : wallMs(row.endedAt),
+  endEntry: row.endEntry as EntryId | null,
 });

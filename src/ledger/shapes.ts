@@ -4,7 +4,10 @@ import type { PrincipalId, TenantId } from "../identity/index.ts";
 
 export type CallId = Brand<"call">;
 export type RunId = Brand<"run">;
-/** `<call id>:<n>` for the n-th entry of a call, `<call id>:a<n>` for the n-th time people are asked to approve it, `<act id>:0` for an administrative act, `<summary id>:0` for a summary. */
+/**
+ * `<call id>:<n>` for the n-th entry of a call, `<call id>:a<n>` for the n-th time people are asked to approve it, `<step id>:0` for
+ * a local step, `<event id>:0` for what became of a run, `<act id>:0` for an administrative act, `<summary id>:0` for a summary.
+ */
 export type EntryId = Brand<"entry">;
 
 /**
@@ -25,10 +28,22 @@ export type Outcome =
  *  intent   durable before any effect
  *  outcome  ends a call (also without an intent: a `read`, or a refusal)
  *  resolve  a person settled an unknown outcome
+ *  step     something an agent produced itself under a step of its run
+ *  run      a run began another attempt, or ended
  *  act      an administrative act
  *  summary  refusals beyond a principal's bound, counted
  */
-export type EntryKind = "request" | "intent" | "outcome" | "resolve" | "act" | "summary";
+export const entryKinds = [
+  "request",
+  "intent",
+  "outcome",
+  "resolve",
+  "step",
+  "run",
+  "act",
+  "summary",
+] as const;
+export type EntryKind = (typeof entryKinds)[number];
 
 /** What a decision leaves in the record. Policy ids, never policy texts. */
 export interface DecisionRecord {
@@ -50,7 +65,7 @@ export interface Entry {
   readonly step: string | null;
   /** The actor first, then on whose behalf, nearest first. */
   readonly principals: readonly PrincipalId[];
-  /** "tools/call" and so on; for acts `admin.<noun>.<verb>`. */
+  /** "tools/call" and so on; `steps/<kind>` and `runs/<event>` inside a run; for acts `admin.<noun>.<verb>`. */
   readonly method: string;
   /** `<server id>/<upstream name>` for tools; the act's target; null when there was none to name. */
   readonly subject: string | null;

@@ -114,7 +114,11 @@ export const runTable = keyedTable({
   name: "run",
   key: ["tenant", "owner", "name"],
   unique: { run: ["run"] },
-  indexes: { tenant: ["tenant", "run"] },
+  indexes: {
+    tenant: ["tenant", "run"],
+    state: ["tenant", "state", "run"],
+    deadline: ["state", "deadline"],
+  },
   columns: {
     tenant: text,
     owner: text, // the owner and its whole chain, with spaces between
@@ -124,7 +128,13 @@ export const runTable = keyedTable({
     attempt: integer,
     state: text,
     createdAt: integer, // wall ms
+    aliveUntil: integerOrNull, // store ms; null = nobody is expected to work on it
+    deadline: integerOrNull, // store ms; null = none
+    waitsFor: textOrNull, // JSON array; null = nothing
+    endedAt: integerOrNull, // wall ms; null = open
+    endEntry: textOrNull, // reason and result are sealed in it; null = open
   },
+  columnsSince: { aliveUntil: 2, deadline: 2, waitsFor: 2, endedAt: 2, endEntry: 2 },
 });
 
 export type EntryRow = RowOf<typeof entryTable.columns>;

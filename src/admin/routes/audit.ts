@@ -2,12 +2,13 @@ import type { Result } from "../../base/index.ts";
 import { ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { EntryId, LedgerEntry } from "../../ledger/index.ts";
+import { entryKinds } from "../../ledger/index.ts";
 import type { Change } from "../../store/index.ts";
 import type { House } from "../house.ts";
 import { pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
 import { object, pageOf, receipt, text } from "../../api/index.ts";
-import { entry, entryKinds, entryView, payload, payloadView } from "./entry-view.ts";
+import { entry, entryView, payload, payloadView } from "./entry-view.ts";
 import { scanEntries } from "./scan-entries.ts";
 
 const params = { entry: { type: "string", maxLength: 200, description: "id of a ledger entry" } } as const;

@@ -1,4 +1,5 @@
 import type { LedgerEntry, Outcome } from "../../ledger/index.ts";
+import { entryKinds } from "../../ledger/index.ts";
 import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
 import type { Shape } from "../../api/index.ts";
@@ -25,8 +26,6 @@ export const outcome = named(
     code: { type: "string", description: "with the others: the code of the refusal or failure" },
   }),
 );
-
-export const entryKinds = ["request", "intent", "outcome", "resolve", "act", "summary"] as const;
 
 export const entry = named(
   "Entry",

@@ -12,7 +12,7 @@ import type { Entry } from "./entry.ts";
 import { outcomeText } from "./entry.ts";
 import { nameFinder } from "./who.ts";
 
-const entryKinds = ["intent", "outcome", "resolve", "act", "summary"] as const;
+const entryKinds = ["intent", "outcome", "resolve", "step", "run", "act", "summary"] as const;
 
 export function auditCommand(program: Command, terminal: Terminal): void {
   const audit = noun(program, "audit", "The ledger: what was recorded, and proving it");
