@@ -5,3 +5,12 @@ export { codes } from "./codes.ts";
 export type { CauseClass, Code, CodeRow, Effect, PendingApproval, Refusal, Retry } from "./codes.ts";
 export { callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";
+export { localStepKinds, runStates } from "./runs.ts";
+export type {
+  AttachAnswer,
+  LocalStepKind,
+  RunEndAnswer,
+  RunState,
+  StepAnswer,
+  StepLookAnswer,
+} from "./runs.ts";

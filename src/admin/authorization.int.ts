@@ -20,6 +20,7 @@ const pathOf = (route: Route): string =>
     .replace("{name}", route.path.startsWith("/people") ? "admin" : "node")
     .replace("{call}", `call_${"0".repeat(26)}`)
     .replace("{approval}", `apr_${"0".repeat(26)}`)
+    .replace("{run}", `run_${"0".repeat(26)}`)
     .replace("{digest}", "0".repeat(64))
     .replace("{tenant}", "default")
     .replaceAll(/\{\w+\}/g, "some");

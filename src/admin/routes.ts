@@ -1,4 +1,5 @@
 import { anything, openApi } from "../api/index.ts";
+import { ownRoutes } from "../edge/index.ts";
 import type { AdminAction, PublicRoute, Route } from "./route.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
@@ -6,6 +7,7 @@ import { callRoutes } from "./routes/calls.ts";
 import { offeredRoutes } from "./routes/offered.ts";
 import { policyRoutes } from "./routes/policies.ts";
 import { principalRoutes } from "./routes/principals.ts";
+import { runRoutes } from "./routes/runs.ts";
 import { serverAuthorizationRoutes } from "./routes/server-authorization.ts";
 import { serverRoutes } from "./routes/servers.ts";
 import { statusRoutes } from "./routes/status.ts";
@@ -24,6 +26,7 @@ const gated = [
   ...policyRoutes,
   ...callRoutes,
   ...approvalRoutes,
+  ...runRoutes,
   ...auditRoutes,
   ...vaultRoutes,
 ];
@@ -51,5 +54,5 @@ export const adminActions: readonly AdminAction[] = [
   ...new Set(gated.map(({ action }) => action)),
 ].toSorted();
 
-/** OpenAPI 3.1, made from the table. */
-export const apiDescription = openApi(routes);
+/** OpenAPI 3.1, made from the tables: ours, and that of agents for their own runs. */
+export const apiDescription = openApi([...routes, ...ownRoutes]);

@@ -34,4 +34,6 @@ export {
   whole,
 } from "./schema.ts";
 export type { Schema, Shape } from "./schema.ts";
+export { rowOf } from "./typed-route.ts";
+export type { NoSchemas, RouteDefinition, RouteInput } from "./typed-route.ts";
 export { misfit } from "./validate.ts";

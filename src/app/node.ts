@@ -13,6 +13,7 @@ import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { PolicySource } from "../registry/index.ts";
+import { Deadlines, Runs } from "../runs/index.ts";
 import { openSqliteStore } from "../store/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
@@ -224,6 +225,13 @@ export class Node {
     const policyFiles = await this.watchPolicies(policies, registry, identities, acts);
     this.shutdown.add("leaving the policy files", () => policyFiles?.stop());
 
+    const runs = new Runs({ clock, random, store, keys, ledger });
+    const nodeOf = (tenant: TenantId) => {
+      const found = identities.node(tenant);
+      return found.ok ? found.value : null;
+    };
+    const deadlines = new Deadlines({ clock, random, store, keys, ledger, nodeOf, onTrouble });
+    await this.openPart("the deadlines of runs", deadlines);
     const admin = new Admin({
       clock,
       random,
@@ -272,6 +280,7 @@ export class Node {
       jwks: () => JSON.stringify(identities.jwks()),
       metricsNeedToken: mode === "serve",
       api: (request, response) => admin.handle(request, response),
+      runs,
       home: null,
       oauthCallback: (request, response) => admin.callback.handle(request, response),
       clientMetadata:

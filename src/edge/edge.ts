@@ -16,6 +16,7 @@ import { edgeBounds } from "./options.ts";
 import { Profiles } from "./profiles.ts";
 import { PublicPages } from "./public-pages.ts";
 import { Responder } from "./respond.ts";
+import { StepEndpoint } from "./steps/endpoint.ts";
 
 /** new → start() → listening → stop() → stopped. Starting twice is a mistake, stopping twice is not. */
 export class Edge {
@@ -57,6 +58,7 @@ export class Edge {
       endpoint,
       pages,
       api: options.api,
+      steps: options.runs ? new StepEndpoint({ ...options, runs: options.runs }) : null,
       requestsInFlightMax: bounds.requestsInFlightMax,
     });
   }

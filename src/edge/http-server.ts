@@ -5,6 +5,7 @@ import type { McpEndpoint } from "./mcp.ts";
 import type { ApiHandler } from "./options.ts";
 import type { PublicPages } from "./public-pages.ts";
 import type { Responder } from "./respond.ts";
+import type { StepEndpoint } from "./steps/endpoint.ts";
 
 /**
  * Where each request goes. Probes first, for they come from machines that do not know our name; then Host and Origin, for
@@ -17,6 +18,7 @@ export class Dispatcher {
   private readonly endpoint: McpEndpoint;
   private readonly pages: PublicPages;
   private readonly api: ApiHandler | null;
+  private readonly steps: StepEndpoint | null;
   private readonly requestsInFlightMax: number;
   private isStopping = false;
   private inFlight = 0;
@@ -29,6 +31,7 @@ export class Dispatcher {
     endpoint: McpEndpoint;
     pages: PublicPages;
     api: ApiHandler | null;
+    steps: StepEndpoint | null;
     requestsInFlightMax: number;
   }) {
     this.clock = parts.clock;
@@ -37,6 +40,7 @@ export class Dispatcher {
     this.endpoint = parts.endpoint;
     this.pages = parts.pages;
     this.api = parts.api;
+    this.steps = parts.steps;
     this.requestsInFlightMax = parts.requestsInFlightMax;
   }
 
@@ -95,6 +99,7 @@ export class Dispatcher {
       this.endpoint.handle(request, response, receivedAt);
       return;
     }
+    if (this.steps !== null && (await this.steps.handle(request, response))) return;
     if (this.api !== null && (path === "/api/v1" || path.startsWith("/api/v1/"))) {
       await this.api(request, response);
       return;

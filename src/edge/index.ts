@@ -9,6 +9,9 @@
  * Never: reads a token from anywhere but the Authorization header, logs one, or passes one on. Remembers what one caller declared,
  * listed or was told for another: cursors are places in the caller's own list, and states are `Calls`' to judge.
  *
+ * Beside it stands what agents do with runs of their own (`steps/`, under /api/v1/runs/): the same token, one table of routes, and
+ * `Runs` behind it.
+ *
  * Listening: opened, its wishes granted by `Calls` one by one, acknowledged, told; ended by its client, its token, a change of who
  * it is, not reading, or our stop.
  *
@@ -21,5 +24,6 @@
  */
 export { Edge } from "./edge.ts";
 export type { ApiHandler, Authenticate, EdgeBounds, EdgeOptions, Readiness, Sealing } from "./options.ts";
+export { ownRoutes } from "./steps/routes.ts";
 export { paramHeadersOf } from "./modern/param-headers.ts";
 export type { ParamHeader } from "./modern/param-headers.ts";

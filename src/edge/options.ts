@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock, Random, Result } from "../base/index.ts";
 import type { AnswersElsewhere, Calls } from "../calls/index.ts";
 import type { Principal } from "../identity/index.ts";
+import type { Runs } from "../runs/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
 import type { ParamHeader } from "./modern/param-headers.ts";
 
@@ -53,6 +54,8 @@ export interface EdgeOptions {
   /** Whether /metrics needs a token as well. Its page names tools and servers. */
   readonly metricsNeedToken: boolean;
   readonly api: ApiHandler | null; // null = not offered, 404
+  /** What agents do with their own runs, under /api/v1/runs/; null or left out = not offered. */
+  readonly runs?: Runs | null;
   /** The page at "/"; null = a short text about the node. */
   readonly home: ApiHandler | null;
   /** Where authorization servers send browsers back to, at /oauth/callback; null or left out = not offered. */

@@ -70,7 +70,6 @@ export {
   readRun,
   runById,
 } from "./run-records.ts";
-export type { RunEnd, RunRecord, RunState } from "./run-records.ts";
-export { runStates } from "./run-records.ts";
+export type { NewRun, RunEnd, RunRecord } from "./run-records.ts";
 export type { RunWait } from "./run-waits.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

@@ -1,3 +1,4 @@
+import type { RunState } from "../../contract/index.ts";
 import type { Clock, Random, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, newId, storeMs, wallMs } from "../base/index.ts";
 import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
@@ -8,14 +9,6 @@ import { waitsOf, waitsText } from "./run-waits.ts";
 import type { EntryId, RunId } from "./shapes.ts";
 import { runTable } from "./tables.ts";
 
-/**
- *  open       its agent works, or it stands in front of what `waitsFor` names
- *  finished   its agent said so, with a result
- *  failed     its agent said so, or its deadline passed
- *  cancelled  a person ended it
- */
-export const runStates = ["open", "finished", "failed", "cancelled"] as const;
-export type RunState = (typeof runStates)[number];
 export type RunEnd = Exclude<RunState, "open">;
 
 export interface RunRecord {

@@ -27,7 +27,7 @@ export interface Metrics {
   readonly contentType: string;
 }
 
-export type EdgeFace = "modern" | "legacy" | "admin" | "public";
+export type EdgeFace = "modern" | "legacy" | "steps" | "admin" | "public";
 
 export interface MetricsOptions {
   /** How many tools get a label of their own: each costs about 25 series. The rest is "other". */

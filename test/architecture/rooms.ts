@@ -35,7 +35,8 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "dispatch",
     "upstream",
   ],
-  edge: ["base", "telemetry", "api", "identity", "registry", "calls"],
+  runs: ["base", "store", "keys", "identity", "ledger"],
+  edge: ["base", "telemetry", "api", "identity", "registry", "calls", "runs"],
   admin: [
     "base",
     "telemetry",
@@ -50,6 +51,8 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "approvals",
     "upstream",
     "calls",
+    "runs",
+    "edge",
   ],
   app: [
     "base",
@@ -67,6 +70,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "dispatch",
     "upstream",
     "calls",
+    "runs",
     "edge",
     "admin",
   ],

@@ -1,0 +1,58 @@
+import type { ReceiptReference } from "./meta.ts";
+
+/**
+ *  open       its agent works, or it stands in front of what it waits for
+ *  finished   its agent said so, with a result
+ *  failed     its agent said so, or its deadline passed
+ *  cancelled  a person ended it
+ */
+export const runStates = ["open", "finished", "failed", "cancelled"] as const;
+export type RunState = (typeof runStates)[number];
+
+/**
+ * What an agent itself produces under a step of its run.
+ *  model  a model's answer to a call that the agent makes by itself
+ *  value  anything else that would come out differently the next time: the time, chance, a function's result
+ */
+export const localStepKinds = ["model", "value"] as const;
+export type LocalStepKind = (typeof localStepKinds)[number];
+
+/** How a run ended, as its agent hears it. */
+export interface RunEndAnswer {
+  readonly state: Exclude<RunState, "open">;
+  /** Any JSON; null where it did not finish. */
+  readonly result: unknown;
+  /** null where it finished. */
+  readonly reason: string | null;
+  /** True = what was sealed of it has been erased: `result` and `reason` are null. */
+  readonly isErased: boolean;
+  readonly receipt: ReceiptReference;
+}
+
+export interface AttachAnswer {
+  readonly run: string;
+  readonly name: string;
+  /** Names this process from now on: what an older one still sends is refused. */
+  readonly attempt: number;
+  readonly state: RunState;
+  /** True = nothing can be on record in it yet. */
+  readonly isNew: boolean;
+  /** Say that the agent lives before these are over; 0 = it has ended. */
+  readonly aliveForMs: number;
+  /** null = open. */
+  readonly end: RunEndAnswer | null;
+}
+
+/** What stands under a step. */
+export interface StepAnswer {
+  /** Any JSON. */
+  readonly output: unknown;
+  /** False = it was recorded by this very request. */
+  readonly wasRecorded: boolean;
+  readonly receipt: ReceiptReference;
+}
+
+/** null = nothing stands there yet. */
+export interface StepLookAnswer {
+  readonly step: StepAnswer | null;
+}

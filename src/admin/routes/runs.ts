@@ -1,0 +1,183 @@
+import { runStates } from "../../../contract/index.ts";
+import type { Shape } from "../../api/index.ts";
+import {
+  flag,
+  instant,
+  instantOrNull,
+  listOf,
+  named,
+  object,
+  pageOf,
+  receipt,
+  text,
+  textOrNull,
+  whole,
+} from "../../api/index.ts";
+import type { Result, StoreMs } from "../../base/index.ts";
+import { elapsedMs, ok, refuse } from "../../base/index.ts";
+import type { Principal } from "../../identity/index.ts";
+import type { RunId, RunRecord } from "../../ledger/index.ts";
+import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
+import { endingWrites, reasonCharactersMax } from "../../runs/index.ts";
+import { rowsPerReadMax } from "../../store/index.ts";
+import type { House } from "../house.ts";
+import { iso, isoOrNull } from "../instant.ts";
+import { cursorFor, pageOfSorted, pageQuery, pageRequest } from "../page.ts";
+import { route } from "../route.ts";
+import { runStep, stepView } from "./run-step-view.ts";
+
+const run = named(
+  "Run",
+  object({
+    run: text,
+    name: { type: "string", description: "as its owner calls it" },
+    principals: { ...listOf(text), description: "the owner first, then on whose behalf" },
+    state: { enum: runStates },
+    attempt: { ...whole, description: "how many processes have worked on it" },
+    isAlive: { ...flag, description: "its agent has been heard of lately" },
+    waitsFor: listOf(
+      object({
+        kind: { enum: ["timer", "signal"] },
+        step: text,
+        signal: textOrNull,
+        leftMs: { type: ["integer", "null"], description: "null = it waits for good" },
+      }),
+    ),
+    createdAt: instant,
+    deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
+    endedAt: instantOrNull,
+    endEntry: {
+      type: ["string", "null"],
+      description: "the entry of its end: result and reason are sealed in it; null = it is open",
+    },
+  }),
+);
+
+const params = {
+  run: { type: "string", pattern: "^run_[0-9a-z]{26}$", description: "id of a run" },
+} as const;
+
+export const runRoutes = [
+  route({
+    method: "GET",
+    path: "/runs",
+    summary: "List the runs, newest first",
+    action: "admin.run.list",
+    kind: "read",
+    query: { ...pageQuery, state: { enum: runStates, description: "only those that stand so" } },
+    answer: pageOf(run),
+    handle: async ({ actor, query }, house) => {
+      const list = `${query.state ?? "all"} runs`;
+      const page = pageRequest(list, query);
+      if (!page.ok) return page;
+      const { after, limit } = page.value;
+      const found = await listRuns(house.store, actor.tenant, {
+        limit: limit + 1,
+        ...(query.state === undefined ? {} : { state: query.state }),
+        ...(after === null ? {} : { before: after as RunId }), // from our own cursor; any string may be compared with
+      });
+      const items = found.slice(0, limit);
+      const last = items.at(-1);
+      const now = await house.store.now();
+      return ok({
+        items: items.map((each) => runView(each, now)),
+        next: last === undefined || found.length <= limit ? null : cursorFor(list, last.run),
+      });
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/runs/{run}",
+    summary: "Show a run: how it stands and what it waits for",
+    action: "admin.run.show",
+    kind: "read",
+    params,
+    answer: run,
+    handle: async ({ actor, params }, house) => {
+      const found = await runOf(house, actor, params.run);
+      return found.ok ? ok(runView(found.value, await house.store.now())) : found;
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/runs/{run}/steps",
+    summary: "List a run's steps in the order of their first arrival",
+    action: "admin.run.list-steps",
+    kind: "read",
+    params,
+    query: pageQuery,
+    answer: pageOf(runStep),
+    handle: async ({ actor, params, query }, house) => {
+      const found = await runOf(house, actor, params.run);
+      if (!found.ok) return found;
+      const list = `steps ${params.run}`;
+      const page = pageRequest(list, query);
+      if (!page.ok) return page;
+      const { run, tenant } = found.value;
+      const claims = await claimsOfRun(house.store, tenant, run, { limit: rowsPerReadMax });
+      // Ids of calls and local steps begin with the time of their making, after another word each.
+      const orderOf = ({ call }: { readonly call: string }) => call.slice(call.indexOf("_"));
+      const sorted = claims.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
+      const { items, next } = pageOfSorted(list, page.value, sorted, orderOf);
+      return ok({ items: await Promise.all(items.map((claim) => stepView(house, claim))), next });
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/runs/{run}/cancel",
+    summary: "End an open run; its agent hears of it with its next step",
+    notes: "A call of it that was sent already is not called back: it comes to its own end.",
+    action: "admin.run.cancel",
+    kind: "act",
+    params,
+    body: object({
+      reason: {
+        type: "string",
+        minLength: 1,
+        maxLength: reasonCharactersMax,
+        description: "kept with the entry",
+      },
+    }),
+    example: { reason: "started twice by mistake" },
+    answer: object({ run: text, entry: text, receipt }),
+    handle: async ({ actor, act, params, body }, house) => {
+      const found = await runOf(house, actor, params.run);
+      if (!found.ok) return found;
+      const { state } = found.value;
+      if (state !== "open") return refuse({ code: "run-ended", detail: `The run is ${state} already.` });
+      const ending = { state: "cancelled", reason: body.reason } as const;
+      const { writes, receipt: end } = await endingWrites(actor, found.value, ending, house);
+      const change = { writes, value: null, applied: () => undefined };
+      const performed = await house.acts.perform(act, params.run, change, { reason: body.reason });
+      if (!performed.ok) return performed;
+      return ok({ run: params.run, entry: end.entry, receipt: performed.value.receipt });
+    },
+  }),
+];
+
+async function runOf(house: House, actor: Principal, id: string): Promise<Result<RunRecord>> {
+  const found = await runById(house.store, actor.tenant, id as RunId); // the pattern above
+  return found === null ? refuse({ code: "not-found", detail: "There is no such run." }) : ok(found);
+}
+
+function runView(found: RunRecord, now: StoreMs): Shape<typeof run> {
+  const leftMs = (at: StoreMs | null) => (at === null ? null : Math.max(0, elapsedMs(at, now)));
+  return {
+    run: found.run,
+    name: found.name,
+    principals: found.chain,
+    state: found.state,
+    attempt: found.attempt,
+    isAlive: (leftMs(found.aliveUntil) ?? 0) > 0,
+    waitsFor: found.waitsFor.map((wait) => ({
+      kind: wait.kind,
+      step: wait.step,
+      signal: wait.kind === "signal" ? wait.signal : null,
+      leftMs: leftMs(wait.until),
+    })),
+    createdAt: iso(found.createdAt),
+    deadlineLeftMs: leftMs(found.deadline),
+    endedAt: isoOrNull(found.endedAt),
+    endEntry: found.endEntry,
+  };
+}

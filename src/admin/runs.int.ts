@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemClock, systemRandom } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import { systemTenant } from "../identity/index.ts";
+import { Runs } from "../runs/index.ts";
+import type { Office } from "./office.suite.ts";
+import { newestEntries, openOffice } from "./office.suite.ts";
+
+let office: Office;
+let runs: Runs;
+let agent: Principal;
+beforeAll(async () => {
+  office = await openOffice();
+  runs = new Runs({ ...office, clock: systemClock, random: systemRandom });
+  const found = await office.identities.authenticate(office.agent);
+  if (!found.ok) throw new Error(found.refusal.detail);
+  agent = found.value;
+});
+afterAll(() => office.stop());
+
+async function attached(name: string): Promise<string> {
+  const run = await runs.attach(agent, name, { deadlineMs: 3_600_000 });
+  if (!run.ok) throw new Error(run.refusal.detail);
+  return run.value.run.run;
+}
+const get = async (path: string) => (await office.send(office.admin, "GET", path)).body;
+
+describe("an operator", () => {
+  test("sees a run, whose it is, how it stands, and its steps in order", async () => {
+    const id = await attached("nightly");
+    for (const key of ["b", "a"]) {
+      const step = { key, kind: "value", input: null, output: 1, note: null } as const;
+      expect(await runs.record(agent, { name: "nightly", attempt: 1 }, step)).toMatchObject({ ok: true });
+    }
+    const shown = await get(`/runs/${id}`);
+    expect(shown).toMatchObject({
+      run: id,
+      name: "nightly",
+      principals: [office.agentId],
+      state: "open",
+      attempt: 1,
+      isAlive: true,
+      waitsFor: [],
+      endEntry: null,
+    });
+    expect(shown.deadlineLeftMs).toBeGreaterThan(3_500_000);
+    const first = await get(`/runs/${id}/steps?limit=1`);
+    const rest = await get(`/runs/${id}/steps?cursor=${first.next}`);
+    expect([...first.items, ...rest.items].map((item) => [item.step, item.method, item.state])).toEqual([
+      ["b", "steps/value", "final"],
+      ["a", "steps/value", "final"],
+    ]);
+    expect(rest.next).toBeNull();
+  });
+
+  test("ends it with a reason, once, and its agent hears of it with its next step", async () => {
+    const id = await attached("weekly");
+    const cancel = () => office.send(office.admin, "POST", `/runs/${id}/cancel`, { reason: "by mistake" });
+    const reply = await cancel();
+    expect(reply.status).toBe(200);
+    expect(await newestEntries(office, 2)).toEqual(
+      expect.arrayContaining(["act admin.run.cancel succeeded", "run runs/cancelled none"]),
+    );
+    expect((await cancel()).body.error.code).toBe("run-ended");
+    const step = { key: "a", kind: "value", input: null, output: 1, note: null } as const;
+    const late = await runs.record(agent, { name: "weekly", attempt: 1 }, step);
+    expect(late).toMatchObject({ refusal: { code: "run-ended" } });
+    const again = await runs.attach(agent, "weekly", { deadlineMs: null });
+    const end = again.ok ? await runs.endOf(again.value.run) : null;
+    expect(end).toMatchObject({
+      state: "cancelled",
+      reason: "by mistake",
+      receipt: { entry: reply.body.entry },
+    });
+  });
+
+  test("finds runs by how they stand, newest first, and no run of another tenant", async () => {
+    const open = (await get("/runs?state=open")).items.map((run: { name: string }) => run.name);
+    expect(open).toEqual(["nightly"]);
+    expect((await get("/runs")).items.map((run: { name: string }) => run.name)).toEqual([
+      "weekly",
+      "nightly",
+    ]);
+    const id = await attached("hidden");
+    const other = await office.keyFor(systemTenant, "person", "stranger", ["admin"]);
+    for (const [method, path] of [
+      ["GET", `/runs/${id}`],
+      ["GET", `/runs/${id}/steps`],
+      ["POST", `/runs/${id}/cancel`],
+    ] as const) {
+      const reply = await office.send(
+        other,
+        method,
+        path,
+        method === "POST" ? { reason: "mine" } : undefined,
+      );
+      expect([reply.status, reply.body.error.code]).toEqual([404, "not-found"]);
+    }
+    expect((await office.send(other, "GET", "/runs")).body.items).toEqual([]);
+  });
+});

@@ -1,0 +1,90 @@
+import { callerName, localStepKinds, runStates } from "../../../contract/index.ts";
+import { anything, flag, listOf, named, object, receipt, text, textOrNull, whole } from "../../api/index.ts";
+
+/** 1-128 of the characters that names of callers may have. */
+export const callersName = (description: string) =>
+  ({ type: "string", pattern: callerName.source, description }) as const;
+
+export const run = callersName(
+  "what the agent calls its run; another agent's run of this name is another run",
+);
+
+export const attempt = {
+  type: "integer",
+  minimum: 1,
+  description: "what attaching answered; an older one is refused from the next attach on",
+} as const;
+
+export const stepKind = {
+  enum: localStepKinds,
+  description: "`model`: a model's answer; `value`: anything else that would come out differently next time",
+} as const;
+
+export const inputDigest = {
+  type: "string",
+  pattern: "^[0-9a-f]{64}$",
+  description:
+    "SHA-256 of what the step is made from: under the same key, another one is refused as drift. Left out = of nothing",
+} as const;
+
+export const end = named(
+  "RunEnd",
+  object({
+    state: { enum: ["finished", "failed", "cancelled"] },
+    result: { description: "what the agent gave; null where it did not finish" },
+    reason: textOrNull,
+    isErased: { type: "boolean", description: "true = what it held cannot be read any more" },
+    receipt,
+  }),
+);
+
+const endOrNull = { oneOf: [end, { type: "null" }], description: "null = it is open" } as const;
+
+export const attached = named(
+  "AttachedRun",
+  object({
+    run: text,
+    name: text,
+    attempt,
+    state: { enum: runStates },
+    isNew: { type: "boolean", description: "true = nothing can be on record in it yet" },
+    aliveForMs: {
+      type: "integer",
+      description: "say that the agent lives before these are over; 0 = it has ended",
+    },
+    end: endOrNull,
+  }),
+);
+
+const wait = named(
+  "RunWait",
+  object({
+    kind: { enum: ["timer", "signal"] },
+    step: { type: "string", description: "the step that waits" },
+    signal: { type: ["string", "null"], description: "its name; null = it waits for an instant" },
+    leftMs: { type: ["integer", "null"], description: "until it stops waiting; null = it waits for good" },
+  }),
+);
+
+export const runState = named(
+  "OwnRun",
+  object({
+    run: text,
+    name: text,
+    attempt: whole,
+    state: { enum: runStates },
+    isAlive: { type: "boolean", description: "its agent has been heard of lately" },
+    waitsFor: listOf(wait),
+    deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
+    end: endOrNull,
+  }),
+);
+
+export const step = named(
+  "LocalStep",
+  object({
+    output: anything,
+    wasRecorded: { ...flag, description: "false = by this very request" },
+    receipt,
+  }),
+);

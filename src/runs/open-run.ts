@@ -1,0 +1,53 @@
+import type { Result } from "../base/index.ts";
+import { ok, refuse } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { RunRecord } from "../ledger/index.ts";
+import { readRun } from "../ledger/index.ts";
+import type { House } from "./house.ts";
+
+/** Which run, and which process of its agent speaks. */
+export interface Speaker {
+  readonly name: string;
+  readonly attempt: number;
+}
+
+/**
+ * The owner's run, if it is open and this is its newest attempt. Both can change until something is written: what is written proves
+ * them again, and when that fails, asking here again says why.
+ */
+export async function openRun(
+  owner: Principal,
+  speaker: Speaker,
+  { store }: Pick<House, "store">,
+): Promise<Result<RunRecord>> {
+  const run = await ownRun(owner, speaker.name, { store });
+  if (!run.ok) return run;
+  const { attempt, state } = run.value;
+  if (speaker.attempt < attempt) {
+    return refuse({
+      code: "stale-attempt",
+      detail: `attempt ${speaker.attempt} was replaced by attempt ${attempt}`,
+      evidence: { attempt: speaker.attempt, current: attempt },
+    });
+  }
+  if (speaker.attempt > attempt) {
+    return refuse({
+      code: "invalid-params",
+      detail: `attempt ${speaker.attempt} has not been attached; the current one is ${attempt}`,
+    });
+  }
+  if (state !== "open") return refuse({ code: "run-ended", detail: `run "${speaker.name}" is ${state}` });
+  return run;
+}
+
+/** Another principal's run looks like a missing one. */
+export async function ownRun(
+  owner: Principal,
+  name: string,
+  { store }: Pick<House, "store">,
+): Promise<Result<RunRecord>> {
+  const run = await readRun(store, owner, name);
+  return run === null
+    ? refuse({ code: "not-found", detail: `You have no run "${name}"; attaching makes it.` })
+    : ok(run);
+}

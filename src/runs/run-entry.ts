@@ -1,0 +1,80 @@
+import type { ReceiptReference } from "../../contract/index.ts";
+import { commitment, newId } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { Entry, EntryId, EntryKind, LedgerEntry, Payload, RunRecord } from "../ledger/index.ts";
+import { entryWrite, sealPayload } from "../ledger/index.ts";
+import type { Write } from "../store/index.ts";
+import type { House } from "./house.ts";
+
+/** What an entry in a run says beyond who and which run. Texts are JSON; null = there is none. */
+export interface RunEntry {
+  readonly kind: Extract<EntryKind, "step" | "run">;
+  readonly method: `${"steps" | "runs"}/${string}`;
+  readonly step: string | null;
+  readonly stepDigest: Entry["stepDigest"];
+  readonly salt: Uint8Array;
+  /** What it was made from. */
+  readonly input: string | null;
+  /** What came of it. */
+  readonly output: string | null;
+  readonly note: NonNullable<Payload["note"]> | null;
+}
+
+export interface PreparedEntry {
+  readonly id: EntryId;
+  readonly at: Entry["at"];
+  readonly write: Write;
+  readonly receipt: ReceiptReference;
+}
+
+/** An entry under the run's own key, so that one erasure takes the whole run. `actor` is its owner, or who acts on the run. */
+export async function prepareEntry(
+  actor: Principal,
+  run: RunRecord,
+  draft: RunEntry,
+  house: House,
+): Promise<PreparedEntry> {
+  const { clock, random, keys } = house;
+  const { kind, method, step, stepDigest, salt, input, output, note } = draft;
+  const at = clock.wall();
+  const id = `${newId(kind === "step" ? "step" : "evt", at, random)}:0` as EntryId;
+  const commitments: Record<string, string> = {};
+  if (input !== null) commitments["arguments"] = commitment(salt, input);
+  if (output !== null) commitments["result"] = commitment(salt, output);
+  const entry: Entry = {
+    id,
+    kind,
+    tenant: run.tenant,
+    at,
+    call: null,
+    run: run.run,
+    step,
+    principals: [actor.id, ...actor.chain.map((identity) => identity.id)],
+    method,
+    subject: null,
+    versions: { identity: actor.version, attempt: String(run.attempt) },
+    decision: null,
+    intentDigest: null,
+    stepDigest,
+    outcome: null,
+    commitments,
+    after: null,
+  };
+  const payload: Payload = {
+    salt: Buffer.from(salt).toString("base64"),
+    ...(input === null ? {} : { arguments: input }),
+    ...(output === null ? {} : { result: output }),
+    ...(note === null ? {} : { note }),
+  };
+  const key = await keys.scopeKey(`run/${run.tenant}/${run.run}`);
+  const { write, leafHashText } = entryWrite(entry, sealPayload(keys, key, id, payload));
+  return { id, at, write, receipt: { entry: id, leaf: leafHashText } };
+}
+
+export const saltBytes = 16;
+
+/** What a record answers with: the same at every asking. */
+export const receiptOf = ({ entry, leafHash }: LedgerEntry): ReceiptReference => ({
+  entry: entry.id,
+  leaf: Buffer.from(leafHash).toString("base64"),
+});

@@ -1,0 +1,68 @@
+import { ManualClock, seededRandom } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { LedgerEntry } from "../ledger/index.ts";
+import { Ledger, ledgerTables } from "../ledger/index.ts";
+import { Keys, keyTables } from "../keys/index.ts";
+import type { FaultOptions, MemoryStore } from "../store/index.ts";
+import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
+import { Runs } from "./runs.ts";
+
+export const runTables = [...keyTables, ...ledgerTables];
+
+export const agent: Principal = {
+  id: "agent/a" as never,
+  kind: "agent",
+  name: "a",
+  roles: [],
+  tenant: "acme" as never,
+  chain: [],
+  version: "1",
+};
+export const otherAgent: Principal = { ...agent, id: "agent/b" as never, name: "b" };
+
+export interface RunsWorld {
+  readonly clock: ManualClock;
+  readonly database: MemoryDatabase;
+  readonly store: MemoryStore;
+  readonly keys: Keys;
+  readonly ledger: Ledger;
+  readonly runs: Runs;
+  /** Oldest first. */
+  readonly entries: () => Promise<readonly LedgerEntry[]>;
+}
+
+/** The room over a memory store; another one over the same database is the node after a restart. */
+export async function openRuns(
+  over: {
+    readonly clock?: ManualClock;
+    readonly database?: MemoryDatabase;
+    readonly seed?: string;
+    readonly faults?: FaultOptions;
+  } = {},
+): Promise<RunsWorld> {
+  const clock = over.clock ?? new ManualClock();
+  const database = over.database ?? new MemoryDatabase(runTables);
+  const store = openMemoryStore({
+    tables: runTables,
+    clock,
+    database,
+    ...(over.faults === undefined ? {} : { faults: over.faults }),
+  });
+  await store.start();
+  const random = seededRandom(over.seed ?? "runs");
+  const keys = new Keys({ store, random, clock, kek: new Uint8Array(32).fill(7) });
+  await keys.start();
+  const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
+  const runs = new Runs({ clock, random, store, keys, ledger });
+  const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();
+  return { clock, database, store, keys, ledger, runs, entries };
+}
+
+/** The value, or the refusal as an error that names it. */
+export async function value<T>(
+  result: Promise<{ ok: true; value: T } | { ok: false; refusal: { code: string; detail: string } }>,
+): Promise<T> {
+  const found = await result;
+  if (!found.ok) throw new Error(`${found.refusal.code}: ${found.refusal.detail}`);
+  return found.value;
+}

@@ -1,0 +1,62 @@
+import type { Result, StoreMs } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { RunRecord } from "../ledger/index.ts";
+import { stayAlive } from "./alive.ts";
+import type { AttachWishes, Attached } from "./attach.ts";
+import { attach } from "./attach.ts";
+import type { Ended, Ending } from "./end.ts";
+import { end, endOf } from "./end.ts";
+import type { House } from "./house.ts";
+import type { LocalStep, StepIdentity } from "./local-step.ts";
+import type { RecordedStep } from "./recorded-step.ts";
+import { lookUpStep, recordStep } from "./local-step.ts";
+import type { Speaker } from "./open-run.ts";
+import { ownRun } from "./open-run.ts";
+
+/** The room's one object: what an agent does with a run of its own. The actor comes first, and only its own runs are found. */
+export class Runs {
+  private readonly house: House;
+
+  constructor(house: House) {
+    this.house = house;
+  }
+
+  attach(owner: Principal, name: string, wishes: AttachWishes): Promise<Result<Attached>> {
+    return attach(owner, name, wishes, this.house);
+  }
+
+  alive(owner: Principal, speaker: Speaker): Promise<Result<number>> {
+    return stayAlive(owner, speaker, this.house);
+  }
+
+  lookUp(owner: Principal, speaker: Speaker, step: StepIdentity): Promise<Result<RecordedStep | null>> {
+    return lookUpStep(owner, speaker, step, this.house);
+  }
+
+  record(owner: Principal, speaker: Speaker, step: LocalStep): Promise<Result<RecordedStep>> {
+    return recordStep(owner, speaker, step, this.house);
+  }
+
+  end(
+    owner: Principal,
+    speaker: Speaker,
+    ending: Exclude<Ending, { readonly state: "cancelled" }>,
+  ): Promise<Result<Ended>> {
+    return end(owner, speaker, ending, this.house);
+  }
+
+  /** Of the owner, in whatever state. */
+  find(owner: Principal, name: string): Promise<Result<RunRecord>> {
+    return ownRun(owner, name, this.house);
+  }
+
+  /** What the instants of a run are measured by. */
+  now(): Promise<StoreMs> {
+    return this.house.store.now();
+  }
+
+  /** null = it is open. */
+  async endOf(run: RunRecord): Promise<Ended | null> {
+    return run.state === "open" ? null : endOf(run, this.house);
+  }
+}
