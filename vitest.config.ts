@@ -3,7 +3,12 @@ import { defineConfig } from "vitest/config";
 /** What is fast and pure: unit tests beside the code, and the tests that read the code. */
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "contract/**/*.test.ts", "test/architecture/**/*.test.ts"],
+    include: [
+      "src/**/*.test.ts",
+      "contract/**/*.test.ts",
+      "sdk/**/*.test.ts",
+      "test/architecture/**/*.test.ts",
+    ],
     pool: "forks",
     testTimeout: 20_000,
   },

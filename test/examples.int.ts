@@ -51,6 +51,17 @@ describe("the examples", () => {
     const calls = await machine.json<{ items: readonly { outcome: { kind: string } }[] }>(["calls", "ls"]);
     expect(calls.items.filter(({ outcome }) => outcome.kind === "succeeded")).toHaveLength(1);
 
+    // The durable one is killed after its second booking, started again, and once more when it has finished.
+    const killed = await program("durable-agent.ts", said.url, said.token, { DIE_AFTER: "2026-0502" });
+    expect(killed).toMatchObject({ isKilled: true, stdout: "" });
+    const resumed = await program("durable-agent.ts", said.url, said.token);
+    expect(resumed.stderr).toBe("asking the model about 2026-0503\n");
+    const result = JSON.parse(resumed.stdout) as { booked: readonly string[] };
+    expect(result.booked.map((text) => text.slice(-11))).toEqual(
+      ["booking 2.", "booking 3.", "booking 4."].map((text) => ` ${text}`),
+    );
+    expect(await program("durable-agent.ts", said.url, said.token)).toEqual({ ...resumed, stderr: "" });
+
     const policies = await machine.json<{ trouble: unknown; warnings: readonly unknown[] }>([
       "policy",
       "show",
@@ -59,12 +70,24 @@ describe("the examples", () => {
   });
 });
 
-function agent(url: string, token: string): Promise<string> {
-  const program = join(examples, "agent.ts");
-  const options = { env: { ...env, SIGNALBOX_URL: url, SIGNALBOX_TOKEN: token } };
+const agent = async (url: string, token: string): Promise<string> => {
+  const { stdout, stderr, isKilled } = await program("agent.ts", url, token);
+  if (isKilled) throw new Error(stdout + stderr);
+  return stdout;
+};
+
+interface Ran {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly isKilled: boolean;
+}
+
+function program(name: string, url: string, token: string, more: Record<string, string> = {}): Promise<Ran> {
+  const options = { env: { ...env, SIGNALBOX_URL: url, SIGNALBOX_TOKEN: token, ...more } };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [program], options, (error, stdout, stderr) => {
-      if (error === null) resolve(stdout);
+    execFile(process.execPath, [join(examples, name)], options, (error, stdout, stderr) => {
+      const isKilled = error?.signal === "SIGKILL";
+      if (error === null || isKilled) resolve({ stdout, stderr, isKilled });
       else reject(new Error(stdout + stderr));
     });
   });

@@ -1,0 +1,90 @@
+import type { AttachAnswer } from "../contract/index.ts";
+import { RunEnded, StaleAttempt, errorFor } from "./errors.ts";
+import type { Wire } from "./wire.ts";
+import { ask, pause, readApi } from "./wire.ts";
+
+/** How long a request of ours goes on asking while no node answers: longer than a node takes to start anew. */
+const patienceMs = 60_000;
+
+/** This process at work on a run: its attempt, the requests in its name, and the sign of life it gives. */
+export class Attempt {
+  readonly wire: Wire;
+  readonly name: string;
+  readonly number: number;
+  /** Nothing can be on record yet, so nothing is looked up. */
+  readonly isNew: boolean;
+  private readonly stop = new AbortController();
+  private readonly used = new Set<string>();
+  private readonly aliveForMs: number;
+
+  constructor(wire: Wire, attached: Pick<AttachAnswer, "name" | "attempt" | "isNew" | "aliveForMs">) {
+    this.wire = wire;
+    this.name = attached.name;
+    this.number = attached.attempt;
+    this.isNew = attached.isNew;
+    this.aliveForMs = attached.aliveForMs;
+  }
+
+  get signal(): AbortSignal {
+    return this.stop.signal;
+  }
+
+  /** From here on every step of this process fails with `reason`. */
+  end(reason: unknown): void {
+    this.stop.abort(reason);
+  }
+
+  /** Says that the agent lives, three times in the time it would otherwise be taken for dead, until the attempt ends. */
+  async stayAlive(): Promise<void> {
+    try {
+      for (;;) {
+        await pause(this.aliveForMs / 3, this.signal);
+        await this.ask("POST", "/alive", { attempt: this.number }, null);
+      }
+    } catch (thrown) {
+      // Replaced or ended: then this process must do nothing more. When no node answers, the steps will notice by themselves.
+      if (thrown instanceof StaleAttempt || thrown instanceof RunEnded) this.end(thrown);
+    }
+  }
+
+  ask<T>(method: "GET" | "POST" | "PUT", path: string, body: unknown, step: string | null): Promise<T> {
+    return ask<T>(
+      this.wire,
+      {
+        method,
+        path: `/api/v1/runs/${encodeURIComponent(this.name)}${path}`,
+        step,
+        signal: this.signal,
+        patienceMs,
+        ...(body === undefined ? {} : { body }),
+      },
+      readApi,
+    );
+  }
+
+  /**
+   * One use of a key at a time, and none after it has given something: a loop that forgets to number its keys would otherwise get
+   * the first result over and over. What has failed may be tried again.
+   */
+  async once<T>(key: string, work: () => Promise<T>): Promise<T> {
+    this.signal.throwIfAborted();
+    if (this.used.has(key)) {
+      throw errorFor({
+        code: "step-mismatch",
+        message: "this key was used before in this attempt; give every step a key of its own",
+        retry: "never",
+        effect: "none",
+        step: key,
+        receipt: null,
+      });
+    }
+    this.used.add(key);
+    try {
+      return await work();
+    } catch (thrown) {
+      this.used.delete(key);
+      if (thrown instanceof StaleAttempt || thrown instanceof RunEnded) this.end(thrown);
+      throw thrown;
+    }
+  }
+}

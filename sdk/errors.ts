@@ -1,0 +1,76 @@
+import type { Code, Effect, ReceiptReference, Retry } from "../contract/index.ts";
+import { codes } from "../contract/index.ts";
+
+/** A code of the contract, or that no node answered. */
+export type ErrorCode = Code | "unreachable";
+
+export interface ErrorParts {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly retry: Retry;
+  readonly effect: Effect;
+  /** The step it happened in; null = outside of one. */
+  readonly step: string | null;
+  /** Where it stands in the ledger; null = it left no entry, or none that is known. */
+  readonly receipt: ReceiptReference | null;
+  readonly cause?: unknown;
+}
+
+/**
+ * Everything that Signalbox says no with. `code` is a row of the reference (docs/reference/codes.md), `retry` whether the same again
+ * can help, `effect` whether something happened outside. The subclasses below are all there are.
+ */
+export abstract class SignalboxError extends Error {
+  readonly code: ErrorCode;
+  readonly retry: Retry;
+  readonly effect: Effect;
+  readonly step: string | null;
+  readonly receipt: ReceiptReference | null;
+
+  constructor(parts: ErrorParts) {
+    const where = parts.step === null ? "" : `step "${parts.step}": `;
+    super(`${where}${parts.message}`, parts.cause === undefined ? undefined : { cause: parts.cause });
+    this.name = new.target.name;
+    this.code = parts.code;
+    this.retry = parts.retry;
+    this.effect = parts.effect;
+    this.step = parts.step;
+    this.receipt = parts.receipt;
+  }
+}
+
+/** Under this step something else is on record: the program has changed since, or does other things than the time before. */
+export class StepDrift extends SignalboxError {}
+
+/** A newer process has attached to the run: this one must stop. */
+export class StaleAttempt extends SignalboxError {}
+
+/** The run has failed or was cancelled; or it ended while this process was at work. */
+export class RunEnded extends SignalboxError {}
+
+/** The call may have happened. A person settles it (`signalbox calls resolve`); until then its step answers this. */
+export class OutcomeUnknown extends SignalboxError {}
+
+/** Anything else that was refused; nothing happened. */
+export class Refused extends SignalboxError {}
+
+/** No node answered in time. Asking again under the same step is safe. */
+export class Unreachable extends SignalboxError {}
+
+/** Thrown by an agent to say that its run has failed for good. Any other error leaves the run open, to be gone on with. */
+export class RunFailed extends Error {
+  override readonly name = "RunFailed";
+}
+
+/** The one place where a refusal becomes an error. */
+export function errorFor(parts: ErrorParts): SignalboxError {
+  const { code, effect } = parts;
+  if (code === "step-mismatch") return new StepDrift(parts);
+  if (code === "stale-attempt") return new StaleAttempt(parts);
+  if (code === "run-ended") return new RunEnded(parts);
+  if (code === "unreachable") return new Unreachable(parts);
+  return effect === "unknown" ? new OutcomeUnknown(parts) : new Refused(parts);
+}
+
+/** What a node may have said in a word that this client does not know yet is taken as it came. */
+export const isCode = (text: unknown): text is Code => typeof text === "string" && Object.hasOwn(codes, text);

@@ -1,0 +1,26 @@
+/**
+ * signalbox/sdk: what makes an agent survive a crash. A run is named, its steps are named, and what each step gave is on record in the
+ * node: start the same program again, and recorded steps come back without being done a second time, up to where it was.
+ *
+ *     const box = connect({ url: "http://127.0.0.1:7070", token });
+ *     const booked = await box.run("invoice-2026-0417", async (step) => {
+ *       const plan = await step.model("plan", { input: question, call: () => askModel(question) });
+ *       return step.tool("book", "books__book_invoice", plan);
+ *     });
+ *
+ * No dependencies; runs wherever `fetch` and `crypto` are: Node 22, Deno, browsers.
+ */
+export { connect } from "./connect.ts";
+export type { ConnectOptions, RunOptions, Signalbox } from "./connect.ts";
+export {
+  OutcomeUnknown,
+  Refused,
+  RunEnded,
+  RunFailed,
+  SignalboxError,
+  StaleAttempt,
+  StepDrift,
+  Unreachable,
+} from "./errors.ts";
+export type { ErrorCode } from "./errors.ts";
+export type { ModelAnswer, ModelStep, Step, ToolOptions, ToolResult, ValueStep } from "./step.ts";
