@@ -14,7 +14,7 @@ const principals = ["Agent", "Person", "Service"];
 
 /**
  * The Cedar schema that policies are validated against. Cedar types the context per action, not per resource, so arguments are
- * typed for one tool at a time; `adminActions` are all the policies mention or the product has. Only what is read is declared.
+ * typed for one tool at a time; of `adminActions`, those that the policies tell apart are enough. Only what is read is declared.
  */
 export function cedarSchema(
   args: ArgumentType,

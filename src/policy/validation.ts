@@ -36,10 +36,20 @@ export function validateWithoutTools(
   return validate(policies, cedarSchema(noArguments, null, adminActions), "error");
 }
 
-/** Every admin action the policies name or the product has, so that groups have members. */
+/**
+ * The admin actions to validate with: every one the policies name, and of the product's others one for each set of groups the
+ * policies name it by. They differ in nothing else, so what is true of one is true of all its like; the product has some eighty,
+ * and each costs as much as calls of tools do.
+ */
 export function adminActionsOf(policies: readonly ResolvedPolicy[], catalog: Catalog): ReadonlySet<string> {
-  const named = policies.flatMap(({ json }) => actionsNamed(json));
-  return new Set([...(catalog.adminActions ?? []), ...named.filter((id) => id.startsWith("admin."))]);
+  const named = new Set(policies.flatMap(({ json }) => actionsNamed(json)));
+  const chosen = new Map<string, string>();
+  for (const action of catalog.adminActions ?? []) {
+    const told = named.has(action) ? [action] : adminGroups(action).filter((group) => named.has(group));
+    const key = told.join(" ");
+    if (!chosen.has(key)) chosen.set(key, action);
+  }
+  return new Set([...chosen.values(), ...[...named].filter((id) => id.startsWith("admin."))]);
 }
 
 /** Actions that do not exist, each with the one that was probably meant. */
