@@ -2,8 +2,9 @@ import { lookup } from "node:dns";
 import { isIP } from "node:net";
 import type { LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
-import { buildConnector } from "undici";
+import type { buildConnector as Connecting } from "undici";
 import { NetFailure } from "./failure.ts";
+import { buildConnector } from "./undici.ts";
 
 /**
  * Beyond public addresses, what may be connected to. `loopback` is this machine; `private` is RFC 1918, unique local IPv6 and
@@ -65,7 +66,7 @@ export interface GuardOptions {
  * A connector for undici that checks each address at connect time. Addresses written in the URL never reach `lookup`, so they
  * are checked here; names are resolved once per connection and only allowed addresses are handed on.
  */
-export function guardedConnector(options: GuardOptions): buildConnector.connector {
+export function guardedConnector(options: GuardOptions): Connecting.connector {
   const connect = buildConnector({
     allowH2: false,
     timeout: options.connectTimeoutMs,

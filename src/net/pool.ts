@@ -1,4 +1,4 @@
-import { Pool } from "undici";
+import type { Pool as UndiciPool } from "undici";
 import type { Clock } from "../base/index.ts";
 import { deadlineIn } from "../base/index.ts";
 import { guardedConnector } from "./address-guard.ts";
@@ -8,6 +8,7 @@ import { NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 import { InFlight } from "./in-flight.ts";
 import { HttpSending } from "./sending.ts";
+import { Pool } from "./undici.ts";
 
 export interface HttpPoolOptions extends GuardOptions {
   readonly origin: string;
@@ -21,7 +22,7 @@ export interface HttpPoolOptions extends GuardOptions {
 export class HttpPool {
   readonly origin: string;
   private readonly options: HttpPoolOptions;
-  private readonly pool: Pool;
+  private readonly pool: UndiciPool;
   private readonly active = new InFlight<HttpSending>();
   private readonly streams = new InFlight<HttpSending>();
   private readonly deadlines: DeadlineSweep;
