@@ -1,6 +1,6 @@
-import { get } from "node:http";
 import { createServer } from "node:net";
 import type { Clock } from "../base/index.ts";
+import { nodeHttp } from "../base/index.ts";
 import type { Config } from "./config.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, odd, systemCode } from "./doctor-finding.ts";
@@ -58,15 +58,18 @@ function readiness(host: string, port: number, clock: Clock): Promise<Ready | nu
   const deadline = new AbortController();
   const cancel = clock.after(probeMs, () => deadline.abort());
   return new Promise<Ready | null>((resolve) => {
-    const request = get({ host: reachable, port, path: "/readyz", signal: deadline.signal }, (response) => {
-      let text = "";
-      response.setEncoding("utf8");
-      response.on("data", (chunk: string) => {
-        text = (text + chunk).slice(0, 10_000);
-      });
-      response.once("end", () => resolve(readyOf(text)));
-      response.once("error", () => resolve(null));
-    });
+    const request = nodeHttp().get(
+      { host: reachable, port, path: "/readyz", signal: deadline.signal },
+      (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => {
+          text = (text + chunk).slice(0, 10_000);
+        });
+        response.once("end", () => resolve(readyOf(text)));
+        response.once("error", () => resolve(null));
+      },
+    );
     request.once("error", () => resolve(null));
   }).finally(cancel);
 }

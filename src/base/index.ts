@@ -13,6 +13,7 @@ export type { Sha256Hex } from "./digest.ts";
 export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
 export { memberSpan } from "./json-span.ts";
+export { nodeHttp } from "./node-http.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { ok, refuse } from "./result.ts";

@@ -1,8 +1,8 @@
-import { request as requestHttp } from "node:http";
 import type { IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Code } from "../../contract/index.ts";
 import type { Clock } from "../base/index.ts";
+import { nodeHttp } from "../base/index.ts";
 import { Stop, exitCodes, isCode, exitCodeOf } from "./exit.ts";
 
 /** Answers are pages of at most 500 things; the largest tool definitions make some megabytes of one. */
@@ -140,7 +140,7 @@ function exchange(
         ? {}
         : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
     };
-    const send = target.protocol === "https:" ? requestHttps : requestHttp;
+    const send = target.protocol === "https:" ? requestHttps : nodeHttp().request;
     const request = send(target, { method, headers, signal }, (response) => {
       readBody(response).then((read) => resolve({ status: response.statusCode ?? 0, body: read }), reject);
     });

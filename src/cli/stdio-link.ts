@@ -1,8 +1,7 @@
-import { request } from "node:http";
 import { dirname } from "node:path";
 import type { Config, DevNode, Process } from "../app/index.ts";
 import { findConnectionFile, readAgentKey } from "../app/command-line.ts";
-import { Fault, delay, elapsedMs } from "../base/index.ts";
+import { Fault, delay, elapsedMs, nodeHttp } from "../base/index.ts";
 import type { Link, Target } from "../edge/stdio/index.ts";
 import { Stop, exitCodes } from "./exit.ts";
 
@@ -150,7 +149,7 @@ function takesWork(url: string, clock: Process["clock"]): Promise<boolean> {
       cancel();
       resolve(isUsable);
     };
-    const probe = request(`${url}/readyz`, { signal: enough.signal, agent: false }, (response) => {
+    const probe = nodeHttp().request(`${url}/readyz`, { signal: enough.signal, agent: false }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {

@@ -1,6 +1,5 @@
 import type { Server } from "node:http";
-import { createServer } from "node:http";
-import { Fault, invariant } from "../base/index.ts";
+import { Fault, invariant, nodeHttp } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { ListKind } from "../registry/index.ts";
 import { BodyReader } from "./body.ts";
@@ -74,7 +73,7 @@ export class Edge {
   /** Resolves once we listen; `url` is without a path. */
   async start(): Promise<{ url: string }> {
     const { bounds } = this;
-    const server = createServer(
+    const server = nodeHttp().createServer(
       {
         maxHeaderSize: bounds.headerBytesMax,
         headersTimeout: bounds.headersTimeoutMs,

@@ -103,6 +103,7 @@ export const reserved: readonly { pattern: RegExp; what: string; allowedIn: read
     allowedIn: ["src/base/random.ts"],
   },
   { pattern: /\bchild_process\b/, what: "child processes", allowedIn: ["src/upstream/"] },
-  { pattern: /\bfrom "undici"|\bfetch\(/, what: "outbound HTTP", allowedIn: ["src/net/", "src/cli/"] },
+  { pattern: /"undici\b|\bfetch\(/, what: "outbound HTTP", allowedIn: ["src/net/", "src/cli/"] },
+  { pattern: /^import \{.*from "node:http"/m, what: "node:http as a module", allowedIn: [] },
   { pattern: /\bconsole\./, what: "the console", allowedIn: ["src/cli/"] },
 ];

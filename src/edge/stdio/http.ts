@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import { Agent as HttpAgent, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { createParser } from "eventsource-parser";
+import { nodeHttp } from "../../base/index.ts";
 
 /** A node and who asks; null = it asks for no token. */
 export interface Target {
@@ -36,7 +36,7 @@ const neverConnected: ReadonlySet<unknown> = new Set([
 
 /** The HTTP side of the bridge: no timeouts of its own, because calls may take long; what is not wanted any more is aborted. */
 export class Wire {
-  private readonly http = new HttpAgent({ keepAlive: true });
+  private readonly http = new (nodeHttp().Agent)({ keepAlive: true });
   private readonly https = new HttpsAgent({ keepAlive: true });
 
   /** Resolves with the head of the answer. Rejects with WireFailure. */
@@ -61,7 +61,7 @@ export class Wire {
       ...message.headers,
     };
     return new Promise((resolve, reject) => {
-      const request = (isTls ? requestHttps : requestHttp)(
+      const request = (isTls ? requestHttps : nodeHttp().request)(
         url,
         { method, headers, signal, agent: isTls ? this.https : this.http },
         resolve,
