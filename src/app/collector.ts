@@ -21,11 +21,6 @@ export function keepYoungObjectsYoung(): void {
   setFlagsFromString("--no-parallel-scavenge");
 }
 
-/** From now on the young generation grows with the load, as the engine has it by default; `cli/main.ts` keeps it small until then. */
-export function mayGrow(): void {
-  setFlagsFromString("--semi-space-growth-factor=2");
-}
-
 /**
  * Gives back what starting left behind, about 10 MB. Stops everything for 50 to 150 ms, so only for a moment when nobody waits.
  * The engine's own collection comes with the first load, which an idle node never has.

@@ -6,4 +6,5 @@ export { findConnectionFile, readAgentKey } from "./connection-file.ts";
 export { parseBytes, parseDuration } from "./config-units.ts";
 export { readEnvironment } from "./environment.ts";
 export { looksLikeCredential } from "./import-credentials.ts";
+export { beginStarting, endStarting } from "./starting.ts";
 export { version } from "./version.ts";

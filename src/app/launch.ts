@@ -1,13 +1,14 @@
 import type { CancelTimer, Clock, Random } from "../base/index.ts";
 import type { Destination } from "../telemetry/index.ts";
 import { createMetrics } from "../telemetry/index.ts";
-import { collectAll, mayGrow } from "./collector.ts";
+import { collectAll } from "./collector.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import type { Say } from "./launch-log.ts";
 import { openLog } from "./launch-log.ts";
 import type { NodeMode, RunningNode } from "./node.ts";
 import { Node } from "./node.ts";
+import { endStarting } from "./starting.ts";
 
 /** What every way of starting a node needs of the process it runs in. */
 export interface Process {
@@ -58,7 +59,6 @@ export async function launch(
   };
   try {
     const running = await node.start();
-    mayGrow();
     cancelSettling = clock.after(settledAfterMs, () => {
       if (running.line.callsUnderWay === 0) collectAll();
     });
@@ -66,5 +66,7 @@ export async function launch(
   } catch (thrown) {
     await log.close(logGraceMs);
     throw thrown;
+  } finally {
+    endStarting();
   }
 }

@@ -4,6 +4,7 @@ import { findConnectionFile, readAgentKey } from "../app/command-line.ts";
 import { Fault, delay, elapsedMs, nodeHttp } from "../base/index.ts";
 import type { Link, Target } from "../edge/stdio/index.ts";
 import { Stop, exitCodes } from "./exit.ts";
+import { loadNode } from "./load-node.ts";
 
 /** A named node: there is no other to go on with. */
 export class NamedNode implements Link {
@@ -112,7 +113,7 @@ export class LocalNode implements Link {
   private async started(): Promise<Target | null> {
     const { host, findServers, say } = this.options;
     if (this.isClosed) return null;
-    const { startDev } = await import("../app/index.ts");
+    const { startDev } = await loadNode();
     const config = await this.options.config();
     try {
       const dev = await startDev(

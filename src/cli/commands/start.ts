@@ -4,6 +4,7 @@ import { bannerText } from "../banner.ts";
 import { configStop } from "../config-stop.ts";
 import { Stop, exitCodes, usage } from "../exit.ts";
 import { Lifetime } from "../lifetime.ts";
+import { loadNode } from "../load-node.ts";
 import type { Session } from "../session.ts";
 import { localVerb, run, wholeOf } from "../session.ts";
 import type { Launch } from "../snippets.ts";
@@ -42,7 +43,7 @@ export function startCommands(program: Command, terminal: Terminal): void {
     .action(
       run(terminal, async (session, options: DevOptions) => {
         const lifetime = new Lifetime(terminal, session.output);
-        const { startDev } = await import("../../app/index.ts");
+        const { startDev } = await loadNode();
         const { config, file } = await configFor(session, terminal, options);
         const dev = await lifetime.start((host) =>
           startDev(
@@ -74,7 +75,7 @@ export function startCommands(program: Command, terminal: Terminal): void {
     .action(
       run(terminal, async (session, options: WhereOptions & { bootstrapAdminKeyFile?: string }) => {
         const lifetime = new Lifetime(terminal, session.output);
-        const { startServe } = await import("../../app/index.ts");
+        const { startServe } = await loadNode();
         const { config, file } = await configFor(session, terminal, options);
         if (file === null)
           throw usage("There is no configuration.", "Name it: signalbox serve --config signalbox.yaml");
@@ -114,7 +115,7 @@ export function startCommands(program: Command, terminal: Terminal): void {
           throw usage(`--upstream is "${options.upstream}"; it is not an http or https address.`);
         const lifetime = new Lifetime(terminal, session.output);
         const port = wholeOf("--port", options.port, 0, 65_535);
-        const { startProxy } = await import("../../app/index.ts");
+        const { startProxy } = await loadNode();
         const { running } = await lifetime.start((host) =>
           startProxy({ upstreamUrl: options.upstream, port, data: session.data ?? null }, host),
         );
