@@ -1,9 +1,11 @@
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Idle } from "./idle-node.ts";
+import { measureIdle } from "./idle-node.ts";
 import type { LoadReport } from "./load.ts";
 import { spawnLoad } from "./load.ts";
 
@@ -11,6 +13,8 @@ import { spawnLoad } from "./load.ts";
  * Governed calls against a byte-copy proxy, in interleaved rounds of one run, everything durable and on record:
  * `npm run bench -- calls [--rounds 5] [--seconds 4] [--no-idle] [--save]`. Upstream, proxy, gateway and load generator are processes of
  * their own, all on this machine. Gates are ratios within the run and CPU per call; absolute rates depend on the machine.
+ *
+ * The idle node is measured as users have it, built (`npm run build` before), and from source; alone: `npm run bench -- idle`.
  */
 const option = (name: string, fallback: number): number => {
   const at = process.argv.indexOf(`--${name}`);
@@ -55,9 +59,12 @@ const echo = await start("echo");
 const copy = await start("copy", String(echo.port));
 const gateway = await start("gateway", workspace("cached"), String(echo.port), cached);
 const reader = await start("gateway", workspace("reads"), String(echo.port), reads);
-const idle = process.argv.includes("--no-idle")
-  ? { readyMs: Number.NaN, rssMiB: Number.NaN }
-  : await measureIdle();
+const notMeasured: Idle = { readyMs: Number.NaN, readyCpuMs: Number.NaN, rssMiB: Number.NaN };
+const withIdle = !process.argv.includes("--no-idle");
+const idle = {
+  built: withIdle ? await measureIdle("built") : notMeasured,
+  source: withIdle ? await measureIdle("source") : notMeasured,
+};
 
 const scenarios: readonly Scenario[] = [
   { name: "copy c64", target: () => copy, tool: "read_file", connections: 64 },
@@ -131,31 +138,6 @@ function loadFor(
   });
 }
 
-/** A fresh node without servers: from fork to listening, and its memory three seconds later. */
-async function measureIdle(): Promise<{ readyMs: number; rssMiB: number }> {
-  const forkedAt = performance.now();
-  const child = fork(
-    fileURLToPath(new URL("../src/cli/main.ts", import.meta.url)),
-    ["dev", "--json", "--port", "0"],
-    {
-      cwd: workspace("idle"),
-      stdio: ["ignore", "pipe", "inherit", "ipc"],
-    },
-  );
-  await new Promise<void>((resolve, reject) => {
-    child.once("exit", (code) => reject(new Error(`the idle node ended with ${code}`)));
-    child.stdout?.once("data", () => resolve());
-  });
-  const readyMs = performance.now() - forkedAt;
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
-  const rssMiB = Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
-  child.removeAllListeners("exit");
-  child.kill("SIGTERM");
-  await new Promise((resolve) => child.once("exit", resolve));
-  return { readyMs, rssMiB };
-}
-
 function report(): void {
   const of = (name: string, pick: (sample: Sample) => number) => median((samples.get(name) ?? []).map(pick));
   const row = (name: string) => ({
@@ -178,8 +160,11 @@ function report(): void {
     "transactions per flush, read c64": of("read c64, cached decision", (s) => s.transactionsPerFlush),
     "added latency c1 p50 ms, read": p50("read c1") - p50("direct c1"),
     "added latency c1 p50 ms, effect": p50("effect c1") - p50("direct c1"),
-    "idle: ready ms": idle.readyMs,
-    "idle: RSS MiB": idle.rssMiB,
+    "idle, built: ready ms": idle.built.readyMs,
+    "idle, built: CPU until ready ms": idle.built.readyCpuMs,
+    "idle, built: RSS MiB": idle.built.rssMiB,
+    "idle, from source: ready ms": idle.source.readyMs,
+    "idle, from source: RSS MiB": idle.source.rssMiB,
   };
   console.table(
     Object.fromEntries(Object.entries(results).map(([name, value]) => [name, Number(value.toFixed(3))])),

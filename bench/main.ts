@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
 
 /** `npm run bench -- <workload> [options]`: runs one of the programs beside this file, each of which prints its own baseline. */
-const servers = /-servers\.ts$|^main\.ts$|load\.ts$/;
+const servers = /-servers\.ts$|^main\.ts$|load\.ts$|^idle-node\.ts$/;
 const workloads = readdirSync(new URL(".", import.meta.url))
   .filter((file) => file.endsWith(".ts") && !servers.test(file))
   .map((file) => file.slice(0, -3));
