@@ -17,6 +17,7 @@ const nothing: Features = {
   resources: [],
   templates: [],
   prompts: [],
+  skills: [],
   ttlMs: null,
 };
 

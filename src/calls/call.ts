@@ -11,9 +11,9 @@ export interface CallInput {
   /** Answers again at every return of this call, so that a revocation takes effect. */
   readonly authenticate: () => Result<Principal> | Promise<Result<Principal>>;
   readonly method: CallMethod;
-  /** The exposed name of a tool or prompt, the URI of a resource, the prompt or URI template that completion is asked for. */
+  /** The exposed name of a tool or prompt, the URI of a resource, skill or directory, the prompt or URI template that completion is asked for. */
   readonly name: string;
-  /** Of tools and prompts their arguments, of a completion `{argument, context}`, of a resource {}. From `parseStrictJson`: no duplicate keys, no unsafe integers, no lone surrogates. Absent arguments are {}. */
+  /** Of tools and prompts their arguments, of a completion `{argument, context}`, of a directory `{cursor}` or {}, of a resource or skill {}. From `parseStrictJson`: no duplicate keys, no unsafe integers, no lone surrogates. Absent arguments are {}. */
   readonly arguments: Readonly<Record<string, unknown>>;
   /** All of the request's `_meta`, ours included. */
   readonly meta: Readonly<Record<string, unknown>>;
@@ -46,7 +46,13 @@ export interface Round {
   readonly requestState: string | null;
 }
 
-export type CallMethod = "tools/call" | "resources/read" | "prompts/get" | "completion/complete";
+export type CallMethod =
+  | "tools/call"
+  | "resources/read"
+  | "prompts/get"
+  | "completion/complete"
+  | "skills/get"
+  | "resources/directory/read";
 
 /**
  *  input-required  `text` is the JSON text of a result of that kind, with our own sealed `requestState` in it; the call stays open
@@ -60,7 +66,7 @@ export type CallAnswer =
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly receipt: ReceiptReference | null };
 
 /** The lists that are composed over all servers. */
-export type ListName = "tools" | "resources" | "resourceTemplates" | "prompts";
+export type ListName = "tools" | "resources" | "resourceTemplates" | "prompts" | "skills";
 
 /** One list for one caller: JSON texts of its elements in a fixed order. Kept and shared: never changed. */
 export interface Listing {

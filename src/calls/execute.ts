@@ -13,6 +13,7 @@ import { screenedLog, screenedProgress } from "./progress.ts";
 import type { Executed, Intended, Reply } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop } from "./station.ts";
+import { isNamedInArguments } from "./subject.ts";
 
 /** One more try at most: what is still down after that is for the caller to know. */
 const retriesMax = 1;
@@ -63,8 +64,7 @@ async function once(
     const answer = await house.upstreams.exchange({
       server: subject.server,
       method: input.method,
-      // Completion has no name of its own: what it is asked for stands in its `ref`.
-      name: input.method === "completion/complete" ? null : subject.name,
+      name: isNamedInArguments(input.method) ? null : subject.name,
       argumentsText: call.argumentsText,
       meta: passedOnMeta(input.meta),
       caller: callerOf(call.principal),

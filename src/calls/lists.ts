@@ -150,6 +150,11 @@ const elements: Readonly<
       .promptsOf(principal.tenant, profile)
       .filter((prompt) => policies.mayGet(principal, prompt.id))
       .map(({ definition, exposedName }) => JSON.stringify({ ...definition, name: exposedName })),
+  skills: (principal, profile, { registry }, policies) =>
+    registry
+      .skillsOf(principal.tenant, profile)
+      .filter((skill) => policies.mayRead(principal, skill.id))
+      .map(({ definition }) => JSON.stringify(definition)),
 };
 
 function smallestTtl(principal: Principal, profile: Profile, { registry }: House): number {

@@ -26,6 +26,14 @@ export function subjectOf(principal: Principal, asked: Asked, registry: Registry
         found(registry.resourceAt(tenant, name, serverMeant(asked.meta), profile)) ??
         refuse(missingResource(name))
       );
+    case "skills/get":
+    case "resources/directory/read": {
+      const what = asked.method === "skills/get" ? "skill" : "directory";
+      return (
+        found(registry.skillAt(tenant, name, what, serverMeant(asked.meta), profile)) ??
+        refuse(missingResource(name))
+      );
+    }
     case "completion/complete":
       // Exposed names of prompts have no colon, and a URI template has one.
       return (
@@ -36,7 +44,7 @@ export function subjectOf(principal: Principal, asked: Asked, registry: Registry
   }
 }
 
-/** The action and the entity as policies name them. */
+/** The action and the entity as policies name them. Skills and directories are read, like the files they are made of. */
 export function asPolicySees(
   subject: Subject,
   method: CallInput["method"] | "resources/subscribe",
@@ -51,7 +59,8 @@ export function argumentsTextOf(
   method: CallInput["method"],
   given: CallInput["arguments"],
 ): string {
-  if (method !== "completion/complete") return canonicalJson(given);
+  if (!isNamedInArguments(method)) return canonicalJson(given);
+  if (method !== "completion/complete") return canonicalJson({ ...given, uri: subject.name });
   const ref =
     subject.kind === "prompt"
       ? { type: "ref/prompt", name: subject.name }
@@ -65,7 +74,18 @@ const actions = {
   "resources/subscribe": "subscribe",
   "prompts/get": "get",
   "completion/complete": "complete",
+  "skills/get": "read",
+  "resources/directory/read": "read",
 } as const;
+
+/** Requests without a name of their own on the wire, or a header for it: what they are about stands among their arguments. */
+export const isNamedInArguments = (method: CallInput["method"]): boolean => namedInArguments.has(method);
+
+const namedInArguments: ReadonlySet<CallInput["method"]> = new Set([
+  "completion/complete",
+  "skills/get",
+  "resources/directory/read",
+]);
 
 /** Where more than one server could be meant, the caller says which. */
 export function serverMeant(meta: CallInput["meta"]): string | null {

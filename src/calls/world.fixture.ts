@@ -306,6 +306,7 @@ async function fillRegistry(
     resources: [{ uri: "file:///a", name: "a" }],
     templates: [{ uriTemplate: "file:///logs/{day}", name: "logs" }],
     prompts: [{ name: "greet", arguments: [{ name: "who" }] }],
+    skills: [],
     ttlMs: 5_000,
   });
   registry.reportHealth(server.id, { state: "healthy", since: new ManualClock().wall() });

@@ -17,6 +17,15 @@ describe("parameters of a governed request", () => {
       ok: true,
       value: { name: "file:///a b", arguments: {} },
     });
+    const uri = "skill://a/SKILL.md";
+    expect(callParams("skills/get", { uri, cursor: 1 })).toEqual({
+      ok: true,
+      value: { name: uri, arguments: {} },
+    });
+    expect(callParams("resources/directory/read", { uri: "skill://a", cursor: "2" })).toEqual({
+      ok: true,
+      value: { name: "skill://a", arguments: { cursor: "2" } },
+    });
     const argument = { name: "path", value: "sr" };
     expect(callParams("completion/complete", { ref: { type: "ref/prompt", name: "p" }, argument })).toEqual({
       ok: true,
@@ -41,6 +50,11 @@ describe("parameters of a governed request", () => {
     ["resources/read", {}],
     ["resources/read", { uri: ["file:///a"] }],
     ["resources/read", { uri: long }],
+    ["skills/get", {}],
+    ["skills/get", { uri: long }],
+    ["resources/directory/read", { cursor: "2" }],
+    ["resources/directory/read", { uri: "skill://a", cursor: 2 }],
+    ["resources/directory/read", { uri: "skill://a", cursor: long }],
     ["completion/complete", {}],
     ["completion/complete", { ref: { type: "ref/tool", name: "a" }, argument: { name: "a", value: "" } }],
     ["completion/complete", { ref: { type: "ref/prompt", uri: "a" }, argument: { name: "a", value: "" } }],

@@ -1,7 +1,7 @@
 import type { Refusal } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
-import type { CallMethod } from "../calls/index.ts";
+import type { CallMethod, TaskInput } from "../calls/index.ts";
 import type { JsonObject } from "./envelope.ts";
 import { isObject } from "./envelope.ts";
 
@@ -15,6 +15,8 @@ export interface CallParams {
 const nameCharsMax = 256;
 /** A longer URI does not fit into the `Mcp-Name` header, in Base64 and beside a token. */
 const uriCharsMax = 4_096;
+/** As of servers whose lists we read. */
+const cursorCharsMax = 4_096;
 const noArguments: JsonObject = {};
 
 /** The form of the parameters of a governed request. What they mean is for `calls` to say. */
@@ -32,10 +34,33 @@ export function callParams(method: CallMethod, params: JsonObject): Result<CallP
       const problem = uriProblem("params.uri", params["uri"]);
       return problem === null ? ok({ name: params["uri"] as string, arguments: noArguments }) : bad(problem);
     }
+    case "skills/get":
+    case "resources/directory/read": {
+      const { uri, cursor } = params;
+      const problem = uriProblem("params.uri", uri) ?? cursorProblem(method, cursor);
+      if (problem !== null) return bad(problem);
+      const args = method === "skills/get" || cursor === undefined ? noArguments : { cursor };
+      return ok({ name: uri as string, arguments: args });
+    }
     case "completion/complete":
       return completionParams(params);
   }
 }
+
+const readings: ReadonlySet<string> = new Set<CallMethod>([
+  "resources/read",
+  "skills/get",
+  "resources/directory/read",
+]);
+
+/** What reads something at a URI: in the newer era its answer says how long it may be kept, and its error names the URI. */
+export const isReading = (method: CallMethod | TaskInput["method"]): boolean => readings.has(method);
+
+/** A directory's pages are its server's own, and so are their cursors. */
+const cursorProblem = (method: CallMethod, cursor: unknown): string | null =>
+  method === "skills/get" || cursor === undefined
+    ? null
+    : textProblem("params.cursor", cursor, cursorCharsMax);
 
 /** null = acceptable. */
 export const uriProblem = (where: string, uri: unknown): string | null =>

@@ -94,9 +94,10 @@ export class FeatureBook {
     const stamp = (kind: ListKind, isSame: boolean): number =>
       before !== undefined && isSame ? before.stamps[kind] : ++this.lastStamp;
     const templates = sameItems(now.templates, before?.templates);
+    const skills = sameItems(now.skills, before?.skills);
     return {
       tools: stamp("tools", sameNames(now.tools, before?.tools)),
-      resources: stamp("resources", templates && sameItems(now.resources, before?.resources)),
+      resources: stamp("resources", skills && templates && sameItems(now.resources, before?.resources)),
       prompts: stamp("prompts", sameItems(now.prompts, before?.prompts)),
     };
   }
@@ -106,8 +107,9 @@ function knownItems(offerings: readonly (Offering | undefined)[]): ReadonlyMap<s
   const known = new Map<string, Item>();
   for (const offering of offerings) {
     if (offering === undefined) continue;
-    const { resources, templates, prompts } = offering;
-    for (const items of [resources, templates, prompts]) for (const item of items) known.set(item.mark, item);
+    const { resources, templates, prompts, skills } = offering;
+    for (const items of [resources, templates, prompts, skills])
+      for (const item of items) known.set(item.mark, item);
   }
   return known;
 }

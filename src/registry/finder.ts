@@ -8,6 +8,7 @@ import { hasDotSegments, isAddressable, uriCharsMax } from "./parse-features.ts"
 import type { Profile } from "./profile.ts";
 import type { Pin } from "./records.ts";
 import type { Prompt, Resource } from "./subject.ts";
+import { directoriesOf, manifestIn, skillsIn } from "./skills.ts";
 import type { Subjects } from "./subjects.ts";
 import { fitCost, fits } from "./uri-template.ts";
 import type { Views } from "./views.ts";
@@ -32,15 +33,32 @@ export class Finder {
 
   resourceAt(tenant: TenantId, uri: string, serverName: string | null, profile: Profile): Resource | null {
     if (serverName === null) {
-      const listed = this.options.views.of(tenant, profile).byUri.get(uri);
-      if (listed !== undefined) return listed;
+      const listed = this.options.views.of(tenant, profile).addresses.listedAt(uri);
+      if (listed !== null) return listed;
     }
     if (uri.length > uriCharsMax || !isAddressable(uri)) return null;
     if (serverName !== null) return this.resourceOn(tenant, uri, serverName, profile);
     const servers = this.options.catalogue.enabledByAge(tenant);
-    const found = this.listed(servers, uri, "resources", profile);
-    if (found !== null || hasDotSegments(uri)) return found;
+    const isPlain = !hasDotSegments(uri);
+    const inSkill = isPlain ? this.options.views.of(tenant, profile).addresses.inSkill(uri) : null;
+    const found = inSkill ?? this.listed(servers, uri, "resources", profile);
+    if (found !== null || !isPlain) return found;
     return this.fitting(servers, uri, profile) ?? this.onlyServer(servers, uri, profile);
+  }
+
+  /** `what` is asked for at this URI: as `resourceAt`, where that is a server that has such things. */
+  skillAt(
+    tenant: TenantId,
+    uri: string,
+    what: "skill" | "directory",
+    serverName: string | null,
+    profile: Profile,
+  ): Resource | null {
+    const found = this.resourceAt(tenant, uri, serverName, profile);
+    const offering = found === null ? null : this.options.book.effective(found.server.id, profile);
+    if (offering === null) return found; // nobody has listed this server yet, and it knows best
+    const skills = skillsIn(offering.capabilities);
+    return skills !== null && (what === "skill" || skills.directories) ? found : null;
   }
 
   templateAt(tenant: TenantId, text: string, profile: Profile): Resource | null {
@@ -76,11 +94,24 @@ export class Finder {
     if (shelf === null) return null;
     const found = this.listed([shelf], uri, "resources", profile);
     if (found !== null || hasDotSegments(uri)) return found;
+    const skill = this.skillOver(shelf, uri, profile);
+    if (skill !== null) return this.options.subjects.addressed(shelf, uri, skill);
     const offering = book.effective(shelf.entry.record.id, profile);
     const isPossible = offering === null || hasResources(offering);
     return (
       this.fitting([shelf], uri, profile) ?? (isPossible ? this.options.subjects.unlisted(shelf, uri) : null)
     );
+  }
+
+  /** The skill of this server that the URI stands in. */
+  private skillOver(shelf: ServerShelf, uri: string, profile: Profile): Item | null {
+    const skills = this.options.book.effective(shelf.entry.record.id, profile)?.skills ?? [];
+    if (skills.length === 0) return null;
+    for (const directory of directoriesOf(uri)) {
+      const found = itemNamed(skills, manifestIn(directory));
+      if (found !== null) return found;
+    }
+    return null;
   }
 
   /** In what this profile is offered, then in what others are: which server is meant is no secret, and it decides itself. */
@@ -118,14 +149,16 @@ export class Finder {
     return null;
   }
 
-  /** Where one server alone has resources, it knows best which. */
+  /** Where one server alone has resources, it knows best which; or skills, for an address that can only be one's. */
   private onlyServer(servers: readonly ServerShelf[], uri: string, profile: Profile): Resource | null {
     const all = servers.map((shelf) => ({
       shelf,
       offering: this.options.book.effective(shelf.entry.record.id, profile),
     }));
     const having = all.filter(({ offering }) => offering !== null && hasResources(offering));
-    const candidates = having.length > 0 ? having : all.filter(({ offering }) => offering === null);
+    const skilled = uri.startsWith("skill://") ? having.filter(hasSkills) : [];
+    const known = skilled.length > 0 ? skilled : having;
+    const candidates = known.length > 0 ? known : all.filter(({ offering }) => offering === null);
     const only = candidates.length === 1 ? candidates[0] : undefined;
     return only === undefined ? null : this.options.subjects.unlisted(only.shelf, uri);
   }
@@ -166,6 +199,9 @@ function itemNamed<I extends Item>(items: readonly I[], name: string): I | null 
   const found = items[low];
   return found?.name === name ? found : null;
 }
+
+const hasSkills = ({ offering }: { readonly offering: Offering | null }): boolean =>
+  offering !== null && skillsIn(offering.capabilities) !== null;
 
 const hasResources = ({ capabilities, resources, templates }: Offering): boolean =>
   typeof capabilities["resources"] === "object" || resources.length > 0 || templates.length > 0;

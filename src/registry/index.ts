@@ -1,5 +1,5 @@
 /**
- * registry: servers, tools, resources, prompts, classes, versions, pins, health; policy versions as records. Opens no connection.
+ * registry: servers, tools, resources, prompts, skills, classes, versions, pins, health; policy versions as records. Opens no connection.
  *
  * A server is added by an administrator or by the configuration file. What it offers comes in through `offer`: a tool seen for
  * the first time is pinned as it stands; one whose definition differs from its pin is quarantined until a person approves the
@@ -10,15 +10,15 @@
  *
  * What a server offers may depend on what a client can do, so catalogues are kept per server and profile. The base, a client that
  * declares nothing, is always there; it stands in for a profile that was not asked for yet. Tools are on record with their pins;
- * resources, templates and prompts are remembered as they were last listed (`offerFeatures`), and gone after a restart.
+ * resources, templates, prompts and skills are remembered as they were last listed (`offerFeatures`), and gone after a restart.
  *
  * Verbs return a `Change`: nothing is durable before its writes are committed, and memory moves only in `applied`.
  *
  * Identities: ServerId (stable through renames, never used again), Pin, tool ids `<server id>/<upstream name>`. The exposed name
  * is an alias, unique per tenant also against look-alikes; the first owner keeps it. URIs are exposed as they are; of two servers
- * that list one, the older has it.
+ * that list one, the older has it. What stands in the directory of a listed skill is its server's.
  * Bounds: 1,000 servers per tenant, 2,000 tools offered and 4,000 known per server, 32 definitions kept per tool, 4 MiB of policy text
- * per version; 32 profiles per server, of each 5,000 resources, templates and prompts and 8 MiB; see the constants. Memory holds
+ * per version; 32 profiles per server, of each 5,000 resources, templates, prompts and skills and 8 MiB; see the constants. Memory holds
  * every pinned definition.
  * Errors: refusals `invalid-params`, `not-found`, `conflict`, `unknown-tool`, `unknown-resource`, `unknown-prompt`,
  * `tool-unavailable`, `tool-quarantined`; faults are the store's.
@@ -63,5 +63,6 @@ export type { InputProblem } from "./input-problem.ts";
 export type { SecretText } from "./secret-text.ts";
 export type { ServerInput, ServerSettings } from "./server-input.ts";
 export type { Listed } from "./views.ts";
+export { skillsExtension, skillsIn } from "./skills.ts";
 export { registryTables } from "./tables.ts";
 export type { ApprovedPin } from "./tool-verbs.ts";

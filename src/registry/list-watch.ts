@@ -54,12 +54,12 @@ const said = (face: Face, key: string, kind: ListKind): string => face.get(key)?
 function faceOf(shelf: ServerShelf, { prefix, isUp, isToolUp, offerings }: Seen): Face {
   const tools = isUp ? toolsText(shelf, prefix, isToolUp) : "";
   const face = new Map([[noCapabilities.key, { tools, resources: "", prompts: "" }]]);
-  for (const { profile, stamps, resources, templates, prompts } of offerings) {
+  for (const { profile, stamps, resources, templates, prompts, skills } of offerings) {
     const text = (kind: ListKind, count: number): string =>
       isUp && count > 0 ? `${prefix} ${stamps[kind]}` : "";
     face.set(profile.key, {
       tools: tools === "" ? "" : `${tools} ${stamps.tools}`,
-      resources: text("resources", resources.length + templates.length),
+      resources: text("resources", resources.length + templates.length + skills.length),
       prompts: text("prompts", prompts.length),
     });
   }

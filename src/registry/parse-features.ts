@@ -13,6 +13,7 @@ import {
   titleMax,
   toolsPerServerMax,
 } from "./parse-definition.ts";
+import { skillProblem } from "./parse-skill.ts";
 import type { Pin } from "./records.ts";
 import type { Features } from "./subject.ts";
 import type { UriTemplate } from "./uri-template.ts";
@@ -30,7 +31,7 @@ const capabilitiesBytesMax = 65_536;
 
 /** One listed thing. The same object for the same definition, so that unchanged lists can be told by comparing. */
 export interface Item {
-  /** A prompt's name, a resource's URI, a template's text. */
+  /** A prompt's name, a resource's URI, a template's text, the URI of a skill's `SKILL.md`. */
   readonly name: string;
   readonly definition: JsonObject;
   /** SHA-256 over RFC 8785 of the definition as listed. */
@@ -54,11 +55,14 @@ export interface ParsedFeatures {
   readonly resources: readonly Item[];
   readonly templates: readonly TemplateItem[];
   readonly prompts: readonly Item[];
+  readonly skills: readonly Item[];
 }
+
+type ItemKind = "resource" | "template" | "prompt" | "skill";
 
 /** `name` is null when there is none to tell. */
 export interface RefusedFeature {
-  readonly kind: "resource" | "template" | "prompt" | "server";
+  readonly kind: ItemKind | "server";
   readonly name: string | null;
   readonly reason: string;
 }
@@ -72,6 +76,7 @@ export function parseFeatures(
   const resources = reader.items("resource", said.resources, "uri");
   const templates = reader.items("template", said.templates, "uriTemplate").map(withTemplate);
   const prompts = reader.items("prompt", said.prompts, "name");
+  const skills = reader.items("skill", said.skills, "uri");
   const instructions = reader.text("instructions", said.instructions);
   const features: ParsedFeatures = {
     capabilities: reader.object("capabilities", said.capabilities) ?? {},
@@ -82,6 +87,7 @@ export function parseFeatures(
     resources,
     templates,
     prompts,
+    skills,
   };
   return { features, refused: reader.refused };
 }
@@ -95,11 +101,7 @@ class Reader {
     this.known = known;
   }
 
-  items(
-    kind: "resource" | "template" | "prompt",
-    said: unknown,
-    key: "uri" | "uriTemplate" | "name",
-  ): Item[] {
+  items(kind: ItemKind, said: unknown, key: "uri" | "uriTemplate" | "name"): Item[] {
     const all = list(said);
     const found = new Map<string, Item>();
     for (const each of all.slice(0, featuresPerServerMax)) {
@@ -166,12 +168,14 @@ const withoutNulls = (said: JsonObject): JsonObject =>
 /** Enough to see what is wrong; a log is not the place for five thousand. */
 const refusedMax = 100;
 
-function problemOf(
-  kind: "resource" | "template" | "prompt",
-  said: JsonObject,
-  name: string | null,
-): string | null {
+function problemOf(kind: ItemKind, said: JsonObject, name: string | null): string | null {
   if (name === null) return null;
+  if (kind === "skill")
+    return (
+      problemOfUri(kind, name) ??
+      jsonSaid(jsonProblem(said, definitionBounds)) ??
+      jsonSaid(skillProblem(said, name))
+    );
   const { name: label, title, description } = said;
   const { name: _, title: __, description: ___, ...rest } = said;
   return (
@@ -186,7 +190,7 @@ function problemOf(
   );
 }
 
-function problemOfUri(kind: "resource" | "template", uri: string): string | null {
+function problemOfUri(kind: Exclude<ItemKind, "prompt">, uri: string): string | null {
   if (uri.length > uriCharsMax) return `the URI has ${uri.length} characters; ${uriCharsMax} are allowed`;
   if (!isAddressable(uri)) return "the URI is empty, or contains control characters or blanks around it";
   // A template may begin with a variable.

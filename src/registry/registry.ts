@@ -141,9 +141,9 @@ export class Registry {
   }
 
   /**
-   * Where to read this URI; `callable` says whether it can be read. With `serverName` at that server: as it lists it, by a
-   * template of it, or unlisted when it has resources at all. Without: the server that lists it (to this profile, else to any),
-   * the template that fits best, or the only server that has resources. null = nobody here is known to have it; so too for what
+   * Where to read this URI; `callable` says whether it can be read. With `serverName` at that server: as it lists it, in a skill of
+   * it, by a template of it, or unlisted when it has resources at all. Without: the server that lists it to this profile, or a skill
+   * around it, the one that lists it to any other, the template that fits best, or the only server that has resources. null = nobody here is known to have it; so too for what
    * is not listed and has `.` or `..` among its segments.
    */
   resourceAt(
@@ -153,6 +153,22 @@ export class Registry {
     profile: Profile = noCapabilities,
   ): Resource | null {
     return this.finder.resourceAt(tenant, uri, serverName, profile);
+  }
+
+  /** As `resourcesOf`: the resource of each skill's `SKILL.md`, whose definition is the skill's entry. */
+  skillsOf(tenant: TenantId, profile: Profile): readonly Resource[] {
+    return this.views.of(tenant, profile).skills;
+  }
+
+  /** As `resourceAt`, for a skill or a directory: null also where that server offers none. */
+  skillAt(
+    tenant: TenantId,
+    uri: string,
+    what: "skill" | "directory",
+    serverName: string | null,
+    profile: Profile = noCapabilities,
+  ): Resource | null {
+    return this.finder.skillAt(tenant, uri, what, serverName, profile);
   }
 
   /** By the exact text of the template. */
@@ -180,7 +196,7 @@ export class Registry {
   listedBy(id: ServerId): Listed {
     const shelf = this.catalogue.shelf(id);
     if (shelf !== null) return this.views.listedBy(shelf);
-    return { profiles: 0, resources: [], templates: [], prompts: [] };
+    return { profiles: 0, resources: [], templates: [], prompts: [], skills: [] };
   }
 
   /** Connected servers whose lists for this profile are not known, or may have changed since they were. */

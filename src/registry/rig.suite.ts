@@ -134,6 +134,7 @@ export const features = (lists: Partial<Features> = {}): Features => ({
   resources: [],
   templates: [],
   prompts: [],
+  skills: [],
   ttlMs: null,
   ...lists,
 });

@@ -18,7 +18,10 @@ interface Offered {
   readonly pin: Pin;
 }
 
-/** One resource, whether it is listed, fits a template, or is known by its URI alone (`definition` null). */
+/**
+ * One resource, whether it is listed, fits a template, or is known by its URI alone (`definition` null). A skill, its files and
+ * directories are resources too; what they were found by is the skill's entry.
+ */
 export interface Resource extends Offered {
   readonly kind: "resource";
   readonly definition: JsonObject | null;
@@ -44,8 +47,11 @@ export interface Features {
   readonly resources: readonly JsonObject[];
   readonly templates: readonly JsonObject[];
   readonly prompts: readonly JsonObject[];
+  /** Entries of `skills/list`, as received. */
+  readonly skills: readonly JsonObject[];
   /** Smallest `ttlMs` of its lists; null = it gave none. */
   readonly ttlMs: number | null;
 }
 
+/** Lists that clients are told changes of. Skills are files, which are resources (SEP-2640). */
 export type ListKind = "tools" | "resources" | "prompts";

@@ -1,4 +1,5 @@
 import type { TenantId } from "../identity/index.ts";
+import { Addresses } from "./addresses.ts";
 import type { Catalogue, ServerShelf } from "./catalogue.ts";
 import { lookalikeKey, reservedServerName } from "./exposed-name.ts";
 import type { FeatureBook, Offering } from "./feature-book.ts";
@@ -24,6 +25,8 @@ export interface Listed {
   readonly resources: readonly Resource[];
   readonly templates: readonly Resource[];
   readonly prompts: readonly Prompt[];
+  /** Each under the URI of its `SKILL.md`, with its entry as definition. */
+  readonly skills: readonly Resource[];
 }
 
 /** What the servers of a tenant together offer to one profile. */
@@ -34,8 +37,9 @@ interface View {
   readonly resources: readonly Resource[];
   readonly templates: readonly Resource[];
   readonly prompts: readonly Prompt[];
+  readonly skills: readonly Resource[];
   /** Of all enabled servers, well or not: a call says better than "unknown" what is wrong. */
-  readonly byUri: ReadonlyMap<string, Resource>;
+  readonly addresses: Pick<Addresses, "listedAt" | "inSkill">;
   readonly byTemplate: ReadonlyMap<string, Resource>;
   readonly byPrompt: ReadonlyMap<string, Prompt>;
 }
@@ -78,11 +82,13 @@ export class Views {
     const resources = firsts(offerings.map((offering) => offering.resources));
     const templates = firsts(offerings.map((offering) => offering.templates));
     const prompts = firsts(offerings.map((offering) => offering.prompts));
+    const skills = firsts(offerings.map((offering) => offering.skills));
     return {
       profiles: offerings.length,
       resources: resources.map((item) => this.options.subjects.resource(shelf, item)),
       templates: templates.map((item) => this.options.subjects.resource(shelf, item)),
       prompts: prompts.map((item) => this.options.subjects.prompt(shelf, item)),
+      skills: skills.map((item) => this.options.subjects.resource(shelf, item)),
     };
   }
 
@@ -96,15 +102,14 @@ export class Views {
 
   private build(tenant: TenantId, profile: Profile, revision: number): View {
     const { catalogue, book, isUp } = this.options;
-    const byUri = new Map<string, Resource>();
+    const addresses = new Addresses(this.options.subjects);
     const byTemplate = new Map<string, Resource>();
     const byPrompt = new Map<string, Prompt>();
     const taken = new Set<string>();
     for (const shelf of this.options.catalogue.enabledByAge(tenant)) {
       const offering = book.effective(shelf.entry.record.id, profile);
       if (offering === null) continue;
-      for (const item of offering.resources)
-        own(byUri, item.name, () => this.options.subjects.resource(shelf, item));
+      addresses.add(shelf, offering);
       for (const item of offering.templates)
         own(byTemplate, item.name, () => this.options.subjects.resource(shelf, item));
       for (const item of offering.prompts) {
@@ -123,10 +128,11 @@ export class Views {
       tools: Object.freeze(
         ordered.filter((tool) => this.isNamed(tool, profile) && this.options.isCallable(tool)),
       ),
-      resources: shown(byUri),
+      resources: shown(addresses.resources),
       templates: shown(byTemplate),
       prompts: shown(byPrompt),
-      byUri,
+      skills: shown(addresses.skills),
+      addresses,
       byTemplate,
       byPrompt,
     };
@@ -147,7 +153,8 @@ export class Views {
   private describe(offering: Offering): Features {
     const known = this.described.get(offering);
     if (known !== undefined) return known;
-    const { capabilities, serverInfo, instructions, ttlMs, tools, resources, templates, prompts } = offering;
+    const { capabilities, serverInfo, instructions, ttlMs, tools, resources, templates, prompts, skills } =
+      offering;
     const definitions = (items: readonly Item[]) => items.map((item) => item.definition);
     const made: Features = Object.freeze({
       capabilities,
@@ -158,6 +165,7 @@ export class Views {
       resources: definitions(resources),
       templates: definitions(templates),
       prompts: definitions(prompts),
+      skills: definitions(skills),
     });
     this.described.set(offering, made);
     return made;

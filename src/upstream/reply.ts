@@ -11,6 +11,8 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const rejections: ReadonlySet<number> = new Set([-32700, -32600, -32601, -32602, -32020, -32021, -32022]);
 /** The methods that may be answered with a question (MCP 2026-07-28, basic/patterns/mrtr). */
 const mayAskBack: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
+/** What reads something at a URI. */
+const readings: ReadonlySet<string> = new Set(["resources/read", "skills/get", "resources/directory/read"]);
 /** Servers keep no state of their own then and put it all in here; ours is sealed around it and travels with the caller. */
 const requestStateCharsMax = 64 * 1024;
 const taskIdCharsMax = 1_024;
@@ -41,7 +43,7 @@ export function errorReply(error: JsonRpcError, request: UpstreamRequest, era: E
     const asked = urlAsks(error, request);
     if (asked !== null) return asked;
     // Until 2025-11-25 a resource that is not there had a code of its own.
-    if (error.code === -32002 && request.method === "resources/read")
+    if (error.code === -32002 && readings.has(request.method))
       return { kind: "rejected", error: { ...error, code: -32602 } };
   }
   return rejections.has(error.code)

@@ -26,6 +26,8 @@ const governed: ReadonlySet<string> = new Set([
   "resources/read",
   "prompts/get",
   "completion/complete",
+  "skills/get",
+  "resources/directory/read",
 ]);
 
 interface Waiting {

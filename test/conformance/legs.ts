@@ -42,6 +42,14 @@ export interface ClientRun {
   readonly scenarios: readonly string[];
 }
 
+/** Skills: what was listed is read when it is wanted, and what is not what was listed is not used. */
+const skillScenarios = [
+  "sep-2640-client-no-prefetch",
+  "sep-2640-client-verify-digest",
+  "sep-2640-client-verify-size",
+  "sep-2640-client-verify-frontmatter",
+];
+
 const sessionScenarios = ["initialize", "tools_call", "elicitation-sep1034-client-defaults", "sse-retry"];
 
 export const clientRuns: readonly ClientRun[] = [
@@ -49,7 +57,7 @@ export const clientRuns: readonly ClientRun[] = [
   {
     suite: "preview",
     revision: "2025-11-25",
-    scenarios: [...sessionScenarios, "json-schema-2020-12-preservation"],
+    scenarios: [...sessionScenarios, "json-schema-2020-12-preservation", ...skillScenarios],
   },
   {
     suite: "preview",
@@ -63,6 +71,7 @@ export const clientRuns: readonly ClientRun[] = [
       "sep-2322-client-request-state",
       "json-schema-ref-no-deref",
       "json-schema-2020-12-preservation",
+      ...skillScenarios,
     ],
   },
 ];

@@ -2,7 +2,7 @@ import { codes } from "../../../contract/index.ts";
 import type { Refusal } from "../../../contract/index.ts";
 import { explain, faultFrom, newId } from "../../base/index.ts";
 import type { CallAnswer, CallMethod } from "../../calls/index.ts";
-import { callParams } from "../call-params.ts";
+import { callParams, isReading } from "../call-params.ts";
 import type { JsonObject } from "../envelope.ts";
 import { metaOf } from "../envelope.ts";
 import type { Exchange } from "../exchange.ts";
@@ -11,8 +11,8 @@ import type { EdgeOptions } from "../options.ts";
 import { refusalResult } from "../wire.ts";
 import { asker, withdrawAsks } from "./ask.ts";
 import { OpenCall } from "./open-call.ts";
-import { toolResultText, withoutResultType } from "./project-result.ts";
 import type { Questions } from "./questions.ts";
+import { toolResultText, withoutCaching, withoutResultType } from "./project-result.ts";
 import type { Reply } from "./reply.ts";
 import type { Session } from "./session-ids.ts";
 import type { SessionStates } from "./session-states.ts";
@@ -105,10 +105,15 @@ const urlElicitationRequired = -32_042;
 const isError = ({ code, rpc }: Refusal): boolean =>
   codes[code].mcp === "error" || rpc?.code === urlElicitationRequired;
 
+function projected(method: CallMethod, text: string): string {
+  if (method === "tools/call") return toolResultText(text);
+  return isReading(method) ? withoutCaching(text) : withoutResultType(text);
+}
+
 function tellAnswer(options: EdgeOptions, method: CallMethod, reply: Reply, answer: CallAnswer): void {
   switch (answer.kind) {
     case "result":
-      reply.result(method === "tools/call" ? toolResultText(answer.text) : withoutResultType(answer.text));
+      reply.result(projected(method, answer.text));
       return;
     case "refused":
       if (method === "tools/call" && !isError(answer.refusal))

@@ -12,6 +12,7 @@ export const listNames: ReadonlyMap<string, ListName> = new Map([
   ["resources/list", "resources"],
   ["resources/templates/list", "resourceTemplates"],
   ["prompts/list", "prompts"],
+  ["skills/list", "skills"],
 ]);
 
 /** The JSON text of one page. Not a promise where nobody has to be asked. */

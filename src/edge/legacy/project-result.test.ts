@@ -1,7 +1,7 @@
 import { Server } from "@modelcontextprotocol/server";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { toolResultText, withoutResultType } from "./project-result.ts";
+import { toolResultText, withoutCaching, withoutResultType } from "./project-result.ts";
 
 const sdk = new Server({ name: "oracle", version: "1" }, { capabilities: {} });
 
@@ -30,6 +30,16 @@ describe("a tool result of the older era", () => {
   test("is handed on byte for byte when nothing has to change", () => {
     const text = '{ "content": [],\n "structuredContent" : {"a": [1]}, "_meta": {"x": "resultType"} }';
     expect(toolResultText(text)).toBe(text);
+  });
+});
+
+describe("what says how long an answer may be kept", () => {
+  test.each([
+    ['{"contents":[],"ttlMs":5,"cacheScope":"public","resultType":"complete"}', '{"contents":[]}'],
+    ['{"cacheScope":"public" , "contents":[{"ttlMs":1}]}', '{"contents":[{"ttlMs":1}]}'],
+    ['{ "contents": [],\n "_meta": {"ttlMs": 1} }', '{ "contents": [],\n "_meta": {"ttlMs": 1} }'],
+  ])("is taken out of %s", (text, expected) => {
+    expect(withoutCaching(text)).toBe(expected);
   });
 });
 

@@ -7,6 +7,14 @@ export function withoutResultType(text: string): string {
   return mayHold(text, "resultType") ? withoutMember(text, "resultType") : text;
 }
 
+/** The same for what was read: how long it may be kept, and by whom. */
+export function withoutCaching(text: string): string {
+  return ["ttlMs", "cacheScope"].reduce(
+    (rest, name) => (mayHold(rest, name) ? withoutMember(rest, name) : rest),
+    withoutResultType(text),
+  );
+}
+
 /**
  * A tool result as this era wants it: `structuredContent` must be an object, so any other value stands in one under `result`, and
  * is told as text too where the tool said nothing. The same as the official SDK's projection, which a test compares with.

@@ -76,6 +76,8 @@ const callMethods: ReadonlySet<string> = new Set<CallMethod>([
   "resources/read",
   "prompts/get",
   "completion/complete",
+  "skills/get",
+  "resources/directory/read",
 ]);
 const isCallMethod = (method: string): method is CallMethod => callMethods.has(method);
 

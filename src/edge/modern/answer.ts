@@ -1,6 +1,7 @@
 import type { Refusal } from "../../../contract/index.ts";
 import { codes } from "../../../contract/index.ts";
 import type { CallAnswer, CallMethod, TaskInput } from "../../calls/index.ts";
+import { isReading } from "../call-params.ts";
 import { isObject } from "../envelope.ts";
 import type { Exchange } from "../exchange.ts";
 import type { Responder } from "../respond.ts";
@@ -37,7 +38,7 @@ export function sendAnswer(
 export function answerText(id: RequestId, method: Asked, answer: CallAnswer): string {
   switch (answer.kind) {
     case "result": {
-      const text = method === "resources/read" ? withPrivateCaching(answer.text) : answer.text;
+      const text = isReading(method) ? withPrivateCaching(answer.text) : answer.text;
       return resultBody(id, withResultType(text));
     }
     case "input-required":

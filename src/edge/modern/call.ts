@@ -1,6 +1,6 @@
 import { explain, faultFrom, newId } from "../../base/index.ts";
 import type { CallAnswer, CallInput, CallMethod } from "../../calls/index.ts";
-import { callParams } from "../call-params.ts";
+import { callParams, isReading } from "../call-params.ts";
 import type { ModernMessage } from "../classify.ts";
 import { envelopeKeys } from "../envelope.ts";
 import type { Exchange } from "../exchange.ts";
@@ -36,8 +36,8 @@ export function answerCall(
     responder.refuse(response, "modern", problem.refusal, { id, data: problem.data });
     return;
   }
-  // Completions have no rounds; what stands in their place is none of ours.
-  const round = roundOf(method === "completion/complete" ? noParams : message.params);
+  // What stands in their place in requests that have no rounds is none of ours.
+  const round = roundOf(hasRounds.has(method) ? message.params : noParams);
   if (!round.ok) {
     responder.refuse(response, "modern", round.refusal, { id });
     return;
@@ -63,7 +63,7 @@ export function answerCall(
     receivedAt: exchange.receivedAt,
   });
   const answered = (given: CallAnswer) => {
-    const answer = method === "resources/read" ? withResourceNamed(given, name) : given;
+    const answer = isReading(method) ? withResourceNamed(given, name) : given;
     if (stream === null) sendAnswer(responder, exchange, id, method, answer);
     else stream.end(answerText(id, method, answer));
   };
@@ -81,6 +81,7 @@ export function answerCall(
 }
 
 const noParams = {};
+const hasRounds: ReadonlySet<CallMethod> = new Set(["tools/call", "prompts/get", "resources/read"]);
 
 /** Whether the arguments that also travel in headers are the same there. null = they are. */
 function mirrorProblem(context: ModernContext, exchange: Exchange, name: string, args: unknown) {

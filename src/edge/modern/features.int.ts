@@ -50,6 +50,7 @@ describe("lists", () => {
     ["resources/list", "resources"],
     ["resources/templates/list", "resourceTemplates"],
     ["prompts/list", "prompts"],
+    ["skills/list", "skills"],
   ] as const)("%s comes in private pages that together are the list", async (method, member) => {
     node.calls.items = { [member]: ["1", "2", "3", "4", "5"].map((name) => JSON.stringify({ name })) };
     const first = await request(method, {});

@@ -35,6 +35,8 @@ export function createModern(context: ModernContext): (exchange: Exchange, messa
       case "resources/read":
       case "prompts/get":
       case "completion/complete":
+      case "skills/get":
+      case "resources/directory/read":
         answerCall(context, exchange, message, method);
         return;
       case "tools/list":
@@ -48,6 +50,9 @@ export function createModern(context: ModernContext): (exchange: Exchange, messa
         return;
       case "prompts/list":
         answerList(context, exchange, message, "prompts");
+        return;
+      case "skills/list":
+        answerList(context, exchange, message, "skills");
         return;
       case "subscriptions/listen":
         listens.open(exchange, message, id);

@@ -1,3 +1,4 @@
+import { skillsIn } from "../../registry/index.ts";
 import { isObject } from "../message.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -7,6 +8,8 @@ export interface Announced {
   readonly tools: boolean;
   readonly resources: boolean;
   readonly prompts: boolean;
+  /** An extension: nobody is asked for it who does not announce it. */
+  readonly skills: boolean;
   /** Whether it says when this list changes. */
   readonly toolsChange: boolean;
   readonly resourcesChange: boolean;
@@ -26,6 +29,7 @@ export function announcedIn(capabilities: JsonObject | null): Announced {
     tools: isObject(tools) || !(isObject(resources) || isObject(prompts)),
     resources: isObject(resources),
     prompts: isObject(prompts),
+    skills: skillsIn(capabilities) !== null,
     toolsChange: says(tools, "listChanged"),
     resourcesChange: says(resources, "listChanged"),
     promptsChange: says(prompts, "listChanged"),
@@ -40,6 +44,7 @@ const unsaid: Announced = {
   tools: true,
   resources: true,
   prompts: true,
+  skills: false,
   toolsChange: false,
   resourcesChange: false,
   promptsChange: false,

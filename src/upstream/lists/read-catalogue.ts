@@ -43,11 +43,12 @@ export interface Asking {
 export async function readCatalogue(asking: Asking, before: Listed | null): Promise<Listed> {
   const { described, wire, record } = asking;
   const announced = announcedIn(described?.capabilities ?? null);
-  const [tools, resources, templates, prompts] = await Promise.all([
+  const [tools, resources, templates, prompts, skills] = await Promise.all([
     announced.tools ? list(asking, "tools/list", "tools", asking.mayLackTools) : empty,
     announced.resources ? other(asking, "resources/list", "resources") : empty,
     announced.resources ? other(asking, "resources/templates/list", "resourceTemplates") : empty,
     announced.prompts ? other(asking, "prompts/list", "prompts") : empty,
+    announced.skills ? other(asking, "skills/list", "skills") : empty,
   ]);
   const { definitions, paramHeaders, dropped } = toolsAmong(
     tools.items,
@@ -57,8 +58,9 @@ export async function readCatalogue(asking: Asking, before: Listed | null): Prom
     resources: usable(resources?.items, "uri") ?? before?.features.resources ?? [],
     templates: usable(templates?.items, "uriTemplate") ?? before?.features.templates ?? [],
     prompts: usable(prompts?.items, "name") ?? before?.features.prompts ?? [],
+    skills: usable(skills?.items, "uri") ?? before?.features.skills ?? [],
   };
-  const asked = [tools, resources, templates, prompts];
+  const asked = [tools, resources, templates, prompts, skills];
   return {
     features: {
       capabilities: described?.capabilities ?? {},

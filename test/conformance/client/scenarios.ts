@@ -1,4 +1,6 @@
 import type { Client } from "@modelcontextprotocol/client";
+import type { SkillListing } from "@modelcontextprotocol/client/ext/skills";
+import { SkillsClient, SkillVerificationError } from "@modelcontextprotocol/client/ext/skills";
 import { until } from "../../fixtures/node-process.ts";
 
 /** Behind a new gateway a list can still be empty. */
@@ -46,6 +48,13 @@ export async function act(scenario: string, client: Client, context: unknown): P
       return useEverything(client);
     case "sep-2322-client-request-state":
       return goRounds(client);
+    case "sep-2640-client-no-prefetch":
+      await skills(client);
+      return;
+    case "sep-2640-client-verify-digest":
+    case "sep-2640-client-verify-size":
+    case "sep-2640-client-verify-frontmatter":
+      return loadSkill(client);
     default:
       throw new Error(`nobody told this client what to do in ${scenario}`);
   }
@@ -67,6 +76,26 @@ async function call(
 ): Promise<void> {
   await tools(client);
   await client.callTool({ name, arguments: { ...args } });
+}
+
+async function skills(client: Client): Promise<SkillListing["skills"]> {
+  const offered = new SkillsClient(client);
+  await until(async () => (await offered.list()).skills.length > 0, listedWithinMs);
+  return (await offered.list()).skills;
+}
+
+/** Reads a skill and, were it what its entry says, what it refers to. */
+async function loadSkill(client: Client): Promise<void> {
+  const [skill] = await skills(client);
+  if (skill === undefined) throw new Error("no skill is listed");
+  const offered = new SkillsClient(client);
+  try {
+    await offered.read(skill);
+  } catch (error) {
+    if (error instanceof SkillVerificationError) return;
+    throw error;
+  }
+  await offered.read(skill, "references/FORMS.md");
 }
 
 async function useEverything(client: Client): Promise<void> {
