@@ -54,6 +54,24 @@ const get = (path: string) => office.send(office.admin, "GET", path);
 const errorOf = ({ status, body }: Reply) => [status, body.error?.code];
 
 describe("resources and prompts", () => {
+  test("a skill is listed as one, also where its SKILL.md is listed as a resource too", async () => {
+    const uri = "skill://refund/SKILL.md";
+    const frontmatter = { name: "refund", description: "How to refund." };
+    const offered = {
+      ...nothing,
+      resources: [{ uri, name: "refund" }],
+      skills: [{ uri, frontmatter, resources: "dynamic" }],
+      prompts: [{ name: "greet" }],
+    };
+    office.registry.offerFeatures(notes.id, noCapabilities, offered);
+    const { body } = await get("/resources?server=notes");
+    expect(body.items).toMatchObject([
+      { uri, kind: "skill", name: "refund", description: "How to refund.", callable: true, hiddenBy: null },
+    ]);
+    expect((await get("/servers/notes")).body).toMatchObject({ offers: { resources: 1, skills: 1 } });
+    office.registry.offerFeatures(notes.id, noCapabilities, { ...nothing, prompts: [{ name: "greet" }] });
+  });
+
   test("are listed with their server and whether they can be had, by server and name", async () => {
     const all = await get("/resources");
     expect(all.body.items).toMatchObject([
@@ -108,6 +126,7 @@ describe("resources and prompts", () => {
       resources: 3,
       templates: 1,
       prompts: 1,
+      skills: 0,
       profiles: 3,
     });
   });

@@ -166,7 +166,9 @@ describe("servers and tools", () => {
     ]);
     expect(shown.offers.prompts).toBe(prompts.items.length);
     const table = await machine.run(["servers", "show", "everything", "--no-json"]);
-    expect(table.stdout).toMatch(/offers +\d+ tools, \d+ resources, \d+ resource templates, \d+ prompts/);
+    expect(table.stdout).toMatch(
+      /offers +\d+ tools, \d+ resources, \d+ resource templates, \d+ prompts, \d+ skills/,
+    );
     const explained = await machine.run([
       "policy",
       "explain",

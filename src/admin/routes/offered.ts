@@ -26,8 +26,8 @@ const shared = {
 const resourceShape = named(
   "Resource",
   object({
-    uri: { type: "string", description: "of a template the URI template" },
-    kind: { enum: ["resource", "template"] },
+    uri: { type: "string", description: "of a template the URI template, of a skill that of its SKILL.md" },
+    kind: { enum: ["resource", "template", "skill"] },
     name: { type: "string", description: "the short name its server gives it" },
     mimeType: textOrNull,
     ...shared,
@@ -51,7 +51,7 @@ export const offeredRoutes = [
   route({
     method: "GET",
     path: "/resources",
-    summary: "List the resources and templates that servers offer",
+    summary: "List the resources, templates and skills that servers offer",
     notes,
     action: "admin.resource.list",
     kind: "read",
@@ -59,9 +59,12 @@ export const offeredRoutes = [
     answer: pageOf(resourceShape),
     handle: async ({ actor, query }, house) =>
       paged("resources", query, house, actor, (server) => {
-        const { resources, templates } = house.registry.listedBy(server.id);
+        const { resources, templates, skills } = house.registry.listedBy(server.id);
+        // A skill's SKILL.md may be listed as a resource too: it is one thing, with one id.
+        const ids = new Set(skills.map(({ id }) => id));
         return [
-          ...resources.map((each) => resourceView(house, each, "resource")),
+          ...skills.map((each) => skillView(house, each)),
+          ...resources.filter(({ id }) => !ids.has(id)).map((each) => resourceView(house, each, "resource")),
           ...templates.map((each) => resourceView(house, each, "template")),
         ];
       }),
@@ -118,6 +121,17 @@ function resourceView(
     name: textOf(said["name"]) ?? uri,
     mimeType: textOf(said["mimeType"]),
     ...sharedView(house, resource, first),
+  };
+}
+
+/** What it says of itself stands in its frontmatter. */
+function skillView(house: House, skill: Resource): Shape<typeof resourceShape> {
+  const said = skill.definition?.["frontmatter"] as Readonly<Record<string, unknown>>; // the registry lists none without
+  return {
+    ...resourceView(house, skill, "resource"),
+    kind: "skill",
+    name: textOf(said["name"]) ?? skill.name,
+    description: textOf(said["description"]),
   };
 }
 

@@ -4,13 +4,20 @@ import type { Shape } from "../../api/index.ts";
 import { object, whole } from "../../api/index.ts";
 
 export const offers = {
-  ...object({ tools: whole, resources: whole, templates: whole, prompts: whole, profiles: whole }),
+  ...object({
+    tools: whole,
+    resources: whole,
+    templates: whole,
+    prompts: whole,
+    skills: whole,
+    profiles: whole,
+  }),
   description:
     "how many of each it offers; `profiles`: for how many kinds of clients it was asked since the node started",
 } as const;
 
 export function offersView(house: House, { tenant, id }: ServerRecord): Shape<typeof offers> {
-  const { profiles, resources, templates, prompts } = house.registry.listedBy(id);
+  const { profiles, resources, templates, prompts, skills } = house.registry.listedBy(id);
   const tools = house.registry
     .toolsOf(tenant)
     .filter(({ server, state }) => server.id === id && state.kind !== "gone");
@@ -19,6 +26,7 @@ export function offersView(house: House, { tenant, id }: ServerRecord): Shape<ty
     resources: resources.length,
     templates: templates.length,
     prompts: prompts.length,
+    skills: skills.length,
     profiles,
   };
 }

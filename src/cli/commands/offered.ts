@@ -15,7 +15,7 @@ interface Offered {
 /** As `/resources` answers. */
 interface Resource extends Offered {
   readonly uri: string;
-  readonly kind: "resource" | "template";
+  readonly kind: "resource" | "template" | "skill";
   readonly name: string;
   readonly mimeType: string | null;
 }
@@ -30,11 +30,11 @@ export function offeredCommands(program: Command, terminal: Terminal): void {
   const resources = noun(
     program,
     "resources",
-    "What clients can read: resources and URI templates of servers",
+    "What clients can read: resources, URI templates and skills of servers",
   );
   apiVerb(resources, {
     usage: "ls",
-    summary: "List the resources and templates that servers offer",
+    summary: "List the resources, templates and skills that servers offer",
     example: "signalbox resources ls --server files",
   })
     .option("--server <server>", "only this server's")

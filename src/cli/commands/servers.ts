@@ -245,10 +245,11 @@ interface Offers {
   readonly resources: number;
   readonly templates: number;
   readonly prompts: number;
+  readonly skills: number;
 }
 
-const offersText = ({ tools, resources, templates, prompts }: Offers): string =>
-  `${tools} tools, ${resources} resources, ${templates} resource templates, ${prompts} prompts`;
+const offersText = ({ tools, resources, templates, prompts, skills }: Offers): string =>
+  `${tools} tools, ${resources} resources, ${templates} resource templates, ${prompts} prompts, ${skills} skills`;
 
 const valueText = ([name, { literal, vault, hidden }]: readonly [string, Values[string]]): string =>
   `${name}=${vault === undefined ? (literal ?? `[${hidden ?? 0} characters, not shown]`) : `\${vault:${vault}}`}`;
