@@ -54,12 +54,11 @@ export class FakeCalls implements Calls {
     const who = await input.authenticate();
     if (!who.ok) return { kind: "refused", refusal: who.refusal, receipt: null };
     switch (input.method) {
-      case "skills/get":
-      case "resources/directory/read":
-        return this.result({ uri: input.name, ...input.arguments });
       case "tools/call":
         return this.callTool(input, who.value);
       case "resources/read":
+      case "skills/get":
+      case "resources/directory/read":
         return this.read(input);
       case "prompts/get":
         if (input.name === "ask") return this.askFor(input, who.value);

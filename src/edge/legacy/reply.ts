@@ -7,8 +7,10 @@ import type { Responder } from "../respond.ts";
 import { EventStream } from "../sse.ts";
 import { refusalError } from "../wire.ts";
 
-/** 2025-11-25, server/resources, "Error Handling". */
+/** 2025-11-25, server/resources, "Error Handling": the newer era gave this case the number of any wrong parameter. */
 const resourceNotFound = -32_002;
+/** Those of the core; the Skills extension has the newer number in both eras. */
+const resourceMethods: ReadonlySet<string> = new Set(["resources/read", "resources/subscribe"]);
 
 export interface ReplyContext {
   readonly options: { readonly clock: Clock; readonly metrics: Metrics };
@@ -24,14 +26,20 @@ export class Reply {
   private readonly context: ReplyContext;
   private readonly response: ServerResponse;
   private readonly id: string | number;
+  private readonly method: string;
   private stream: EventStream | null = null;
   private cancelTimer: CancelTimer | null = null;
   private isOver = false;
 
-  constructor(context: ReplyContext, response: ServerResponse, id: string | number) {
+  constructor(
+    context: ReplyContext,
+    response: ServerResponse,
+    { id, method }: { readonly id: string | number; readonly method: string },
+  ) {
     this.context = context;
     this.response = response;
     this.id = id;
+    this.method = method;
   }
 
   /** Proxies cut what says nothing, so a call that takes long becomes a stream by itself. */
@@ -60,8 +68,8 @@ export class Reply {
     if (this.isOver) return;
     this.context.options.metrics.countEdgeRefusal(refusal.code);
     const error = refusalError(refusal, receipt);
-    // The newer era gave this case another number.
-    const code = refusal.code === "unknown-resource" ? resourceNotFound : error.code;
+    const isMissing = refusal.code === "unknown-resource" && resourceMethods.has(this.method);
+    const code = isMissing ? resourceNotFound : error.code;
     this.end(JSON.stringify({ jsonrpc: "2.0", id: this.id, error: { ...error, code } }));
   }
 

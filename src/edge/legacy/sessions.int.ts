@@ -278,6 +278,8 @@ describe("a message", () => {
       [message("tasks/get", {}), -32601],
       [message("tools/call", {}), -32602],
       [message("resources/read", { uri: "test://nowhere" }), -32002],
+      [message("skills/get", { uri: "test://nowhere" }), -32602],
+      [message("resources/directory/read", { uri: "test://nowhere" }), -32602],
       [message("resources/subscribe", { uri: 7 }), -32602],
       [message("logging/setLevel", { level: "loud" }), -32602],
       [message("tools/list", { cursor: "made up" }), -32602],
@@ -299,6 +301,16 @@ describe("a message", () => {
 });
 
 describe("a call", () => {
+  test("that reads something is told nothing of caching, which this era does not have", async () => {
+    const id = await openSession(node.port);
+    for (const method of ["resources/read", "skills/get", "resources/directory/read"]) {
+      const { json } = await post(node.port, id, message(method, { uri: "test://kept" }));
+      expect(json.result).toMatchObject({ contents: [{ text: "hello" }] });
+      expect(json.result).not.toHaveProperty("ttlMs");
+      expect(json.result).not.toHaveProperty("cacheScope");
+    }
+  });
+
   test("is answered with JSON, and with a stream when something comes before the answer", async () => {
     const id = await openSession(node.port);
     const plain = await post(node.port, id, message("tools/call", { name: "echo" }));

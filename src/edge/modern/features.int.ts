@@ -135,6 +135,27 @@ describe("resources, prompts and completions", () => {
     expect(denied).toMatchObject({ status: 200, json: { id: 1, error: { code: -31001 } } });
   });
 
+  test("a skill and a directory are read like a resource, without a name in the headers", async () => {
+    const uri = "test://kept";
+    for (const method of ["skills/get", "resources/directory/read"]) {
+      const kept = await request(method, { uri, cursor: "2" });
+      expect(kept.json.result).toMatchObject({ ttlMs: 5_000, cacheScope: "private", resultType: "complete" });
+      const missing = await request(method, { uri: "test://no" });
+      expect(missing).toMatchObject({
+        status: 400,
+        json: { error: { code: -32602, data: { uri: "test://no" } } },
+      });
+    }
+    expect(
+      node.calls.inputs.map((input) => [input.method, input.name, input.arguments, input.round]),
+    ).toEqual([
+      ["skills/get", uri, {}, null],
+      ["skills/get", "test://no", {}, null],
+      ["resources/directory/read", uri, { cursor: "2" }, null],
+      ["resources/directory/read", "test://no", {}, null],
+    ]);
+  });
+
   test("their names in header and body must agree", async () => {
     for (const [method, params, name] of [
       ["resources/read", { uri: "test://kept" }, "test://plain"],
