@@ -36,6 +36,11 @@ export class EventStream {
     response.once("close", () => this.stop());
   }
 
+  /** Names the stream, so that its reader can come back for it, and says how soon. */
+  name(name: string, retryMs: number): void {
+    if (this.isOpen) this.response.write(`id: ${name}\nretry: ${retryMs}\ndata: \n\n`);
+  }
+
   /** `json` is one line: JSON text has no raw line breaks. False = the reader is too far behind and the event was left out. */
   offer(json: string): boolean {
     if (!this.isOpen || this.response.writableLength > this.bytesWaitingMax) return false;

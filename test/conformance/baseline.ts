@@ -31,7 +31,7 @@ const serverEntries: readonly Entry[] = [
   },
   {
     reason:
-      "The gateway answers a call on the stream of its request and never closes that early, so there is nothing to come back for.",
+      "The same: the tool of this scenario says nothing before its answer, so there is no stream to begin with a name, or to come back to.",
     suites: ["preview"],
     revisions: ["2025-11-25"],
     checks: [

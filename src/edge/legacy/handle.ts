@@ -1,8 +1,10 @@
+import type { ServerResponse } from "node:http";
 import type { Refusal } from "../../../contract/index.ts";
 import type { JsonObject } from "../envelope.ts";
 import type { Exchange } from "../exchange.ts";
 import { eventStreamHeaders } from "../sse.ts";
 import type { RequestId } from "../wire.ts";
+import { openAnswerStream } from "./answer-stream.ts";
 import { initialize } from "./initialize.ts";
 import type { LegacyContext } from "./request.ts";
 import { answerRequest } from "./request.ts";
@@ -132,15 +134,19 @@ async function answerElsewhere(
   }
 }
 
-/** A stream for what belongs to no request. `Last-Event-ID` is accepted and means nothing: nothing is replayed. */
+/**
+ * A stream for what belongs to no request. With the `Last-Event-ID` of an answer's stream that broke, the rest of that one; any other
+ * means nothing, because of this stream nothing is replayed.
+ */
 function listen(context: LegacyContext, exchange: Exchange, session: Session): void {
   const { sessions, responder, options } = context;
   const { request, response } = exchange;
-  const { accept } = request.headers;
+  const { accept, "last-event-id": last } = request.headers;
   if (accept === undefined || !/text\/(?:event-stream|\*)|\*\/\*/i.test(accept)) {
     refuse(context, exchange, null, { code: "not-acceptable", detail: "Streams are text/event-stream." });
     return;
   }
+  if (typeof last === "string" && goOn(context, session, last, response)) return;
   const state = sessions.states.of(session);
   if (!sessions.states.mayKeep(state)) {
     sessions.states.settle(state);
@@ -158,6 +164,15 @@ function listen(context: LegacyContext, exchange: Exchange, session: Session): v
   if (attached.ok) return;
   sessions.states.settle(state);
   refuse(context, exchange, null, attached.refusal);
+}
+
+/** False = no answer of this session has a stream of that name. */
+function goOn(context: LegacyContext, session: Session, name: string, response: ServerResponse): boolean {
+  const found = context.sessions.resumptions.find(session.key, name);
+  if (found === null) return false;
+  if (typeof found === "string") openAnswerStream(context, response, name).end(found);
+  else found.resume(response);
+  return true;
 }
 
 function endSession(context: LegacyContext, exchange: Exchange, session: Session): void {

@@ -35,7 +35,7 @@ export async function answerRequest(
 ): Promise<void> {
   const { options, bounds, sessions } = context;
   const { method, params } = request;
-  const reply = new Reply(context, exchange.response, request);
+  const reply = new Reply(context, exchange.response, session, request);
   if (isCallMethod(method)) {
     const { states, questions } = sessions;
     callInSession({ options, states, questions }, exchange, session, { ...request, method }, reply);

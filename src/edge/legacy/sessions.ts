@@ -2,6 +2,7 @@ import type { ListenHub } from "../listen-hub.ts";
 import type { EdgeBounds, EdgeOptions } from "../options.ts";
 import type { Responder } from "../respond.ts";
 import { Questions } from "./questions.ts";
+import { Resumptions } from "./resumptions.ts";
 import { SessionIds } from "./session-ids.ts";
 import { SessionListener } from "./session-listener.ts";
 import type { SessionState } from "./session-state.ts";
@@ -20,6 +21,7 @@ export class LegacySessions {
   readonly ids: SessionIds;
   readonly states: SessionStates;
   readonly questions: Questions;
+  readonly resumptions: Resumptions;
   private readonly hub: ListenHub;
   private readonly bounds: EdgeBounds;
 
@@ -33,6 +35,7 @@ export class LegacySessions {
       lifetimeMs: bounds.sessionLifetimeMs,
       endedMax: bounds.sessionsEndedMax,
     });
+    this.resumptions = new Resumptions(options);
     this.states = new SessionStates({ clock: options.clock, bounds });
     this.questions = new Questions(options, this.states);
   }
@@ -49,6 +52,7 @@ export class LegacySessions {
   /** Withdraws what is left. The sessions themselves go on with whoever has the same keys. */
   stop(): void {
     this.states.stop();
+    this.resumptions.stop();
   }
 
   /** The listener of a state, made if it has none. Whoever adds nothing to it lets the state settle. */
