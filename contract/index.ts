@@ -9,8 +9,13 @@ export { localStepKinds, runStates } from "./runs.ts";
 export type {
   AttachAnswer,
   LocalStepKind,
+  MemoryAnswer,
   RunEndAnswer,
   RunState,
+  SavedMemoryAnswer,
+  SnapshotAnswer,
   StepAnswer,
   StepLookAnswer,
+  TimerAnswer,
+  WaitAnswer,
 } from "./runs.ts";

@@ -56,3 +56,37 @@ export interface StepAnswer {
 export interface StepLookAnswer {
   readonly step: StepAnswer | null;
 }
+
+export interface TimerAnswer {
+  /** Until the step wakes up; 0 = it is over. */
+  readonly leftMs: number;
+  readonly wasRecorded: boolean;
+  readonly receipt: ReceiptReference;
+}
+
+export interface WaitAnswer {
+  readonly state: "taken" | "timed-out" | "waiting";
+  /** Any JSON; null unless taken. */
+  readonly payload: unknown;
+  /** null unless it waits for a time. */
+  readonly leftMs: number | null;
+  /** null while it waits. */
+  readonly receipt: ReceiptReference | null;
+}
+
+export interface SnapshotAnswer {
+  readonly slot: string;
+  readonly version: number;
+  readonly digest: string;
+  readonly bytes: number;
+}
+
+export interface SavedMemoryAnswer extends SnapshotAnswer {
+  /** null = the newest of the slot was just like it. */
+  readonly receipt: ReceiptReference | null;
+}
+
+export interface MemoryAnswer {
+  /** null = nothing is kept there. */
+  readonly memory: (SnapshotAnswer & { readonly content: unknown }) | null;
+}

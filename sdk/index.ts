@@ -23,4 +23,14 @@ export {
   Unreachable,
 } from "./errors.ts";
 export type { ErrorCode } from "./errors.ts";
-export type { ModelAnswer, ModelStep, Step, ToolOptions, ToolResult, ValueStep } from "./step.ts";
+export type { Memory } from "./memory.ts";
+export type {
+  ModelAnswer,
+  ModelStep,
+  Signalled,
+  Step,
+  ToolOptions,
+  ToolResult,
+  ValueStep,
+  WaitOptions,
+} from "./step.ts";

@@ -1,9 +1,17 @@
-import type { LocalStepKind, StepAnswer, StepLookAnswer } from "../contract/index.ts";
+import type {
+  LocalStepKind,
+  StepAnswer,
+  StepLookAnswer,
+  TimerAnswer,
+  WaitAnswer,
+} from "../contract/index.ts";
 import { metaKeys } from "../contract/index.ts";
 import type { Attempt } from "./attempt.ts";
 import { digestOf } from "./canonical.ts";
+import { Memory } from "./memory.ts";
 import type { Pending, ToolResult } from "./tool.ts";
 import { callTool } from "./tool.ts";
+import { pause } from "./wire.ts";
 
 export type { ToolResult } from "./tool.ts";
 
@@ -34,7 +42,19 @@ export interface ValueStep<T> {
   readonly call: () => T | Promise<T>;
 }
 
+export interface WaitOptions {
+  /** From the step's first visit. Left out = as long as the run is open. */
+  readonly timeoutMs?: number;
+}
+
+/** What a wait came to. */
+export type Signalled<T> =
+  | { readonly isTimedOut: false; readonly payload: T }
+  | { readonly isTimedOut: true; readonly payload: null };
+
 const toolTimeoutMs = 300_000;
+/** How long one request waits for a signal before it is asked again. */
+const holdMs = 20_000;
 
 /**
  * The steps of a run, each under a key of its own: 1-128 of `A-Z a-z 0-9 . _ : -`, the same in every attempt. What a step gives is what
@@ -104,6 +124,45 @@ export class Step {
 
   uuid(key: string): Promise<string> {
     return this.value<string>(key, () => crypto.randomUUID());
+  }
+
+  /**
+   * Waits until `ms` after this step was first done: what is left of it when the program starts again in between, nothing when the time
+   * has passed.
+   */
+  sleep(key: string, ms: number): Promise<void> {
+    const { attempt } = this;
+    return attempt.once(key, async () => {
+      const body = { attempt: attempt.number, ms: Math.max(0, Math.ceil(ms)) };
+      const path = `/timers/${encodeURIComponent(key)}`;
+      const { leftMs } = await attempt.ask<TimerAnswer>("PUT", path, body, key);
+      await pause(leftMs, attempt.signal);
+    });
+  }
+
+  /** Waits for a signal that somebody sends the run, also one that came before. Taken once, then on record. */
+  wait<T = unknown>(key: string, signal: string, options: WaitOptions = {}): Promise<Signalled<T>> {
+    const { attempt } = this;
+    const { timeoutMs } = options;
+    const body = {
+      attempt: attempt.number,
+      signal,
+      holdMs,
+      ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, Math.ceil(timeoutMs)) }),
+    };
+    return attempt.once(key, async () => {
+      for (;;) {
+        const path = `/waits/${encodeURIComponent(key)}`;
+        const { state, payload } = await attempt.ask<WaitAnswer>("POST", path, body, key);
+        if (state === "taken") return { isTimedOut: false, payload: payload as T }; // the sender's and the agent's agreement
+        if (state === "timed-out") return { isTimedOut: true, payload: null };
+      }
+    });
+  }
+
+  /** What the run remembers besides its steps. */
+  get memory(): Memory {
+    return new Memory(this.attempt);
   }
 
   private local<T>(

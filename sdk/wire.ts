@@ -101,14 +101,23 @@ const unreachable = (wire: Wire, step: string | null, cause: unknown): Signalbox
     cause,
   });
 
-/** Resolves after `ms`, or rejects with the signal's reason. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** Timers of every runtime count in 31 bits. */
+const timerMsMax = 2 ** 30;
+
+/** Resolves after `ms`, however many, or rejects with the signal's reason. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const endAt = performance.now() + ms;
+  for (let leftMs = ms; leftMs > 0; leftMs = endAt - performance.now())
+    await timer(Math.min(leftMs, timerMsMax), signal);
+}
+
+function timer(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
-      clearTimeout(timer);
+      clearTimeout(running);
       reject(signal.reason as Error);
     };
-    const timer = setTimeout(() => {
+    const running = setTimeout(() => {
       signal.removeEventListener("abort", stop);
       resolve();
     }, ms);

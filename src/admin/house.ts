@@ -5,6 +5,7 @@ import type { Keys } from "../keys/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { PolicyFile, PolicyProblem, PolicySet } from "../policy/index.ts";
 import type { Registry } from "../registry/index.ts";
+import type { Runs } from "../runs/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Upstreams } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
@@ -26,6 +27,8 @@ export interface Rooms {
   readonly policiesComeFromFile?: (tenant: TenantId) => boolean;
   readonly upstreams: UpstreamDesk;
   readonly calls: { readonly callsUnderWay: number };
+  /** Who waits in a run hears of what an act did to it. */
+  readonly runs: Pick<Runs, "changed">;
   readonly node: NodeFacts;
   /** Where the node listens, without a path; null = not yet. */
   readonly ownUrl: () => string | null;

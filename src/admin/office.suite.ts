@@ -11,6 +11,7 @@ import { Net } from "../net/index.ts";
 import type { PolicyFile } from "../policy/index.ts";
 import { Policies, compilePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
+import { Runs, runsTables } from "../runs/index.ts";
 import type { Change, MemoryStore } from "../store/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import { Upstreams } from "../upstream/index.ts";
@@ -33,6 +34,7 @@ export interface Office {
   readonly keys: Keys;
   readonly ledger: Ledger;
   readonly upstreams: Upstreams;
+  readonly runs: Runs;
   readonly acts: Acts;
   readonly approvals: Approvals;
   readonly troubles: string[];
@@ -130,6 +132,7 @@ export async function openOffice(): Promise<Office> {
     ...registryTables,
     ...vaultTables,
     ...approvalTables,
+    ...runsTables,
   ];
   const store = openMemoryStore({ tables, clock });
   await store.start();
@@ -191,6 +194,7 @@ export async function openOffice(): Promise<Office> {
     targets: [],
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
+  const runs = new Runs({ clock, random, store, keys, ledger });
   const admin = new Admin({
     clock,
     random,
@@ -205,6 +209,7 @@ export async function openOffice(): Promise<Office> {
     policiesComeFromFile: () => shared.fileOwnsPolicies,
     upstreams,
     calls: { callsUnderWay: 0 },
+    runs,
     node: { name: "local", fence: 1, startedAt: clock.wall(), version: "0.0.0", runtime: "node" },
     ownUrl: () => url,
     leaseMs: 1_000,
@@ -228,6 +233,7 @@ export async function openOffice(): Promise<Office> {
     keys,
     ledger,
     upstreams,
+    runs,
     acts,
     approvals,
     troubles,

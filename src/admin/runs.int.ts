@@ -1,17 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock, systemRandom } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import { systemTenant } from "../identity/index.ts";
-import { Runs } from "../runs/index.ts";
 import type { Office } from "./office.suite.ts";
 import { newestEntries, openOffice } from "./office.suite.ts";
 
 let office: Office;
-let runs: Runs;
+let runs: Office["runs"];
 let agent: Principal;
 beforeAll(async () => {
   office = await openOffice();
-  runs = new Runs({ ...office, clock: systemClock, random: systemRandom });
+  ({ runs } = office);
   const found = await office.identities.authenticate(office.agent);
   if (!found.ok) throw new Error(found.refusal.detail);
   agent = found.value;

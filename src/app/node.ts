@@ -13,7 +13,7 @@ import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { PolicySource } from "../registry/index.ts";
-import { Deadlines, Runs } from "../runs/index.ts";
+import { Deadlines, Runs, runsTables } from "../runs/index.ts";
 import { openSqliteStore } from "../store/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
@@ -246,6 +246,7 @@ export class Node {
       policiesComeFromFile: (tenant) => tenant === config.tenant && config.policies.files.length > 0,
       upstreams,
       calls: line,
+      runs,
       node: {
         name: nodeName,
         fence,
@@ -305,6 +306,7 @@ export class Node {
     // Added last, so stopped first: no new call enters while those under way are waited for.
     this.shutdown.add("waiting for calls under way", () => line.stop(config.limits.shutdownGraceMs));
     this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
+    this.shutdown.add("answering those who wait in runs", () => runs.stop());
     const unknownCalls = new UnknownCalls({ clock, store, tenants });
     await this.openPart("the count of unknown calls", unknownCalls);
     registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls });
@@ -428,4 +430,5 @@ export const allTables = [
   ...vaultTables,
   ...approvalTables,
   ...callTables,
+  ...runsTables,
 ];

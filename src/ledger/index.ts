@@ -59,7 +59,6 @@ export {
 } from "./open-calls.ts";
 export type { Holder, OpenCall, OpenCallState } from "./open-calls.ts";
 export {
-  attemptIsCurrent,
   changeRun,
   endRun,
   listRuns,
@@ -69,6 +68,7 @@ export {
   raiseAttempt,
   readRun,
   runById,
+  runIsOpen,
 } from "./run-records.ts";
 export type { NewRun, RunEnd, RunRecord } from "./run-records.ts";
 export type { RunWait } from "./run-waits.ts";

@@ -31,7 +31,6 @@ import {
 } from "./open-calls.ts";
 import type { RunRecord } from "./run-records.ts";
 import {
-  attemptIsCurrent,
   changeRun,
   endRun,
   listRuns,
@@ -40,6 +39,7 @@ import {
   raiseAttempt,
   readRun,
   runById,
+  runIsOpen,
 } from "./run-records.ts";
 import type { CallId, EntryId, RunId } from "./shapes.ts";
 import { ledgerTables } from "./tables.ts";
@@ -229,10 +229,10 @@ describe("a run", () => {
     const { store, done } = await opened();
     const { run, write } = newRun(agent, "r", sources);
     await done(write);
-    expect(await done(attemptIsCurrent(run))).toBe(true);
+    expect(await done(changeRun(run, {}))).toBe(true);
     expect(await done(raiseAttempt(run, storeMs(30_000)))).toBe(true);
     expect(await done(raiseAttempt(run, storeMs(30_000)))).toBe(false);
-    expect(await done(attemptIsCurrent(run))).toBe(false);
+    expect(await done(changeRun(run, {}))).toBe(false);
     expect(await readRun(store, agent, "r")).toMatchObject({ attempt: 2, aliveUntil: storeMs(30_000) });
   });
 
@@ -244,7 +244,7 @@ describe("a run", () => {
     expect(await done(endRun({ ...run, attempt: 2 }, "finished", end))).toBe(false);
     expect(await done(endRun(run, "finished", end))).toBe(true);
     expect(await done(endRun(run, "failed", end))).toBe(false);
-    for (const late of [attemptIsCurrent(run), raiseAttempt(run, storeMs(7)), changeRun(run, {})])
+    for (const late of [changeRun(run, {}), raiseAttempt(run, storeMs(7)), runIsOpen(run)])
       expect(await done(late)).toBe(false);
     const ended = { state: "finished", endedAt: end.at, endEntry: end.entry, aliveUntil: null };
     expect(await readRun(store, agent, "r")).toEqual({ ...run, ...ended });

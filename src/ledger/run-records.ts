@@ -91,10 +91,10 @@ export const raiseAttempt = (run: RunRecord, aliveUntil: StoreMs): Write =>
     { attempt: run.attempt, state: "open" },
   );
 
-/** A check that goes into a transaction: the run still has this attempt and is open. */
-export const attemptIsCurrent = (run: RunRecord): Write => changeRun(run, {});
+/** A check that goes into a transaction: the run is still open, whoever works on it. */
+export const runIsOpen = (run: RunRecord): Write => update(runTable, keyOf(run), {}, { state: "open" });
 
-/** What may move while a run is open. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
+/** What may move while a run is open; nothing = a check that goes into a transaction. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
 export function changeRun(
   run: RunRecord,
   change: { readonly aliveUntil?: StoreMs | null; readonly waitsFor?: readonly RunWait[] },

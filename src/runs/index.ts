@@ -1,11 +1,12 @@
 /**
- * runs: serves attached runs, whose reasoning lives in a foreign process: attaching, what the agent itself produces under a step, the
- * run's end. Tool calls of a run go the governed line in `calls` and meet here only in the journal: one claim per step, whoever makes
+ * runs: serves attached runs, whose reasoning lives in a foreign process: attaching, what the agent itself produces under a step, timers,
+ * signals, memory, the run's end. Tool calls of a run go the governed line in `calls` and meet here only in the journal: one claim per step, whoever makes
  * it. Knows no MCP and no HTTP.
  *
  * A run: open, then finished, failed or cancelled, each with its entry. An attach raises its attempt; whatever an older attempt still
  * sends is refused, also when both arrive at once, because every write proves the attempt. A local step: looked up, done by the agent,
- * recorded in one transaction; the first record counts.
+ * recorded in one transaction; the first record counts. A timer: its instant on record at the first visit. A signal: kept until a step
+ * takes it, which is one transaction. Memory: snapshots of named slots, sealed, the newest few of each.
  *
  * Identities: step ids (`step_…`), event ids (`evt_…`); run ids are the ledger's. Bounds: limits.ts names them all. Errors: refusals
  * `not-found`, `run-ended`, `stale-attempt`, `step-mismatch`, `erased`, `body-too-large`, `conflict`; Faults of store and keys.
@@ -17,8 +18,19 @@ export { Deadlines } from "./deadlines.ts";
 export type { Ended, Ending } from "./end.ts";
 export { endingWrites } from "./end.ts";
 export type { House as RunsOptions } from "./house.ts";
-export { aliveForMs, deadlineMsMax, outputBytesMax, reasonCharactersMax } from "./limits.ts";
+export {
+  aliveForMs,
+  deadlineMsMax,
+  holdMsMax,
+  memoryBytesMax,
+  reasonCharactersMax,
+  sleepMsMax,
+} from "./limits.ts";
 export type { LocalStep, StepIdentity } from "./local-step.ts";
 export type { RecordedStep } from "./recorded-step.ts";
 export type { RunRecord } from "../ledger/index.ts";
+export { signalWrites } from "./signals.ts";
+export { runsTables } from "./tables.ts";
+export type { Waited } from "./wait.ts";
+export { pendingWaits } from "./waits.ts";
 export type { Speaker } from "./open-run.ts";

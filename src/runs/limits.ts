@@ -12,3 +12,33 @@ export const reasonCharactersMax = 4_000;
 
 /** A run past this is better made of several: thirty days, longer than any approval or notice that it could wait for. */
 export const deadlineMsMax = 30 * 24 * 60 * 60_000;
+
+/** A year: what is further away is a date in a calendar and no step of a run. */
+export const sleepMsMax = 366 * 24 * 60 * 60_000;
+
+/** Waits of one run at once, all in its row. A program that waits in more branches than these has lost count of them. */
+export const waitsMax = 64;
+
+/** What a signal may carry; larger things go into memory or a tool. */
+export const signalBytesMax = 65_536;
+
+/** Signals of one run that nobody has taken yet. */
+export const signalsWaitingMax = 64;
+
+/** How long a request that waits is held open: below the idle limits of the usual proxies (30 s and 60 s). */
+export const holdMsMax = 20_000;
+
+/** A signal of this node is heard at once; one of another node with the next look. */
+export const lookEveryMs = 1_000;
+
+/** One snapshot: a conversation that fills the largest context windows, twice. */
+export const memoryBytesMax = 4 * 1_048_576;
+
+/** Of one slot are kept: enough to look back over a day's turns, and bounded. The oldest goes. */
+export const snapshotsPerSlotMax = 16;
+
+/** Of one run. */
+export const slotsMax = 64;
+
+/** All snapshots of a run together: sixteen of the largest. */
+export const memoryBytesOfRunMax = 16 * memoryBytesMax;

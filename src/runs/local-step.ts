@@ -1,16 +1,15 @@
-import type { LocalStepKind, ReceiptReference } from "../../contract/index.ts";
+import type { LocalStepKind } from "../../contract/index.ts";
 import type { Result, Sha256Hex } from "../base/index.ts";
-import { canonicalJson, commitment, ok, refuse } from "../base/index.ts";
+import { canonicalJson, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { CallId, EntryId, RunRecord } from "../ledger/index.ts";
-import { attemptIsCurrent, claimFinal, stepDigest, stepPlace } from "../ledger/index.ts";
+import type { RunRecord } from "../ledger/index.ts";
 import type { House } from "./house.ts";
 import { outputBytesMax, racesMax } from "./limits.ts";
 import type { RecordedStep } from "./recorded-step.ts";
 import { recordedStep } from "./recorded-step.ts";
 import type { Speaker } from "./open-run.ts";
 import { openRun } from "./open-run.ts";
-import { prepareEntry, saltBytes } from "./run-entry.ts";
+import { writeStep } from "./write-step.ts";
 
 /** What a step is: the same key with another kind or another input is another step, and refused. */
 export interface StepIdentity {
@@ -59,63 +58,17 @@ export async function recordStep(
     if (!run.ok) return run;
     const found = await onRecord(run.value, step, house);
     if (!found.ok || found.value !== null) return found as Result<RecordedStep>; // null was just ruled out
-    const receipt = await written(owner, run.value, step, output, house);
+    const { key, kind, note } = step;
+    const draft = { key, kind, note, input: inputText(step), output, waitsFor: null, writes: [] };
+    const written = await writeStep(owner, run.value, draft, house);
     // As it will come back from the record, the order of members included.
-    if (receipt !== null) return ok({ output: JSON.parse(output) as unknown, wasRecorded: false, receipt });
-    // Another attempt was attached, the run ended, or the same step was recorded meanwhile: looking again says which.
+    if (written === null) continue;
+    return ok({ output: JSON.parse(output) as unknown, wasRecorded: false, receipt: written.receipt });
   }
   return refuse({ code: "conflict", detail: `others keep changing the run at the same moment` });
 }
 
 const onRecord = (run: RunRecord, step: StepIdentity, house: House): Promise<Result<RecordedStep | null>> =>
-  recordedStep(run, { ...step, digestFor: (salt) => digestOf(step, salt) }, house);
-
-async function written(
-  owner: Principal,
-  run: RunRecord,
-  step: LocalStep,
-  output: string,
-  house: House,
-): Promise<ReceiptReference | null> {
-  const salt = house.random.bytes(saltBytes);
-  const digest = digestOf(step, salt);
-  const entry = await prepareEntry(
-    owner,
-    run,
-    {
-      kind: "step",
-      method: `steps/${step.kind}`,
-      step: step.key,
-      stepDigest: digest,
-      salt,
-      input: inputText(step),
-      output,
-      note: step.note,
-    },
-    house,
-  );
-  const place = stepPlace(run.run, step.key);
-  const claim = { tenant: run.tenant, place, call: holderOf(entry.id), stepDigest: digest };
-  const { verdict } = await house.store.commit([
-    attemptIsCurrent(run),
-    claimFinal(claim, entry.id),
-    entry.write,
-  ]);
-  if (verdict !== "done") return null;
-  house.ledger.noted(run.tenant);
-  return entry.receipt;
-}
-
-/** In the shape of a call's, so that a tool call can never be taken for a local step, nor one kind for another. */
-const digestOf = (step: StepIdentity, salt: Uint8Array): Sha256Hex =>
-  stepDigest({
-    method: `steps/${step.kind}`,
-    serverId: "",
-    name: "",
-    argumentsCommitment: commitment(salt, inputText(step)),
-  });
+  recordedStep(run, { ...step, input: inputText(step) }, house);
 
 const inputText = ({ input }: StepIdentity): string => JSON.stringify(input);
-
-/** Where a claim names its call it names the step: `<step id>:0` is the only entry of it. */
-const holderOf = (entry: EntryId): CallId => entry.slice(0, -":0".length) as CallId;

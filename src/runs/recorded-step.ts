@@ -1,10 +1,12 @@
 import type { ReceiptReference } from "../../contract/index.ts";
-import type { Result, Sha256Hex } from "../base/index.ts";
+import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
 import type { Claim, EntryId, LedgerEntry, RunRecord } from "../ledger/index.ts";
 import { readClaim, stepPlace } from "../ledger/index.ts";
 import type { House } from "./house.ts";
 import { receiptOf } from "./run-entry.ts";
+import type { StepKind } from "./step-digest.ts";
+import { localDigest } from "./step-digest.ts";
 
 export interface RecordedStep {
   readonly output: unknown;
@@ -15,9 +17,9 @@ export interface RecordedStep {
 
 export interface AskedStep {
   readonly key: string;
-  readonly kind: string;
-  /** What the step's digest would be under the salt of the record. */
-  readonly digestFor: (salt: Uint8Array) => Sha256Hex;
+  readonly kind: StepKind;
+  /** What it is made from, as JSON text. */
+  readonly input: string;
 }
 
 /**
@@ -40,7 +42,9 @@ export async function recordedStep(
     });
   }
   const salt = opened?.payload.salt;
-  const isSame = salt !== undefined && claim.stepDigest === asked.digestFor(Buffer.from(salt, "base64"));
+  const isSame =
+    salt !== undefined &&
+    claim.stepDigest === localDigest(asked.kind, asked.input, Buffer.from(salt, "base64"));
   if (!isSame || first === null) return drift(asked, claim, first);
   const output: unknown = JSON.parse(opened?.payload.result ?? "null");
   return ok({ output, wasRecorded: true, receipt: receiptOf(first) });

@@ -17,6 +17,8 @@ export interface RunEntry {
   readonly input: string | null;
   /** What came of it. */
   readonly output: string | null;
+  /** A commitment, under the same salt, to what is kept elsewhere. Left out: there is nothing. */
+  readonly content?: string;
   readonly note: NonNullable<Payload["note"]> | null;
 }
 
@@ -35,12 +37,13 @@ export async function prepareEntry(
   house: House,
 ): Promise<PreparedEntry> {
   const { clock, random, keys } = house;
-  const { kind, method, step, stepDigest, salt, input, output, note } = draft;
+  const { kind, method, step, stepDigest, salt, input, output, content, note } = draft;
   const at = clock.wall();
   const id = `${newId(kind === "step" ? "step" : "evt", at, random)}:0` as EntryId;
   const commitments: Record<string, string> = {};
   if (input !== null) commitments["arguments"] = commitment(salt, input);
   if (output !== null) commitments["result"] = commitment(salt, output);
+  if (content !== undefined) commitments["content"] = content;
   const entry: Entry = {
     id,
     kind,

@@ -6,8 +6,9 @@ import { Keys, keyTables } from "../keys/index.ts";
 import type { FaultOptions, MemoryStore } from "../store/index.ts";
 import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
 import { Runs } from "./runs.ts";
+import { runsTables } from "./tables.ts";
 
-export const runTables = [...keyTables, ...ledgerTables];
+export const runTables = [...keyTables, ...ledgerTables, ...runsTables];
 
 export const agent: Principal = {
   id: "agent/a" as never,

@@ -1,24 +1,38 @@
 import type { Result, StoreMs } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { RunRecord } from "../ledger/index.ts";
+import type { RunId, RunRecord } from "../ledger/index.ts";
 import { stayAlive } from "./alive.ts";
 import type { AttachWishes, Attached } from "./attach.ts";
 import { attach } from "./attach.ts";
+import { Arrivals } from "./arrivals.ts";
 import type { Ended, Ending } from "./end.ts";
 import { end, endOf } from "./end.ts";
 import type { House } from "./house.ts";
 import type { LocalStep, StepIdentity } from "./local-step.ts";
 import type { RecordedStep } from "./recorded-step.ts";
 import { lookUpStep, recordStep } from "./local-step.ts";
+import type { SavedSnapshot } from "./memory.ts";
+import { readMemory, saveMemory } from "./memory.ts";
 import type { Speaker } from "./open-run.ts";
 import { ownRun } from "./open-run.ts";
+import type { Sleep, Sleeping } from "./sleep.ts";
+import { sleep } from "./sleep.ts";
+import type { Patience, SignalWait, Waited } from "./wait.ts";
+import { waitForSignal } from "./wait.ts";
 
 /** The room's one object: what an agent does with a run of its own. The actor comes first, and only its own runs are found. */
 export class Runs {
   private readonly house: House;
+  private readonly arrivals: Arrivals;
 
   constructor(house: House) {
     this.house = house;
+    this.arrivals = new Arrivals(house.clock);
+  }
+
+  /** Requests that wait are answered with how they stand. Safe to call twice. */
+  stop(): void {
+    this.arrivals.close();
   }
 
   attach(owner: Principal, name: string, wishes: AttachWishes): Promise<Result<Attached>> {
@@ -35,6 +49,43 @@ export class Runs {
 
   record(owner: Principal, speaker: Speaker, step: LocalStep): Promise<Result<RecordedStep>> {
     return recordStep(owner, speaker, step, this.house);
+  }
+
+  sleep(owner: Principal, speaker: Speaker, step: Sleep): Promise<Result<Sleeping>> {
+    return sleep(owner, speaker, step, this.house);
+  }
+
+  wait(
+    owner: Principal,
+    speaker: Speaker,
+    step: SignalWait,
+    patience: Omit<Patience, "arrivals">,
+  ): Promise<Result<Waited>> {
+    return waitForSignal(owner, speaker, step, { ...patience, arrivals: this.arrivals }, this.house);
+  }
+
+  saveMemory(
+    owner: Principal,
+    speaker: Speaker,
+    slot: string,
+    content: unknown,
+  ): Promise<Result<SavedSnapshot>> {
+    return saveMemory(owner, speaker, slot, content, this.house);
+  }
+
+  /** `digest` null = the newest. */
+  readMemory(
+    owner: Principal,
+    name: string,
+    slot: string,
+    digest: string | null,
+  ): ReturnType<typeof readMemory> {
+    return readMemory(owner, name, slot, digest, this.house);
+  }
+
+  /** What an act on a run does to whoever waits for it here, once it is durable. */
+  changed(run: RunId): void {
+    this.arrivals.tell(run);
   }
 
   end(

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { diaryOf, runAgent, startAgent } from "../fixtures/agent-process.ts";
+import { diaryOf, runAgent, startAgent, startProgram } from "../fixtures/agent-process.ts";
 import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
@@ -124,6 +124,55 @@ describe("an agent on the SDK", () => {
     expect(await own("GET", "gives-up/state")).toMatchObject({
       body: { state: "failed", isAlive: false, end: { reason: "the books do not balance" } },
     });
+  });
+});
+
+describe("an agent that waits", () => {
+  const start = (run: string, sleepMs: number, more: object = {}) =>
+    startProgram("waiting-agent-program.ts", {
+      url: node.url,
+      token: node.agentToken,
+      run,
+      sleepMs,
+      ...more,
+    });
+  const waitsOf = async (run: string) => {
+    const { status, body } = await own("GET", `${run}/state`);
+    return status === 200 ? (body["waitsFor"] as { kind: string; leftMs: number | null }[]) : [];
+  };
+  const killWhileItWaitsFor = async (run: string, sleepMs: number, kind: string) => {
+    const agent = start(run, sleepMs);
+    await until(async () => (await waitsOf(run))[0]?.kind === kind);
+    const [wait] = await waitsOf(run);
+    agent.child.kill("SIGKILL");
+    await agent.ended;
+    return wait;
+  };
+
+  test("killed in its sleep sleeps on until the same instant when it starts again", async () => {
+    const before = await killWhileItWaitsFor("sleeper", 3_600_000, "timer");
+    const after = await killWhileItWaitsFor("sleeper", 3_600_000, "timer");
+    expect(after?.leftMs).toBeLessThan(before?.leftMs ?? 0);
+    expect(await waitsOf("sleeper")).toHaveLength(1);
+  });
+
+  test("killed while it waits is given the signal that came when it was dead, and what it remembered", async () => {
+    expect(await killWhileItWaitsFor("waiter", 1, "signal")).toMatchObject({ leftMs: null });
+    const { body } = await node.admin<{ items: { name: string; run: string }[] }>("GET", "/runs?limit=500");
+    const id = body.items.find(({ name }) => name === "waiter")?.run;
+    const send = (amount: number) =>
+      node.admin<{ error?: { code: string } }>("POST", `/runs/${id}/signals/paid`, { payload: { amount } });
+    expect((await send(3)).status).toBe(200);
+    expect((await send(4)).body.error?.code).toBe("conflict");
+    const expected = { paid: { isTimedOut: false, payload: { amount: 3 } }, starts: 2 };
+    expect(await start("waiter", 1).ended).toEqual({ result: expected, error: null });
+    expect(await start("waiter", 1).ended).toEqual({ result: expected, error: null });
+    expect((await send(5)).body.error?.code).toBe("run-ended");
+  });
+
+  test("for something that does not come goes on without it", async () => {
+    const { result } = await start("impatient", 1, { timeoutMs: 1 }).ended;
+    expect(result).toEqual({ paid: { isTimedOut: true, payload: null }, starts: 1 });
   });
 });
 

@@ -1,4 +1,4 @@
-import { runStates } from "../../../contract/index.ts";
+import { callerName, runStates } from "../../../contract/index.ts";
 import type { Shape } from "../../api/index.ts";
 import {
   flag,
@@ -7,6 +7,7 @@ import {
   listOf,
   named,
   object,
+  objectWith,
   pageOf,
   receipt,
   text,
@@ -18,7 +19,7 @@ import { elapsedMs, ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { RunId, RunRecord } from "../../ledger/index.ts";
 import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
-import { endingWrites, reasonCharactersMax } from "../../runs/index.ts";
+import { endingWrites, pendingWaits, reasonCharactersMax, signalWrites } from "../../runs/index.ts";
 import { rowsPerReadMax } from "../../store/index.ts";
 import type { House } from "../house.ts";
 import { iso, isoOrNull } from "../instant.ts";
@@ -147,10 +148,46 @@ export const runRoutes = [
       if (state !== "open") return refuse({ code: "run-ended", detail: `The run is ${state} already.` });
       const ending = { state: "cancelled", reason: body.reason } as const;
       const { writes, receipt: end } = await endingWrites(actor, found.value, ending, house);
-      const change = { writes, value: null, applied: () => undefined };
+      const change = { writes, value: null, applied: () => house.runs.changed(found.value.run) };
       const performed = await house.acts.perform(act, params.run, change, { reason: body.reason });
       if (!performed.ok) return performed;
       return ok({ run: params.run, entry: end.entry, receipt: performed.value.receipt });
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/runs/{run}/signals/{signal}",
+    summary: "Send an open run a signal, for a step that waits for it or will",
+    notes:
+      "Kept until a step takes it. The first of a name counts: a second one is refused as long as that one waits.",
+    action: "admin.run.signal",
+    kind: "act",
+    params: {
+      ...params,
+      signal: {
+        type: "string",
+        pattern: callerName.source,
+        description: "its name, as the run's step gives it",
+      },
+    },
+    body: objectWith([], { payload: { description: "any JSON, at most 64 KiB; left out = null" } }),
+    example: { payload: { paid: true } },
+    answer: object({ run: text, signal: text, receipt }),
+    handle: async ({ actor, act, params, body }, house) => {
+      const found = await runOf(house, actor, params.run);
+      if (!found.ok) return found;
+      const { run, signal } = params;
+      const writes = await signalWrites(found.value, signal, body.payload ?? null, house);
+      if (!writes.ok) return writes;
+      const applied = () => house.runs.changed(found.value.run);
+      // What it carries stays with the run, under the run's key, and is not copied into the act's own record.
+      const performed = await house.acts.perform(
+        act,
+        run,
+        { writes: writes.value, value: null, applied },
+        { signal },
+      );
+      return performed.ok ? ok({ run, signal, receipt: performed.value.receipt }) : performed;
     },
   }),
 ];
@@ -169,7 +206,7 @@ function runView(found: RunRecord, now: StoreMs): Shape<typeof run> {
     state: found.state,
     attempt: found.attempt,
     isAlive: (leftMs(found.aliveUntil) ?? 0) > 0,
-    waitsFor: found.waitsFor.map((wait) => ({
+    waitsFor: pendingWaits(found, now).map((wait) => ({
       kind: wait.kind,
       step: wait.step,
       signal: wait.kind === "signal" ? wait.signal : null,

@@ -14,15 +14,15 @@ import type { Clock, Random, Result } from "../../base/index.ts";
 import { explain, faultFrom, newId, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import { isInScope } from "../../identity/index.ts";
-import { outputBytesMax } from "../../runs/index.ts";
+import { memoryBytesMax } from "../../runs/index.ts";
 import type { Runs } from "../../runs/index.ts";
 import type { Log, Metrics } from "../../telemetry/index.ts";
 import type { Authenticate } from "../options.ts";
 import type { StepRoute } from "./route.ts";
 import { ownRoutes } from "./routes.ts";
 
-/** A largest output whose text has twice as many bytes as its canonical form, and the little around it. */
-const bodyBytesMax = 2 * outputBytesMax + 4_096;
+/** The largest snapshot and the little around it. */
+const bodyBytesMax = memoryBytesMax + 4_096;
 
 export interface StepEndpointOptions {
   readonly clock: Clock;

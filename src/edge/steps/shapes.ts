@@ -88,3 +88,15 @@ export const step = named(
     receipt,
   }),
 );
+
+export const snapshotProperties = {
+  slot: text,
+  version: { ...whole, description: "from 1" },
+  digest: {
+    type: "string",
+    description: "names these contents in this run; the same contents have the same one",
+  },
+  bytes: whole,
+} as const;
+
+export const receiptOrNull = { oneOf: [receipt, { type: "null" }] } as const;

@@ -2,6 +2,7 @@ import type { Shape } from "../../api/index.ts";
 import type { StoreMs } from "../../base/index.ts";
 import { elapsedMs } from "../../base/index.ts";
 import type { Ended, RunRecord } from "../../runs/index.ts";
+import { pendingWaits } from "../../runs/index.ts";
 import type { runState } from "./shapes.ts";
 
 /** A run as its owner sees it. Instants are the store's, so they go out as what is left until then. */
@@ -13,7 +14,7 @@ export function stateView(run: RunRecord, end: Ended | null, now: StoreMs): Shap
     attempt: run.attempt,
     state: run.state,
     isAlive: (leftMs(run.aliveUntil) ?? 0) > 0,
-    waitsFor: run.waitsFor.map((wait) => ({
+    waitsFor: pendingWaits(run, now).map((wait) => ({
       kind: wait.kind,
       step: wait.step,
       signal: wait.kind === "signal" ? wait.signal : null,
