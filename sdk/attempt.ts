@@ -1,5 +1,5 @@
 import type { AttachAnswer } from "../contract/index.ts";
-import { RunEnded, StaleAttempt, errorFor } from "./errors.ts";
+import { AtRest, RunEnded, StaleAttempt, errorFor } from "./errors.ts";
 import type { Wire } from "./wire.ts";
 import { ask, pause, readApi } from "./wire.ts";
 
@@ -16,13 +16,23 @@ export class Attempt {
   private readonly stop = new AbortController();
   private readonly used = new Set<string>();
   private readonly aliveForMs: number;
+  private readonly restAfterMs: number | null;
+  /** Steps that are being done, and those among them that only wait. */
+  private underWay = 0;
+  private waiting = 0;
 
-  constructor(wire: Wire, attached: Pick<AttachAnswer, "name" | "attempt" | "isNew" | "aliveForMs">) {
+  /** `restAfterMs` null = it waits in this process, however long. */
+  constructor(
+    wire: Wire,
+    attached: Pick<AttachAnswer, "name" | "attempt" | "isNew" | "aliveForMs">,
+    restAfterMs: number | null,
+  ) {
     this.wire = wire;
     this.name = attached.name;
     this.number = attached.attempt;
     this.isNew = attached.isNew;
     this.aliveForMs = attached.aliveForMs;
+    this.restAfterMs = restAfterMs;
   }
 
   get signal(): AbortSignal {
@@ -79,12 +89,33 @@ export class Attempt {
       });
     }
     this.used.add(key);
+    this.underWay++;
     try {
       return await work();
     } catch (thrown) {
       this.used.delete(key);
       if (thrown instanceof StaleAttempt || thrown instanceof RunEnded) this.end(thrown);
       throw thrown;
+    } finally {
+      this.underWay--;
     }
+  }
+
+  /** Does what is nothing but waiting. */
+  async wait<T>(work: () => Promise<T>): Promise<T> {
+    this.waiting++;
+    try {
+      return await work();
+    } finally {
+      this.waiting--;
+    }
+  }
+
+  /** Called in a wait of `ms`, past or to come: when no other step does anything else, and that is long, this process ends its work. */
+  async restIfLong(ms: number): Promise<void> {
+    if (this.restAfterMs === null || ms <= this.restAfterMs || this.waiting < this.underWay) return;
+    await this.ask("POST", "/rest", { attempt: this.number }, null);
+    this.end(new AtRest());
+    this.signal.throwIfAborted();
   }
 }

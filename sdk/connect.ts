@@ -16,6 +16,13 @@ export interface ConnectOptions {
 export interface RunOptions {
   /** How long after its beginning the run fails if it is still open. Heard when the run is made. */
   readonly deadlineMs?: number;
+  /** What starts the program again when it has died, by its name in the node's configuration. Heard when the run is made. */
+  readonly hook?: string;
+  /**
+   * With a hook: when nothing but waiting is left and it has taken, or will take, longer than this, `run` says so and throws `AtRest`. End
+   * the program then: it is started again when a timer is due or a signal has come. Left out = it waits in this process.
+   */
+  readonly restAfterMs?: number;
   /** Work as this attempt, which somebody else has attached, in place of attaching a new one. */
   readonly attempt?: number;
   /** Stops this process's work; the run stays open. */
@@ -51,7 +58,7 @@ async function runOn<T>(
 ): Promise<T> {
   const attached = await attach(wire, name, options);
   if (attached.end !== null) return resultOf(name, attached.end) as T; // what `work` of this run gave once
-  const attempt = new Attempt(wire, attached);
+  const attempt = new Attempt(wire, attached, options.restAfterMs ?? null);
   const stop = () => attempt.end(options.signal?.reason);
   options.signal?.addEventListener("abort", stop, { once: true });
   void attempt.stayAlive();
@@ -77,15 +84,20 @@ async function outcomeOf<T>(work: (step: Step) => Promise<T>, step: Step, attemp
 }
 
 async function attach(wire: Wire, name: string, options: RunOptions): Promise<AttachAnswer> {
-  const { attempt, deadlineMs, signal } = options;
+  const { attempt, deadlineMs, hook, signal } = options;
   signal?.throwIfAborted();
   // Attempt 0 asks in nobody's name yet: the run answers with the number.
-  const nobody = new Attempt(wire, { name, attempt: attempt ?? 0, isNew: false, aliveForMs: 0 });
+  const nobody = new Attempt(wire, { name, attempt: attempt ?? 0, isNew: false, aliveForMs: 0 }, null);
   const stop = () => nobody.end(signal?.reason);
   signal?.addEventListener("abort", stop, { once: true });
   try {
     if (attempt === undefined)
-      return await nobody.ask("POST", "/attach", deadlineMs === undefined ? {} : { deadlineMs }, null);
+      return await nobody.ask(
+        "POST",
+        "/attach",
+        { ...(deadlineMs === undefined ? {} : { deadlineMs }), ...(hook === undefined ? {} : { hook }) },
+        null,
+      );
     const state = await nobody.ask<Omit<AttachAnswer, "isNew" | "aliveForMs">>(
       "GET",
       "/state",

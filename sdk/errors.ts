@@ -62,6 +62,15 @@ export class RunFailed extends Error {
   override readonly name = "RunFailed";
 }
 
+/** The run only waits, and this process asked not to do that: end it. Its hook starts the program again. */
+export class AtRest extends Error {
+  override readonly name = "AtRest";
+
+  constructor() {
+    super("the run waits; its hook starts the program again");
+  }
+}
+
 /** The one place where a refusal becomes an error. */
 export function errorFor(parts: ErrorParts): SignalboxError {
   const { code, effect } = parts;

@@ -13,6 +13,7 @@
 export { connect } from "./connect.ts";
 export type { ConnectOptions, RunOptions, Signalbox } from "./connect.ts";
 export {
+  AtRest,
   OutcomeUnknown,
   Refused,
   RunEnded,

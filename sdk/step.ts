@@ -136,7 +136,10 @@ export class Step {
       const body = { attempt: attempt.number, ms: Math.max(0, Math.ceil(ms)) };
       const path = `/timers/${encodeURIComponent(key)}`;
       const { leftMs } = await attempt.ask<TimerAnswer>("PUT", path, body, key);
-      await pause(leftMs, attempt.signal);
+      await attempt.wait(async () => {
+        await attempt.restIfLong(leftMs);
+        await pause(leftMs, attempt.signal);
+      });
     });
   }
 
@@ -150,14 +153,17 @@ export class Step {
       holdMs,
       ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, Math.ceil(timeoutMs)) }),
     };
-    return attempt.once(key, async () => {
+    const path = `/waits/${encodeURIComponent(key)}`;
+    const startedAt = performance.now();
+    const waitOn = async (): Promise<Signalled<T>> => {
       for (;;) {
-        const path = `/waits/${encodeURIComponent(key)}`;
         const { state, payload } = await attempt.ask<WaitAnswer>("POST", path, body, key);
         if (state === "taken") return { isTimedOut: false, payload: payload as T }; // the sender's and the agent's agreement
         if (state === "timed-out") return { isTimedOut: true, payload: null };
+        await attempt.restIfLong(performance.now() - startedAt);
       }
-    });
+    };
+    return attempt.once(key, () => attempt.wait(waitOn));
   }
 
   /** What the run remembers besides its steps. */

@@ -194,7 +194,7 @@ export async function openOffice(): Promise<Office> {
     targets: [],
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
-  const runs = new Runs({ clock, random, store, keys, ledger });
+  const runs = new Runs({ clock, random, store, keys, ledger, hooks: new Map() });
   const admin = new Admin({
     clock,
     random,

@@ -57,7 +57,7 @@ export function resolveReferences(value: unknown, env: Variables): Resolved {
             return problem(
               isSecret
                 ? "a vault reference must be the whole value; put the whole value into the vault"
-                : "a vault reference cannot stand here, only in env, headers and auth of a server",
+                : "a vault reference cannot stand here, only in env, headers and auth of a server, or env and secret of a hook",
             );
           default:
             return problem(

@@ -339,6 +339,94 @@ const serverSchema: Schema = {
   },
 };
 
+const hookSchema: Schema = {
+  type: "object",
+  description:
+    "What starts an agent again when it has died or what it rests for has come: `command`, a program that is started here, or `url`, somebody else who starts it.",
+  additionalProperties: false,
+  required: ["agents"],
+  oneOf: [{ required: ["command"] }, { required: ["url", "secret"] }],
+  dependentRequired: {
+    args: ["command"],
+    env: ["command"],
+    cwd: ["command"],
+    secret: ["url"],
+  },
+  properties: {
+    agents: {
+      type: "array",
+      minItems: 1,
+      maxItems: 1_000,
+      items: { type: "string", minLength: 1, maxLength: 128 },
+      description: "The agents of the tenant, by name, that may have themselves started by it.",
+      "x-unit": "names of agents",
+      "x-reason": "What is started holds somebody's token; nobody else may decide what it is started for.",
+    },
+    command: {
+      type: "string",
+      minLength: 1,
+      maxLength: 4_096,
+      description:
+        "The program to start. No shell reads it. Its run is in `SIGNALBOX_RUN` of its environment.",
+      "x-unit": "program name or path",
+      "x-reason": "Program and arguments are passed as they are, so nothing in them can become a command.",
+    },
+    args: {
+      type: "array",
+      maxItems: 256,
+      items: { type: "string", maxLength: 32_768 },
+      description: "The program's arguments.",
+      "x-unit": "texts",
+      "x-reason": "As many as a server's.",
+    },
+    env: {
+      type: "object",
+      maxProperties: 256,
+      propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
+      additionalProperties: { type: "string", maxLength: 32_768, "x-secret": true },
+      description:
+        "The program's environment variables, its token among them. It gets these, `SIGNALBOX_RUN`, `SIGNALBOX_RUN_ID`, `SIGNALBOX_ATTEMPT`, `SIGNALBOX_START`, and the few a program needs to start. A value may be `${vault:name}` or contain `${env:NAME}`.",
+      "x-unit": "name to text",
+      "x-reason": "An inherited environment would hand every secret of this process to the agent.",
+    },
+    cwd: path("The directory the program starts in.", "Default: the configuration file's."),
+    processesMax: count(
+      "Programs of this hook that may run at once.",
+      "More runs wait for their turn; what one agent needs differs too much for a better guess.",
+      "processes",
+      1,
+      1_000,
+      8,
+    ),
+    url: {
+      type: "string",
+      minLength: 1,
+      maxLength: 2_048,
+      pattern: "^https?://",
+      description: "Whom to ask to start the agent, by a webhook (Standard Webhooks).",
+      "x-unit": "URL (http or https)",
+      "x-reason": "What is asked for is signed, so the address needs no credential in it.",
+    },
+    secret: {
+      type: "string",
+      maxLength: 1_024,
+      "x-secret": true,
+      description:
+        "What webhooks are signed with: `whsec_` and base64; `${vault:name}` keeps it out of this file.",
+      "x-unit": "text",
+      "x-reason": "Whoever starts agents must know who asks.",
+    },
+    startsMax: count(
+      "Starts in a row that lead to nothing before the run fails.",
+      "Five starts with doubling pauses take a quarter of an hour; what is broken then stays broken.",
+      "starts",
+      1,
+      1_000,
+      5,
+    ),
+  },
+};
+
 export const configSchema: Schema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "signalbox.yaml",
@@ -430,6 +518,17 @@ export const configSchema: Schema = {
         "glob patterns, relative to the configuration file",
       ),
     }),
+    hooks: {
+      type: "object",
+      default: {},
+      maxProperties: 256,
+      description:
+        "What starts agents again, by name. An agent names its hook when it first attaches to a run.",
+      propertyNames: { pattern: "^[A-Za-z0-9._:-]{1,128}$" },
+      additionalProperties: hookSchema,
+      "x-unit": "name to settings",
+      "x-reason": "An agent can only name what an operator has written down.",
+    },
     limits: section("Bounds that keep one caller, or all of them, from exhausting the node.", {
       callsInFlightMax: count(
         "Calls being worked on at once, in the whole node.",

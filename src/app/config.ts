@@ -9,6 +9,8 @@ import type { Variables } from "./config-references.ts";
 import { resolveReferences } from "./config-references.ts";
 import { validateConfig } from "./config-validate.ts";
 import type { ConfigProblem, YamlText } from "./config-yaml.ts";
+import type { HookSettings, RawHook } from "./config-hooks.ts";
+import { hookSettings } from "./config-hooks.ts";
 import { looksLikeCredential } from "./import-credentials.ts";
 import { escapePointer, keysOfPointer, readYaml } from "./config-yaml.ts";
 
@@ -30,6 +32,7 @@ export interface Config {
   /** Over `servers` as they are here; see `Registry.applyFile`. */
   readonly serversDigest: Sha256Hex;
   readonly policies: { readonly files: readonly string[] }; // absolute glob patterns
+  readonly hooks: readonly HookSettings[];
   readonly limits: {
     readonly callsInFlightMax: number;
     readonly perPrincipalCallsMax: number;
@@ -88,7 +91,15 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
       return isLiteral && looksLikeCredential(name, secret.literal);
     })
     .map(([pointer]) => dotted(pointer));
-  return ok(configOf(raw, servers, directory, given, literalSecrets));
+  for (const [name, { url }] of Object.entries(raw.hooks)) {
+    if (url === undefined || URL.canParse(url)) continue;
+    problems.push(located(yaml, `/hooks/${escapePointer(name)}/url`, false, "is not a URL"));
+  }
+  if (problems.length > 0) return refuse(inOrder(problems));
+  const hooks = Object.entries(raw.hooks).map(([name, hook]) =>
+    hookSettings(name, hook, resolved.secrets, directory),
+  );
+  return ok(configOf(raw, servers, hooks, directory, given, literalSecrets));
 }
 
 /** The configuration of a node that has no file. */
@@ -112,6 +123,7 @@ interface RawConfig {
   readonly keys: { readonly file?: string };
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
+  readonly hooks: Readonly<Record<string, RawHook>>;
   readonly limits: {
     readonly callsInFlightMax: number;
     readonly perPrincipalCallsMax: number;
@@ -152,6 +164,7 @@ interface RawTool {
 function configOf(
   raw: RawConfig,
   servers: readonly ServerInput[],
+  hooks: readonly HookSettings[],
   directory: string,
   given: ReadonlySet<string>,
   literalSecrets: readonly string[],
@@ -164,6 +177,7 @@ function configOf(
     keys: { file: raw.keys.file === undefined ? null : resolve(directory, raw.keys.file) },
     servers,
     serversDigest: canonicalDigest(servers),
+    hooks,
     policies: { files: raw.policies.files.map((pattern) => resolve(directory, pattern)) },
     limits: { ...counts, bodyBytesMax: bytes(bodyBytesMax), shutdownGraceMs: ms(shutdownGrace) },
     log: {

@@ -13,7 +13,7 @@ import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { PolicySource } from "../registry/index.ts";
-import { Deadlines, Runs, runsTables } from "../runs/index.ts";
+import { Deadlines, Runs, Waker, runsTables } from "../runs/index.ts";
 import { openSqliteStore } from "../store/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
@@ -26,6 +26,7 @@ import { keepYoungObjectsYoung } from "./collector.ts";
 import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { registerGauges } from "./gauges.ts";
+import { hooksOf } from "./hooks.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { hasStartedBefore, installationId } from "./installation.ts";
 import { ownKeyFile, readKeyFile } from "./key-file.ts";
@@ -225,13 +226,16 @@ export class Node {
     const policyFiles = await this.watchPolicies(policies, registry, identities, acts);
     this.shutdown.add("leaving the policy files", () => policyFiles?.stop());
 
-    const runs = new Runs({ clock, random, store, keys, ledger });
+    const hooks = hooksOf(config.hooks, { clock, net, vault, log, environment, tenant: config.tenant });
+    const runs = new Runs({ clock, random, store, keys, ledger, hooks });
     const nodeOf = (tenant: TenantId) => {
       const found = identities.node(tenant);
       return found.ok ? found.value : null;
     };
     const deadlines = new Deadlines({ clock, random, store, keys, ledger, nodeOf, onTrouble });
     await this.openPart("the deadlines of runs", deadlines);
+    const waker = new Waker({ clock, random, store, keys, ledger, hooks, nodeOf, onTrouble });
+    await this.openPart("the hooks of runs", waker);
     const admin = new Admin({
       clock,
       random,

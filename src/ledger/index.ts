@@ -59,16 +59,20 @@ export {
 } from "./open-calls.ts";
 export type { Holder, OpenCall, OpenCallState } from "./open-calls.ts";
 export {
+  askToWake,
   changeRun,
+  claimStart,
   endRun,
+  keepAlive,
   listRuns,
   newRun,
   overdueRuns,
+  putToRest,
   ownerOf,
   raiseAttempt,
   readRun,
   runById,
-  runIsOpen,
+  runsToWake,
 } from "./run-records.ts";
 export type { NewRun, RunEnd, RunRecord } from "./run-records.ts";
 export type { RunWait } from "./run-waits.ts";

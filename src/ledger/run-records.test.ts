@@ -31,6 +31,7 @@ import {
 } from "./open-calls.ts";
 import type { RunRecord } from "./run-records.ts";
 import {
+  askToWake,
   changeRun,
   endRun,
   listRuns,
@@ -39,7 +40,6 @@ import {
   raiseAttempt,
   readRun,
   runById,
-  runIsOpen,
 } from "./run-records.ts";
 import type { CallId, EntryId, RunId } from "./shapes.ts";
 import { ledgerTables } from "./tables.ts";
@@ -238,13 +238,17 @@ describe("a run", () => {
 
   it("ends once, and nothing of it changes from then on", async () => {
     const { store, done } = await opened();
-    const { run, write } = newRun(agent, "r", sources, { aliveUntil: storeMs(5), deadline: storeMs(9) });
+    const { run, write } = newRun(agent, "r", sources, {
+      aliveUntil: storeMs(5),
+      deadline: storeMs(9),
+      hook: null,
+    });
     await done(write);
     const end = { at: clock.wall(), entry: "evt_1:0" as EntryId };
     expect(await done(endRun({ ...run, attempt: 2 }, "finished", end))).toBe(false);
     expect(await done(endRun(run, "finished", end))).toBe(true);
     expect(await done(endRun(run, "failed", end))).toBe(false);
-    for (const late of [changeRun(run, {}), raiseAttempt(run, storeMs(7)), runIsOpen(run)])
+    for (const late of [changeRun(run, {}), raiseAttempt(run, storeMs(7)), askToWake(run, storeMs(1))])
       expect(await done(late)).toBe(false);
     const ended = { state: "finished", endedAt: end.at, endEntry: end.entry, aliveUntil: null };
     expect(await readRun(store, agent, "r")).toEqual({ ...run, ...ended });
@@ -269,7 +273,7 @@ describe("a run", () => {
   it("past its deadline is found while it is open", async () => {
     const { store, done } = await opened();
     const [soon, late] = [5, 50].map((ms) =>
-      newRun(agent, `by-${ms}`, sources, { aliveUntil: null, deadline: storeMs(ms) }),
+      newRun(agent, `by-${ms}`, sources, { aliveUntil: null, deadline: storeMs(ms), hook: null }),
     );
     await done(newRun(agent, "any", sources).write);
     for (const made of [soon, late]) if (made !== undefined) await done(made.write);

@@ -28,6 +28,12 @@ export interface RunRecord {
   /** It fails when it is still open by then; null = it may take any time. */
   readonly deadline: StoreMs | null;
   readonly waitsFor: readonly RunWait[];
+  /** What starts its agent again; null = nothing does. */
+  readonly hook: string | null;
+  /** From then on its hook may start the agent, unless it says meanwhile that it lives. null = not by itself. */
+  readonly wakeAt: StoreMs | null;
+  /** How often the hook has started the agent since it last put itself to rest. */
+  readonly starts: number;
   /** null = open. */
   readonly endedAt: WallMs | null;
   /** The entry of its end, with reason and result in its payload; null = open. */
@@ -37,9 +43,10 @@ export interface RunRecord {
 export interface NewRun {
   readonly aliveUntil: StoreMs | null;
   readonly deadline: StoreMs | null;
+  readonly hook: string | null;
 }
 
-const unattached: NewRun = { aliveUntil: null, deadline: null };
+const unattached: NewRun = { aliveUntil: null, deadline: null, hook: null };
 
 /** First use makes the run with this principal as owner. The write fails when another call of the owner was faster: read again. */
 export function newRun(
@@ -60,6 +67,8 @@ export function newRun(
     state: "open",
     createdAt,
     waitsFor: [],
+    wakeAt: wishes.hook === null ? null : wishes.aliveUntil,
+    starts: 0,
     endedAt: null,
     endEntry: null,
   };
@@ -73,6 +82,7 @@ export function newRun(
       aliveUntil: msOrNull(run.aliveUntil),
       deadline: msOrNull(run.deadline),
       waitsFor: waitsText(run.waitsFor),
+      wakeAt: msOrNull(run.wakeAt),
       endedAt: null,
     }),
   };
@@ -87,32 +97,70 @@ export const raiseAttempt = (run: RunRecord, aliveUntil: StoreMs): Write =>
   update(
     runTable,
     keyOf(run),
-    { attempt: run.attempt + 1, aliveUntil: msOf(aliveUntil) },
+    { attempt: run.attempt + 1, ...aliveColumns(run, aliveUntil) },
     { attempt: run.attempt, state: "open" },
   );
 
-/** A check that goes into a transaction: the run is still open, whoever works on it. */
-export const runIsOpen = (run: RunRecord): Write => update(runTable, keyOf(run), {}, { state: "open" });
+/** Its agent lives: it is not taken for dead, nor started a second time, before then. Fails when the attempt was replaced. */
+export const keepAlive = (run: RunRecord, aliveUntil: StoreMs): Write =>
+  update(runTable, keyOf(run), aliveColumns(run, aliveUntil), { attempt: run.attempt, state: "open" });
 
-/** What may move while a run is open; nothing = a check that goes into a transaction. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
-export function changeRun(
-  run: RunRecord,
-  change: { readonly aliveUntil?: StoreMs | null; readonly waitsFor?: readonly RunWait[] },
-): Write {
-  const { aliveUntil, waitsFor } = change;
-  return update(
+const aliveColumns = (run: RunRecord, aliveUntil: StoreMs) => ({
+  aliveUntil: msOf(aliveUntil),
+  ...(run.hook === null ? {} : { wakeAt: msOf(aliveUntil) }),
+});
+
+/**
+ * Its agent ends its process until `wakeAt`; null = until somebody wakes it. Fails when somebody has asked for it to be woken since the
+ * run was read.
+ */
+export const putToRest = (run: RunRecord, wakeAt: StoreMs | null): Write =>
+  update(
     runTable,
     keyOf(run),
-    {
-      ...(aliveUntil === undefined ? {} : { aliveUntil: msOrNull(aliveUntil) }),
-      ...(waitsFor === undefined ? {} : { waitsFor: waitsText(waitsFor) }),
-    },
-    {
-      attempt: run.attempt,
-      state: "open",
-      ...(waitsFor === undefined ? {} : { waitsFor: waitsText(run.waitsFor) }),
-    },
+    { aliveUntil: null, wakeAt: msOrNull(wakeAt), starts: 0 },
+    { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
+
+/**
+ * Something has come for an open run: its hook should start the agent, unless it lives. Also a check that it is open. Leaves a run
+ * without a hook as it is.
+ */
+export const askToWake = (run: RunRecord, now: StoreMs): Write =>
+  update(runTable, keyOf(run), run.hook === null ? {} : { wakeAt: msOf(now) }, { state: "open" });
+
+/**
+ * The right to start the agent now: nobody else starts it before `nextAt`. Fails when somebody was faster to start, rest, wake, end or
+ * attach it, or it has said that it lives. `starts` null = the right is not used, only looked at again at `nextAt`.
+ */
+export const claimStart = (run: RunRecord, nextAt: StoreMs, starts: number | null): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { wakeAt: msOf(nextAt), ...(starts === null ? {} : { starts }) },
+    { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
+  );
+
+/** Open runs whose agent may be started, over all tenants. */
+export async function runsToWake(store: Reader, now: StoreMs, limit: number): Promise<readonly RunRecord[]> {
+  const rows = await store.list(runTable, {
+    index: "wake",
+    equals: { state: "open" },
+    from: 0,
+    upTo: msOf(now),
+    limit,
+  });
+  return rows.map(runOf);
+}
+
+/** What may move while a run is open; nothing = a check that goes into a transaction. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
+export function changeRun(run: RunRecord, change: { readonly waitsFor?: readonly RunWait[] }): Write {
+  const { waitsFor } = change;
+  return update(runTable, keyOf(run), waitsFor === undefined ? {} : { waitsFor: waitsText(waitsFor) }, {
+    attempt: run.attempt,
+    state: "open",
+    ...(waitsFor === undefined ? {} : { waitsFor: waitsText(run.waitsFor) }),
+  });
 }
 
 /** The run's end, whatever it waited for. Fails when it has ended already or another attempt was attached. */
@@ -124,7 +172,7 @@ export const endRun = (
   update(
     runTable,
     keyOf(run),
-    { state, endedAt: msOf(end.at), endEntry: end.entry, aliveUntil: null, waitsFor: null },
+    { state, endedAt: msOf(end.at), endEntry: end.entry, aliveUntil: null, wakeAt: null, waitsFor: null },
     { attempt: run.attempt, state: "open" },
   );
 
@@ -193,6 +241,9 @@ const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
   aliveUntil: row.aliveUntil === null ? null : storeMs(row.aliveUntil),
   deadline: row.deadline === null ? null : storeMs(row.deadline),
   waitsFor: waitsOf(row.waitsFor),
+  hook: row.hook,
+  wakeAt: row.wakeAt === null ? null : storeMs(row.wakeAt),
+  starts: row.starts ?? 0,
   endedAt: row.endedAt === null ? null : wallMs(row.endedAt),
   endEntry: row.endEntry as EntryId | null,
 });

@@ -118,6 +118,7 @@ export const runTable = keyedTable({
     tenant: ["tenant", "run"],
     state: ["tenant", "state", "run"],
     deadline: ["state", "deadline"],
+    wake: ["state", "wakeAt"],
   },
   columns: {
     tenant: text,
@@ -133,8 +134,20 @@ export const runTable = keyedTable({
     waitsFor: textOrNull, // JSON array; null = nothing
     endedAt: integerOrNull, // wall ms; null = open
     endEntry: textOrNull, // reason and result are sealed in it; null = open
+    hook: textOrNull, // null = nobody starts its agent
+    wakeAt: integerOrNull, // store ms; null = its agent is not started by itself
+    starts: integerOrNull, // null = 0
   },
-  columnsSince: { aliveUntil: 2, deadline: 2, waitsFor: 2, endedAt: 2, endEntry: 2 },
+  columnsSince: {
+    aliveUntil: 2,
+    deadline: 2,
+    waitsFor: 2,
+    endedAt: 2,
+    endEntry: 2,
+    hook: 2,
+    wakeAt: 2,
+    starts: 2,
+  },
 });
 
 export type EntryRow = RowOf<typeof entryTable.columns>;

@@ -1,7 +1,7 @@
 import type { Result } from "../base/index.ts";
 import { ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import { changeRun } from "../ledger/index.ts";
+import { keepAlive } from "../ledger/index.ts";
 import type { House } from "./house.ts";
 import { aliveForMs } from "./limits.ts";
 import type { Speaker } from "./open-run.ts";
@@ -15,7 +15,7 @@ export async function stayAlive(owner: Principal, speaker: Speaker, house: House
   const run = await openRun(owner, speaker, house);
   if (!run.ok) return run;
   const aliveUntil = plusMs(await house.store.now(), aliveForMs);
-  const { verdict } = await house.store.commit([changeRun(run.value, { aliveUntil })]);
+  const { verdict } = await house.store.commit([keepAlive(run.value, aliveUntil)]);
   if (verdict === "done") return ok(aliveForMs);
   const changed = await openRun(owner, speaker, house);
   return changed.ok

@@ -11,6 +11,8 @@ import { prepareEntry, saltBytes } from "./run-entry.ts";
 export interface AttachWishes {
   /** From the run's beginning; heard at the first attach alone. null = it may take any time. */
   readonly deadlineMs: number | null;
+  /** What starts the agent again when it has died, by its name in the configuration; likewise. null = nothing does. */
+  readonly hook?: string | null;
 }
 
 export interface Attached {
@@ -45,7 +47,13 @@ export async function attach(
       continue;
     }
     const deadline = wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs);
-    const { run, write } = newRun(owner, name, house, { aliveUntil, deadline });
+    const hook = wishes.hook ?? null;
+    if (hook !== null && house.hooks.get(hook)?.isFor(owner) !== true)
+      return refuse({
+        code: "invalid-params",
+        detail: `there is no hook "${hook}" for you in the configuration`,
+      });
+    const { run, write } = newRun(owner, name, house, { aliveUntil, deadline, hook });
     if (await isWritten(owner, run, write, house)) return ok({ run, isNew: true });
   }
   return refuse({ code: "conflict", detail: `others keep attaching to "${name}" at the same moment` });

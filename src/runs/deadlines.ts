@@ -2,14 +2,14 @@ import type { CancelTimer } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import { overdueRuns } from "../ledger/index.ts";
 import { endingWrites } from "./end.ts";
-import type { House } from "./house.ts";
+import type { Records } from "./house.ts";
 
 /** A deadline is for what has gone wrong, so a few seconds late is in time. */
 const everyMs = 5_000;
 /** What is left over is taken at the next look. */
 const runsPerLook = 256;
 
-export interface DeadlinesOptions extends House {
+export interface DeadlinesOptions extends Records {
   /** In whose name a tenant's runs are ended; null = the tenant is gone. */
   readonly nodeOf: (tenant: TenantId) => Principal | null;
   readonly onTrouble: (doing: string, thrown: unknown) => void;

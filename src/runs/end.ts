@@ -5,7 +5,7 @@ import type { Principal } from "../identity/index.ts";
 import type { RunEnd, RunRecord } from "../ledger/index.ts";
 import { endRun } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
-import type { House } from "./house.ts";
+import type { House, Records } from "./house.ts";
 import { outputBytesMax, racesMax } from "./limits.ts";
 import type { Speaker } from "./open-run.ts";
 import { openRun, ownRun } from "./open-run.ts";
@@ -67,7 +67,7 @@ export async function endingWrites(
   actor: Principal,
   run: RunRecord,
   ending: Ending,
-  house: House,
+  house: Records,
 ): Promise<{ readonly writes: readonly Write[]; readonly receipt: ReceiptReference }> {
   const isFinished = ending.state === "finished";
   const draft: RunEntry = {
@@ -88,7 +88,7 @@ export async function endingWrites(
 }
 
 /** The end on record of a run that has one. */
-export async function endOf(run: RunRecord, house: House): Promise<Ended> {
+export async function endOf(run: RunRecord, house: Records): Promise<Ended> {
   invariant(run.state !== "open" && run.endEntry !== null, "a run that is not open has its end on record");
   const found = await house.ledger.entry(run.tenant, run.endEntry);
   invariant(found !== null, `the entry ${run.endEntry} of a run's end is in the ledger`);

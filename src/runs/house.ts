@@ -1,13 +1,20 @@
 import type { Clock, Random } from "../base/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { Ledger } from "../ledger/index.ts";
+import type { Hook } from "./hook.ts";
 import type { Store } from "../store/index.ts";
 
-/** The other rooms as this one sees them. */
-export interface House {
+/** What it takes to put something on record in a run. */
+export interface Records {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Store;
   readonly keys: Keys;
   readonly ledger: Pick<Ledger, "entry" | "payload" | "noted">;
+}
+
+/** The other rooms as this one sees them. */
+export interface House extends Records {
+  /** What can start agents again, by name. */
+  readonly hooks: ReadonlyMap<string, Hook>;
 }

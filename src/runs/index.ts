@@ -8,6 +8,8 @@
  * recorded in one transaction; the first record counts. A timer: its instant on record at the first visit. A signal: kept until a step
  * takes it, which is one transaction. Memory: snapshots of named slots, sealed, the newest few of each.
  *
+ * The waker starts agents again by their hooks, which `app` makes from the configuration: a program, or a webhook.
+ *
  * Identities: step ids (`step_…`), event ids (`evt_…`); run ids are the ledger's. Bounds: limits.ts names them all. Errors: refusals
  * `not-found`, `run-ended`, `stale-attempt`, `step-mismatch`, `erased`, `body-too-large`, `conflict`; Faults of store and keys.
  * Signals: none.
@@ -33,4 +35,8 @@ export { signalWrites } from "./signals.ts";
 export { runsTables } from "./tables.ts";
 export type { Waited } from "./wait.ts";
 export { pendingWaits } from "./waits.ts";
+export type { Hook, StartOrder } from "./hook.ts";
+export { CommandHook } from "./hooks/command.ts";
+export { Webhook } from "./hooks/webhook.ts";
+export { Waker } from "./waker.ts";
 export type { Speaker } from "./open-run.ts";

@@ -42,3 +42,8 @@ export const slotsMax = 64;
 
 /** All snapshots of a run together: sixteen of the largest. */
 export const memoryBytesOfRunMax = 16 * memoryBytesMax;
+
+/** A program that was started has so long to attach; then it counts as a start that failed. Doubled with each. */
+export const startFirstMs = 30_000;
+/** Longer pauses would only make a repaired agent wait. */
+export const startMsMax = 15 * 60_000;

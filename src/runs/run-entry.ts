@@ -4,7 +4,7 @@ import type { Principal } from "../identity/index.ts";
 import type { Entry, EntryId, EntryKind, LedgerEntry, Payload, RunRecord } from "../ledger/index.ts";
 import { entryWrite, sealPayload } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
-import type { House } from "./house.ts";
+import type { Records } from "./house.ts";
 
 /** What an entry in a run says beyond who and which run. Texts are JSON; null = there is none. */
 export interface RunEntry {
@@ -34,7 +34,7 @@ export async function prepareEntry(
   actor: Principal,
   run: RunRecord,
   draft: RunEntry,
-  house: House,
+  house: Records,
 ): Promise<PreparedEntry> {
   const { clock, random, keys } = house;
   const { kind, method, step, stepDigest, salt, input, output, content, note } = draft;

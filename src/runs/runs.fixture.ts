@@ -5,6 +5,7 @@ import { Ledger, ledgerTables } from "../ledger/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
 import type { FaultOptions, MemoryStore } from "../store/index.ts";
 import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
+import type { Hook } from "./hook.ts";
 import { Runs } from "./runs.ts";
 import { runsTables } from "./tables.ts";
 
@@ -28,6 +29,7 @@ export interface RunsWorld {
   readonly keys: Keys;
   readonly ledger: Ledger;
   readonly runs: Runs;
+  readonly hooks: ReadonlyMap<string, Hook>;
   /** Oldest first. */
   readonly entries: () => Promise<readonly LedgerEntry[]>;
 }
@@ -39,6 +41,7 @@ export async function openRuns(
     readonly database?: MemoryDatabase;
     readonly seed?: string;
     readonly faults?: FaultOptions;
+    readonly hooks?: ReadonlyMap<string, Hook>;
   } = {},
 ): Promise<RunsWorld> {
   const clock = over.clock ?? new ManualClock();
@@ -54,9 +57,10 @@ export async function openRuns(
   const keys = new Keys({ store, random, clock, kek: new Uint8Array(32).fill(7) });
   await keys.start();
   const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
-  const runs = new Runs({ clock, random, store, keys, ledger });
+  const hooks = over.hooks ?? new Map<string, Hook>();
+  const runs = new Runs({ clock, random, store, keys, ledger, hooks });
   const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();
-  return { clock, database, store, keys, ledger, runs, entries };
+  return { clock, database, store, keys, ledger, runs, hooks, entries };
 }
 
 /** The value, or the refusal as an error that names it. */

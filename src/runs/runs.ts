@@ -15,6 +15,7 @@ import type { SavedSnapshot } from "./memory.ts";
 import { readMemory, saveMemory } from "./memory.ts";
 import type { Speaker } from "./open-run.ts";
 import { ownRun } from "./open-run.ts";
+import { rest } from "./rest.ts";
 import type { Sleep, Sleeping } from "./sleep.ts";
 import { sleep } from "./sleep.ts";
 import type { Patience, SignalWait, Waited } from "./wait.ts";
@@ -81,6 +82,10 @@ export class Runs {
     digest: string | null,
   ): ReturnType<typeof readMemory> {
     return readMemory(owner, name, slot, digest, this.house);
+  }
+
+  rest(owner: Principal, speaker: Speaker, wakeInMs: number | null): Promise<Result<void>> {
+    return rest(owner, speaker, wakeInMs, this.house);
   }
 
   /** What an act on a run does to whoever waits for it here, once it is durable. */

@@ -1,7 +1,7 @@
 import type { Result } from "../base/index.ts";
 import { canonicalJson, newId, ok, refuse } from "../base/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
-import { runIsOpen } from "../ledger/index.ts";
+import { askToWake } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { insert, remove } from "../store/index.ts";
 import type { House } from "./house.ts";
@@ -39,7 +39,10 @@ export async function signalWrites(
   const id = newId("sig", clock.wall(), random);
   const key = await keys.scopeKey(`run/${run.tenant}/${run.run}`);
   const sealed = keys.seal(key, text, boundTo(run, name, id));
-  return ok([runIsOpen(run), insert(signalTable, { run: run.run, name, id, payload: sealed })]);
+  return ok([
+    askToWake(run, await store.now()),
+    insert(signalTable, { run: run.run, name, id, payload: sealed }),
+  ]);
 }
 
 export interface WaitingSignal {

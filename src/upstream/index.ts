@@ -38,3 +38,4 @@ export { Trouble } from "./trouble.ts";
 export type { LineSnapshot } from "./server-line.ts";
 export { Upstreams } from "./upstreams.ts";
 export type { UpstreamsOptions } from "./upstreams.ts";
+export { pickEnvironment } from "./stdio/environment.ts";

@@ -35,7 +35,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "dispatch",
     "upstream",
   ],
-  runs: ["base", "store", "keys", "identity", "ledger"],
+  runs: ["base", "net", "store", "keys", "identity", "ledger"],
   edge: ["base", "telemetry", "api", "identity", "registry", "calls", "runs"],
   admin: [
     "base",
@@ -102,7 +102,7 @@ export const reserved: readonly { pattern: RegExp; what: string; allowedIn: read
     what: "randomness",
     allowedIn: ["src/base/random.ts"],
   },
-  { pattern: /\bchild_process\b/, what: "child processes", allowedIn: ["src/upstream/"] },
+  { pattern: /\bchild_process\b/, what: "child processes", allowedIn: ["src/upstream/", "src/runs/hooks/"] },
   { pattern: /"undici\b|\bfetch\(/, what: "outbound HTTP", allowedIn: ["src/net/", "src/cli/"] },
   { pattern: /^import \{.*from "node:http"/m, what: "node:http as a module", allowedIn: [] },
   { pattern: /\bconsole\./, what: "the console", allowedIn: ["src/cli/"] },

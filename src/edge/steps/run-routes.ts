@@ -1,8 +1,8 @@
 import { object, objectWith, text } from "../../api/index.ts";
 import { ok } from "../../base/index.ts";
-import { aliveForMs, deadlineMsMax, reasonCharactersMax } from "../../runs/index.ts";
+import { aliveForMs, deadlineMsMax, reasonCharactersMax, sleepMsMax } from "../../runs/index.ts";
 import { route } from "./route.ts";
-import { attached, attempt, end, run, runState } from "./shapes.ts";
+import { attached, attempt, callersName, end, run, runState } from "./shapes.ts";
 import { stateView } from "./state-view.ts";
 
 const params = { name: run } as const;
@@ -26,11 +26,15 @@ export const runRoutes = [
         description:
           "how long after its beginning the run fails if it is still open; heard at the first attach",
       },
+      hook: callersName("what starts the agent again when it has died; heard at the first attach"),
     }),
     example: { deadlineMs: 3_600_000 },
     answer: attached,
     handle: async ({ owner, params, body }, runs) => {
-      const found = await runs.attach(owner, params.name, { deadlineMs: body.deadlineMs ?? null });
+      const found = await runs.attach(owner, params.name, {
+        deadlineMs: body.deadlineMs ?? null,
+        hook: body.hook ?? null,
+      });
       if (!found.ok) return found;
       const { run, isNew } = found.value;
       return ok({
@@ -59,6 +63,32 @@ export const runRoutes = [
     handle: async ({ owner, params, body }, runs) => {
       const alive = await runs.alive(owner, { name: params.name, attempt: body.attempt });
       return alive.ok ? ok({ aliveForMs: alive.value }) : alive;
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/runs/{name}/rest",
+    summary: "Say that the agent ends its process until something it waits for has come",
+    notes:
+      "Its hook starts it again when a timer is due or a signal has come. Refused for a run that names no hook.",
+    action: "own.run.rest",
+    kind: "act",
+    params,
+    body: objectWith(["attempt"], {
+      attempt,
+      wakeInMs: {
+        type: "integer",
+        minimum: 0,
+        maximum: sleepMsMax,
+        description: "no later than so; left out = when what it waits for says so",
+      },
+    }),
+    example: { attempt: 1, wakeInMs: 3_600_000 },
+    answer: object({ isAtRest: { const: true } }),
+    handle: async ({ owner, params, body }, runs) => {
+      const speaker = { name: params.name, attempt: body.attempt };
+      const rested = await runs.rest(owner, speaker, body.wakeInMs ?? null);
+      return rested.ok ? ok({ isAtRest: true as const }) : rested;
     },
   }),
   route({

@@ -1,0 +1,30 @@
+import type { Principal, TenantId } from "../identity/index.ts";
+import type { RunId } from "../ledger/index.ts";
+
+/** Which agent is to be started, and for what. */
+export interface StartOrder {
+  /** Of this start, the same should it be told twice. */
+  readonly id: string;
+  readonly tenant: TenantId;
+  readonly run: RunId;
+  /** As its agent calls it. */
+  readonly name: string;
+  /** The newest attempt so far; the program attaches a next one. */
+  readonly attempt: number;
+  /** How often the agent has been started since it last put itself to rest, this one included. */
+  readonly start: number;
+}
+
+/** Starts an agent again. Whether it got on is seen by its attaching, not here. */
+export interface Hook {
+  /** The run fails when its agent was started so often and did not put itself to rest or end. */
+  readonly startsMax: number;
+  /** Whether this principal may have its agent started so: a hook's program holds somebody's token and works in that name. */
+  isFor(owner: Principal): boolean;
+  /** It takes no start just now; that counts as none. */
+  readonly isFull: boolean;
+  /** Rejects when nothing was started. */
+  start(order: StartOrder): Promise<void>;
+  /** Ends what it started. Safe to call twice. */
+  stop(): Promise<void>;
+}

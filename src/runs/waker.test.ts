@@ -1,0 +1,179 @@
+import { describe, expect, test } from "vitest";
+import { seededRandom } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { Hook, StartOrder } from "./hook.ts";
+import { signatureOf } from "./hooks/webhook.ts";
+import { aliveForMs, startFirstMs } from "./limits.ts";
+import type { RunsWorld } from "./runs.fixture.ts";
+import { agent, openRuns, otherAgent, value } from "./runs.fixture.ts";
+import { signalWrites } from "./signals.ts";
+import { Waker } from "./waker.ts";
+
+const first = { name: "nightly", attempt: 1 } as const;
+
+/** Remembers whom it was asked to start. */
+class Remembering implements Hook {
+  readonly startsMax = 3;
+  readonly orders: StartOrder[] = [];
+  isBroken = false;
+  isFull = false;
+  isFor(owner: Principal): boolean {
+    return owner.id === agent.id;
+  }
+  async start(order: StartOrder): Promise<void> {
+    this.orders.push(order);
+    if (this.isBroken) throw new Error("no such program");
+  }
+  async stop(): Promise<void> {}
+}
+
+interface Watched extends RunsWorld {
+  readonly hook: Remembering;
+  readonly troubles: string[];
+  readonly waker: Waker;
+  /** Lets time pass, second by second. */
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+async function watched(wakers = 1): Promise<Watched> {
+  const hook = new Remembering();
+  const world = await openRuns({ hooks: new Map([["starter", hook]]) });
+  const troubles: string[] = [];
+  const all = Array.from({ length: wakers }, (_, n) => {
+    const random = seededRandom(`waker ${n}`);
+    const onTrouble = (doing: string) => void troubles.push(doing);
+    return new Waker({ ...world, random, nodeOf: () => agent, onTrouble });
+  });
+  for (const waker of all) waker.start();
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      world.clock.advance(1_000);
+      for (let turns = 0; turns < 4; turns++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await value(world.runs.attach(agent, "nightly", { deadlineMs: null, hook: "starter" }));
+  return { ...world, hook, troubles, waker: all[0] as Waker, pass };
+}
+
+describe("an agent that has died", () => {
+  test("is started again once it has said nothing for long enough, and by one node alone", async () => {
+    const { hook, pass, runs, entries } = await watched(3);
+    await pass(aliveForMs - 2_000);
+    expect(hook.orders).toEqual([]);
+    await value(runs.alive(agent, first));
+    await pass(aliveForMs - 2_000);
+    expect(hook.orders).toEqual([]);
+    await pass(4_000);
+    expect(hook.orders).toMatchObject([{ name: "nightly", attempt: 1, start: 1 }]);
+    await pass(startFirstMs - 5_000);
+    expect(hook.orders).toHaveLength(1);
+    const started = (await entries()).filter(({ entry }) => entry.method === "runs/started");
+    expect(started.map(({ entry }) => entry.id)).toEqual(hook.orders.map(({ id }) => id));
+  });
+
+  test("and attaches in time is left alone as long as it says that it lives", async () => {
+    const { hook, pass, runs } = await watched();
+    await pass(aliveForMs + 1_000);
+    await value(runs.attach(agent, "nightly", { deadlineMs: null }));
+    for (let n = 0; n < 10; n++) {
+      await value(runs.alive(agent, { ...first, attempt: 2 }));
+      await pass(aliveForMs - 2_000);
+    }
+    expect(hook.orders).toHaveLength(1);
+  });
+
+  test("waits for its turn while the hook is full, which is no start that failed", async () => {
+    const { hook, pass, runs } = await watched();
+    hook.isFull = true;
+    await pass(10 * aliveForMs);
+    expect(hook.orders).toEqual([]);
+    hook.isFull = false;
+    await pass(6_000);
+    expect(hook.orders).toMatchObject([{ start: 1 }]);
+    expect((await value(runs.find(agent, "nightly"))).state).toBe("open");
+  });
+
+  test("again and again is started with doubling pauses, and in the end its run has failed with the reason", async () => {
+    const { hook, pass, runs, troubles } = await watched();
+    hook.isBroken = true;
+    await pass(aliveForMs + 2_000);
+    await pass(startFirstMs + 1_000);
+    expect(hook.orders).toHaveLength(2);
+    await pass(startFirstMs + 1_000);
+    expect(hook.orders).toHaveLength(2); // twice as long this time
+    await pass(startFirstMs);
+    expect(hook.orders.map(({ start }) => start)).toEqual([1, 2, 3]);
+    await pass(4 * startFirstMs + 1_000);
+    const run = await value(runs.find(agent, "nightly"));
+    expect(await runs.endOf(run)).toMatchObject({
+      state: "failed",
+      reason: "its agent was started 3 times in a row and did not get on",
+    });
+    expect(hook.orders).toHaveLength(3);
+    expect(troubles).toHaveLength(3);
+  });
+});
+
+describe("an agent at rest", () => {
+  const atRest = async (world: Watched) => {
+    await value(world.runs.rest(agent, first, null));
+    expect(await value(world.runs.find(agent, "nightly"))).toMatchObject({ aliveUntil: null, starts: 0 });
+  };
+
+  test("is started when its timer is due, and not before", async () => {
+    const world = await watched();
+    await value(world.runs.sleep(agent, first, { key: "nap", ms: 3_600_000 }));
+    await atRest(world);
+    await world.pass(3_600_000 - 5_000);
+    expect(world.hook.orders).toEqual([]);
+    await world.pass(7_000);
+    expect(world.hook.orders).toHaveLength(1);
+  });
+
+  test("is started by a signal, also one that comes just before it rests", async () => {
+    const wait = { key: "payment", signal: "paid", timeoutMs: null };
+    const patience = { holdMs: 0, signal: new AbortController().signal };
+    for (const order of ["before", "after"] as const) {
+      const world = await watched();
+      const send = async () => {
+        const run = await value(world.runs.find(agent, "nightly"));
+        const writes = await signalWrites(run, "paid", 1, { ...world, random: seededRandom("signal") });
+        if (writes.ok) await world.store.commit(writes.value);
+      };
+      await value(world.runs.wait(agent, first, wait, patience));
+      if (order === "before") await send();
+      await atRest(world);
+      if (order === "after") {
+        await world.pass(100_000);
+        expect(world.hook.orders).toEqual([]);
+        await send();
+      }
+      await world.pass(2_000);
+      expect(world.hook.orders, order).toHaveLength(1);
+    }
+  });
+
+  test("cannot be where nothing would start it, and a hook that is not configured is refused", async () => {
+    const { runs } = await openRuns();
+    await value(runs.attach(agent, "nightly", { deadlineMs: null }));
+    expect(await runs.rest(agent, first, null)).toMatchObject({ refusal: { code: "conflict" } });
+    const attached = await runs.attach(agent, "other", { deadlineMs: null, hook: "starter" });
+    expect(attached).toMatchObject({ refusal: { code: "invalid-params" } });
+    // A program that works in one agent's name must not be started by another.
+    const { runs: withHook } = await watched();
+    const foreign = await withHook.attach(otherAgent, "other", { deadlineMs: null, hook: "starter" });
+    expect(foreign).toMatchObject({ refusal: { code: "invalid-params" } });
+  });
+});
+
+test("a webhook is signed as the standard's own example", () => {
+  // https://github.com/standard-webhooks/standard-webhooks, the vector that its libraries test with.
+  expect(
+    signatureOf(
+      "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+      "msg_p5jXN8AQM9LWM0D4loKWxJek",
+      1_614_265_330,
+      '{"test": 2432232314}',
+    ),
+  ).toBe("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+});
