@@ -3,7 +3,8 @@
  * address that is connected to, so a name that resolves differently the second time gains nothing. TLS certificates are always
  * verified, HTTP/1.1 only, redirects are never followed, proxies from the environment are never used.
  *
- * Hands out: `HttpPool`, one per owner (pools are never shared between credentials); no identities.
+ * Hands out: `HttpPool`, one per owner (pools are never shared between credentials), and `Webhook`, which signs what it sends; no
+ * identities.
  * Bounds: pools per node, connections per pool, bytes of response headers, bytes of each response body, time to connect; every
  * request carries a deadline.
  * Errors: `NetFailure` as data to the sink or thrown by `request`; it says exactly whether a byte of the request left (`sent`).
@@ -18,3 +19,5 @@ export { onAbort } from "./on-abort.ts";
 export type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 export { HttpPool } from "./pool.ts";
 export type { HttpSending } from "./sending.ts";
+export { Webhook, webhookKeys } from "./webhook.ts";
+export type { WebhookAnswer, WebhookMessage, WebhookOptions } from "./webhook.ts";
