@@ -191,7 +191,7 @@ export async function openOffice(): Promise<Office> {
     keys,
     selfByDefault: false,
     urlOf: (id) => `${url}/approvals/${id}`,
-    targets: [],
+    targets: () => [],
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
   const runs = new Runs({ clock, random, store, keys, ledger, hooks: new Map() });

@@ -47,6 +47,14 @@ export function developmentDefaults(config: Config): readonly string[] {
       found.push(`servers.${server.name}.url: headers would be sent over http without encryption; use https`);
     }
   }
+  for (const { name, url } of config.approvals.webhooks) {
+    const { protocol, hostname } = new URL(url);
+    if (protocol === "http:" && !isLoopback(hostname)) {
+      found.push(
+        `approvals.webhooks.${name}.url: who wants what would be told over http without encryption; use https`,
+      );
+    }
+  }
   return found;
 }
 

@@ -15,7 +15,7 @@ export function referenceText(): string {
     "",
     "Point your editor at the schema: `# yaml-language-server: $schema=docs/reference/signalbox.schema.json`.",
     "",
-    "Any text may contain `${env:NAME}`, which is replaced by the environment variable when the file is read. In `env`, `headers` and the secrets of `auth` of a server a value may be `${vault:name}`, which stays a reference until the moment of use. `$${` is a literal `${`. Anchors, aliases and tags are refused.",
+    "Any text may contain `${env:NAME}`, which is replaced by the environment variable when the file is read. In `env`, `headers` and the secrets of `auth` of a server, and as the `secret` of a webhook, a value may be `${vault:name}`, which stays a reference until the moment of use. `$${` is a literal `${`. Anchors, aliases and tags are refused.",
     "",
   ];
   for (const [name, schema] of Object.entries(configSchema.properties ?? {})) section(lines, name, schema);
@@ -47,7 +47,7 @@ function table(lines: string[], prefix: string, properties: Readonly<Record<stri
     lines.push(`| ${cells.map((cell) => (cell ?? "").replaceAll("|", "\\|")).join(" | ")} |`);
     const inner = schema.additionalProperties;
     if (typeof inner === "object" && inner.properties !== undefined) {
-      nested.push([`${prefix}${name}.<tool>.`, inner.properties]);
+      nested.push([`${prefix}${name}.<${name === "tools" ? "tool" : "name"}>.`, inner.properties]);
     } else if (schema.properties !== undefined) {
       nested.push([`${prefix}${name}.`, schema.properties]);
     }

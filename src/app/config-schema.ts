@@ -427,6 +427,33 @@ const hookSchema: Schema = {
   },
 };
 
+const webhookSchema: Schema = {
+  type: "object",
+  description: "One address, and the secret that its receiver verifies messages with.",
+  additionalProperties: false,
+  required: ["url", "secret"],
+  properties: {
+    url: {
+      type: "string",
+      minLength: 1,
+      maxLength: 2_048,
+      pattern: "^https?://",
+      description: "Where the messages are posted to.",
+      "x-unit": "URL (http or https)",
+      "x-reason": "It is logged, so what must stay secret belongs in `secret`.",
+    },
+    secret: {
+      type: "string",
+      maxLength: 1_024,
+      "x-secret": true,
+      description:
+        "What the messages are signed with: `whsec_` and 24 to 64 bytes in base64; two, with a blank between them, while receivers change over. `${vault:name}` keeps it out of this file.",
+      "x-unit": "text",
+      "x-reason": "Anybody can post to an address; only the signature tells whose message it is.",
+    },
+  },
+};
+
 export const configSchema: Schema = {
   $schema: "https://json-schema.org/draft/2020-12/schema",
   title: "signalbox.yaml",
@@ -529,6 +556,19 @@ export const configSchema: Schema = {
       "x-unit": "name to settings",
       "x-reason": "An agent can only name what an operator has written down.",
     },
+    approvals: section("How people hear that they are asked for an approval.", {
+      webhooks: {
+        type: "object",
+        default: {},
+        maxProperties: 16,
+        propertyNames: { pattern: "^[a-z0-9](?:-?[a-z0-9])*$", maxLength: 63 },
+        additionalProperties: webhookSchema,
+        description:
+          "Addresses that are told, in signed messages (Standard Webhooks), when people are asked, when others are asked as well, and when it is decided. Never what the call's arguments are.",
+        "x-unit": "name to settings",
+        "x-reason": "A chat, a pager and a ticket system are three; each message goes to all of them.",
+      },
+    }),
     limits: section("Bounds that keep one caller, or all of them, from exhausting the node.", {
       callsInFlightMax: count(
         "Calls being worked on at once, in the whole node.",

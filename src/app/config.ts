@@ -7,6 +7,8 @@ import { serverProblems } from "../registry/index.ts";
 import { parseBytes, parseDuration } from "./config-units.ts";
 import type { Variables } from "./config-references.ts";
 import { resolveReferences } from "./config-references.ts";
+import type { RawWebhook, WebhookSettings } from "./config-webhooks.ts";
+import { webhookProblems, webhookSettings } from "./config-webhooks.ts";
 import { validateConfig } from "./config-validate.ts";
 import type { ConfigProblem, YamlText } from "./config-yaml.ts";
 import type { HookSettings, RawHook } from "./config-hooks.ts";
@@ -33,6 +35,7 @@ export interface Config {
   readonly serversDigest: Sha256Hex;
   readonly policies: { readonly files: readonly string[] }; // absolute glob patterns
   readonly hooks: readonly HookSettings[];
+  readonly approvals: { readonly webhooks: readonly WebhookSettings[] };
   readonly limits: {
     readonly callsInFlightMax: number;
     readonly perPrincipalCallsMax: number;
@@ -73,6 +76,9 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   // The schema has named every part of it.
   const raw = resolved.value as RawConfig;
   const directory = dirname(source.file);
+  const webhooks = webhookSettings(raw.approvals.webhooks, resolved.secrets);
+  for (const { pointer, message } of webhookProblems(webhooks))
+    problems.push(located(yaml, pointer, false, message));
   const servers = Object.entries(raw.servers).map(([name, server]) =>
     serverInput(name, server, resolved.secrets, directory),
   );
@@ -99,7 +105,7 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   const hooks = Object.entries(raw.hooks).map(([name, hook]) =>
     hookSettings(name, hook, resolved.secrets, directory),
   );
-  return ok(configOf(raw, servers, hooks, directory, given, literalSecrets));
+  return ok(configOf(raw, { servers, hooks, webhooks, directory, given, literalSecrets }));
 }
 
 /** The configuration of a node that has no file. */
@@ -124,6 +130,7 @@ interface RawConfig {
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
   readonly hooks: Readonly<Record<string, RawHook>>;
+  readonly approvals: { readonly webhooks: Readonly<Record<string, RawWebhook>> };
   readonly limits: {
     readonly callsInFlightMax: number;
     readonly perPrincipalCallsMax: number;
@@ -163,11 +170,17 @@ interface RawTool {
 
 function configOf(
   raw: RawConfig,
-  servers: readonly ServerInput[],
-  hooks: readonly HookSettings[],
-  directory: string,
-  given: ReadonlySet<string>,
-  literalSecrets: readonly string[],
+  {
+    servers,
+    hooks,
+    webhooks,
+    directory,
+    given,
+    literalSecrets,
+  }: Pick<Config, "servers" | "hooks" | "given" | "literalSecrets"> & {
+    readonly webhooks: readonly WebhookSettings[];
+    readonly directory: string;
+  },
 ): Config {
   const { shutdownGrace, bodyBytesMax, ...counts } = raw.limits;
   const config: Config = {
@@ -179,6 +192,7 @@ function configOf(
     serversDigest: canonicalDigest(servers),
     hooks,
     policies: { files: raw.policies.files.map((pattern) => resolve(directory, pattern)) },
+    approvals: { webhooks },
     limits: { ...counts, bodyBytesMax: bytes(bodyBytesMax), shutdownGraceMs: ms(shutdownGrace) },
     log: {
       level: raw.log.level,

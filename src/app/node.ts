@@ -21,6 +21,7 @@ import type { Log, Metrics } from "../telemetry/index.ts";
 import { Upstreams, clientMetadataDocument } from "../upstream/index.ts";
 import type { UpstreamLimits } from "../upstream/index.ts";
 import { Vault, vaultTables } from "../vault/index.ts";
+import { Announcing } from "./announcing.ts";
 import { CatalogueSync } from "./catalogue-sync.ts";
 import { keepYoungObjectsYoung } from "./collector.ts";
 import type { Config } from "./config.ts";
@@ -180,6 +181,18 @@ export class Node {
     upstreams.start();
     this.shutdown.add("ending the connections to servers", () => upstreams.stop());
 
+    const announcing: Announcing = new Announcing({
+      clock,
+      random,
+      store,
+      net,
+      tenant: config.tenant,
+      webhooks: config.approvals.webhooks,
+      reveal: (name) => vault.reveal(config.tenant, name),
+      urlOf: (id) => approvals.urlOf(id),
+      nameOf: (tenant, id) => identities.nameOf(tenant, id),
+      onTrouble,
+    });
     const approvals: Approvals = new Approvals({
       clock,
       random,
@@ -191,7 +204,7 @@ export class Node {
         const base = publicUrl ?? edge.url;
         return base === null ? null : `${base}/approvals/${id}`;
       },
-      targets: [],
+      targets: (tenant) => (tenant === config.tenant ? announcing.targets : []),
       onTrouble,
     });
     this.shutdown.add("closing the approvals", () => approvals.stop());
@@ -299,6 +312,8 @@ export class Node {
       bounds: { bodyBytesMax: config.limits.bodyBytesMax, connectionsMax: config.limits.connectionsMax },
     });
     const { url } = await edge.start();
+    // Not before: links to this node have its address in them.
+    await this.openPart("the announcements", announcing);
     this.shutdown.add(
       "telling clients of changed lists",
       registry.onListChanged((tenant, kinds) => edge.listChanged(tenant, kinds)),

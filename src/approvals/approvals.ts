@@ -4,7 +4,7 @@ import type { Principal, TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { CallId, RunId } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
-import { announcements } from "./announcement.ts";
+import { askedAnnouncements } from "./announcement.ts";
 import { consume, expire, makeVoid } from "./endings.ts";
 import { endorsedBy, endorsementWrites } from "./endorsements.ts";
 import { isGranted } from "./grant.ts";
@@ -36,8 +36,8 @@ export interface ApprovalsOptions {
   readonly selfByDefault: boolean;
   /** Where a person decides about this request; null = this node has no address. */
   readonly urlOf: (id: ApprovalId) => string | null;
-  /** Names of the webhooks that are told. */
-  readonly targets: readonly string[];
+  /** Names of the webhooks that are told what happens in this tenant. */
+  readonly targets: (tenant: TenantId) => readonly string[];
   readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
 
@@ -66,7 +66,7 @@ export class Approvals {
     asked: Parameters<typeof newRequest>[0],
     now: StoreMs,
   ): Promise<Result<{ readonly request: ApprovalRequest; readonly writes: readonly Write[] }>> {
-    const { store, targets } = this.options;
+    const { store } = this.options;
     const requester = asked.principals[0];
     if (requester !== undefined && (await pendingOf(store, requester, pendingMax)) >= pendingMax) {
       return refuse({
@@ -75,7 +75,7 @@ export class Approvals {
       });
     }
     const { request, write } = newRequest(asked, now, this.options);
-    return ok({ request, writes: [write, ...announcements(request, targets, this.options)] });
+    return ok({ request, writes: [write, ...askedAnnouncements(request, this.options)] });
   }
 
   get selfByDefault(): boolean {
@@ -127,12 +127,12 @@ export class Approvals {
     return consume(request);
   }
 
-  makeVoid(request: ApprovalRequest): Write {
-    return makeVoid(request);
+  makeVoid(request: ApprovalRequest): readonly Write[] {
+    return makeVoid(request, this.options);
   }
 
-  expire(request: ApprovalRequest): Write {
-    return expire(request);
+  expire(request: ApprovalRequest): readonly Write[] {
+    return expire(request, this.options);
   }
 
   overdue(now: StoreMs): Promise<readonly ApprovalRequest[]> {

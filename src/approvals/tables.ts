@@ -62,7 +62,7 @@ export const endorsementTable = keyedTable({
 export const announcementTable = keyedTable({
   name: "approval_announcement",
   key: ["id", "target"],
-  indexes: { due: ["dueAt"] },
+  indexes: { due: ["target", "dueAt"] },
   columns: {
     id: text,
     target: text,
@@ -70,9 +70,10 @@ export const announcementTable = keyedTable({
     tenant: text,
     kind: text,
     groups: text, // JSON array of those asked
+    outcome: textOrNull, // how it was decided; null = this tells that people are asked
     attempts: integer,
-    dueAt: integer, // store ms
-    createdAt: integer, // wall ms
+    dueAt: integer, // store ms; moved on by whoever is about to tell it
+    eventAt: integer, // wall ms, of what it tells
   },
 });
 

@@ -5,6 +5,8 @@ import type { Keys } from "../keys/index.ts";
 import type { EntryId } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { insert, update } from "../store/index.ts";
+import type { Announcing } from "./announcement.ts";
+import { decidedAnnouncements } from "./announcement.ts";
 import { signGrant } from "./grant.ts";
 import type { ApprovalRequest, ApprovalState, ApprovalVote } from "./request.ts";
 import { mayDecide, openRules } from "./rules.ts";
@@ -31,7 +33,14 @@ export function castVote(
   request: ApprovalRequest,
   votes: readonly ApprovalVote[],
   vote: Vote,
-  { keys, selfByDefault }: { readonly keys: Pick<Keys, "sign">; readonly selfByDefault: boolean },
+  {
+    keys,
+    selfByDefault,
+    ...announcing
+  }: Announcing & {
+    readonly keys: Pick<Keys, "sign">;
+    readonly selfByDefault: boolean;
+  },
 ): Result<Voted> {
   const groups = mayDecide(actor, request, vote.now, selfByDefault);
   if (!groups.ok) return groups;
@@ -65,6 +74,7 @@ export function castVote(
         { state, version: request.version + 1, grant, decidedEntry: state === "pending" ? null : vote.entry },
         { state: "pending", version: request.version },
       ),
+      ...(state === "pending" ? [] : decidedAnnouncements(request, state, announcing)),
     ],
   });
 }

@@ -42,7 +42,7 @@ async function endUndecided(house: House): Promise<number> {
     const open = await readOpenCall(house.store, request.call);
     if (open?.state === "pending") {
       if ((await writeEnd(open, request, "approval-expired", house)) !== null) ended++;
-    } else await house.store.commit([house.approvals.expire(request)]);
+    } else await house.store.commit(house.approvals.expire(request));
   }
   return ended;
 }

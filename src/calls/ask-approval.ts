@@ -57,7 +57,7 @@ async function ask(
     if (!asked.ok) return refused(asked.refusal);
     const { request, writes } = asked.value;
     const stand = call.waiting === null ? await pendingWrites(call, request, house) : standing(call, request);
-    const outdated = before === null || before.state === "void" ? [] : [house.approvals.makeVoid(before)];
+    const outdated = before === null || before.state === "void" ? [] : house.approvals.makeVoid(before);
     const { verdict } = await writeEntry(
       house,
       call,

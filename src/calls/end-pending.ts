@@ -62,7 +62,9 @@ export async function writeEnd(
   const claim = await claimSettled(open, outcome, id, house.store);
   if (claim !== null) writes.push(claim);
   if (request.state === "pending" || request.state === "approved")
-    writes.push(code === "cancelled" ? house.approvals.makeVoid(request) : house.approvals.expire(request));
+    writes.push(
+      ...(code === "cancelled" ? [house.approvals.makeVoid(request)] : house.approvals.expire(request)),
+    );
   const verdict = await house.store.commit(writes);
   if (verdict.verdict === "guard-failed") return null;
   house.ledger.noted(request.tenant);

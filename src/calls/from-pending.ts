@@ -40,7 +40,7 @@ export async function fromPending(call: Admitted, house: House): Promise<Intende
         ...(call.approval !== null
           ? [house.approvals.consume(call.approval)]
           : isStanding
-            ? [house.approvals.makeVoid(request)]
+            ? house.approvals.makeVoid(request)
             : []),
       ],
     );

@@ -92,7 +92,7 @@ export class SimulatedNode {
         keys,
         selfByDefault: false,
         urlOf: () => null,
-        targets: [],
+        targets: () => [],
         onTrouble: (_doing, thrown) => this.troubles.push(thrown),
       }),
       policies: { current: () => policies },

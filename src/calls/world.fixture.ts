@@ -147,7 +147,7 @@ export async function openWorld(policies = "permit(principal, action, resource);
     keys,
     selfByDefault: false,
     urlOf: (id) => `https://box.test/approvals/${id}`,
-    targets: [],
+    targets: () => [],
     onTrouble: (_doing, thrown) => troubles.push(thrown),
   });
   const records: CallRecord[] = [];

@@ -116,6 +116,12 @@ export class Identities {
     return standing.record.enabled ? standing.answer : principalDisabled;
   }
 
+  /** What people call this principal, also when it is disabled; null = there is none in this tenant. */
+  nameOf(tenant: TenantId, id: PrincipalId): string | null {
+    const standing = this.directory.standing(id);
+    return standing === null || standing.record.tenant !== tenant ? null : standing.record.name;
+  }
+
   /** The service principal under which this installation itself acts in a tenant. */
   node(tenant: TenantId): Result<Principal> {
     const standing = this.directory.named(tenant, "service", nodeName);

@@ -14,7 +14,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   registry: ["base", "store", "identity"],
   policy: ["base", "identity", "registry"],
   vault: ["base", "store", "keys", "identity"],
-  approvals: ["base", "store", "keys", "identity", "ledger", "policy"],
+  approvals: ["base", "net", "store", "keys", "identity", "ledger", "policy"],
   screening: ["base"],
   budgets: [],
   dispatch: ["base"],
