@@ -18,6 +18,7 @@ const rule: ApprovalRule = {
   quorum: 1,
   expiryMs: 30 * 24 * hourMs,
   self: null,
+  endorse: [],
   escalation: [{ group: "managers", afterMs: hourMs }],
 };
 const vera = {
@@ -88,6 +89,7 @@ async function asked(call = "call_1"): Promise<ApprovalRequest> {
       intentDigest: "a".repeat(64) as never,
       principals: ["agent/payer" as PrincipalId],
       subject: "tool/pay",
+      endorses: [],
       name: "bank__pay",
       rules: [rule],
       run: null,

@@ -63,7 +63,7 @@ export async function writeEnd(
   if (claim !== null) writes.push(claim);
   if (request.state === "pending" || request.state === "approved")
     writes.push(
-      ...(code === "cancelled" ? [house.approvals.makeVoid(request)] : house.approvals.expire(request)),
+      ...(code === "cancelled" ? house.approvals.makeVoid(request) : house.approvals.expire(request)),
     );
   const verdict = await house.store.commit(writes);
   if (verdict.verdict === "guard-failed") return null;

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { approvalFile, approvalHeaders } from "./approval-page.ts";
 import type { EdgeOptions } from "./options.ts";
 import type { McpEndpoint } from "./mcp.ts";
 import { mcpScopes } from "./needed-scope.ts";
@@ -73,8 +74,16 @@ export class PublicPages {
         this.json(response, 200, this.protectedResourceText(request));
         return true;
       default:
-        return false;
+        return this.approval(path, response);
     }
+  }
+
+  /** The page of an approval. It asks the API for what it shows, so it is there only where that is. */
+  private approval(path: string, response: ServerResponse): boolean {
+    const file = this.options.api === null ? null : approvalFile(path);
+    if (file === null) return false;
+    this.responder.send(response, "public", 200, file.contentType, file.text, approvalHeaders);
+    return true;
   }
 
   private async metrics(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -2,7 +2,7 @@ import type { ApprovalId, ApprovalRequest, Standing } from "../../approvals/inde
 import { approvalStates, listApprovals, mayDecide, openRules, visibleText } from "../../approvals/index.ts";
 import type { Result, StoreMs, WallMs } from "../../base/index.ts";
 import { elapsedMs, ok, plusMs, refuse } from "../../base/index.ts";
-import type { Principal } from "../../identity/index.ts";
+import type { Principal, PrincipalId } from "../../identity/index.ts";
 import type { Change } from "../../store/index.ts";
 import type { Act } from "../act.ts";
 import type { House } from "../house.ts";
@@ -33,6 +33,7 @@ const approval = named(
     name: { type: "string", description: "what is called, as its caller knows it" },
     subject: text,
     principals: { ...listOf(text), description: "who makes the call, then on whose behalf" },
+    names: { ...listOf(text), description: "what people call them; the id of one that has gone" },
     run: textOrNull,
     step: textOrNull,
     intent: { ...digest, description: "what exactly is asked about; a vote names it" },
@@ -61,7 +62,7 @@ const approval = named(
 
 const vote = named(
   "ApprovalVote",
-  object({ person: text, vote: { enum: ["approve", "deny"] }, at: instant, entry: text }),
+  object({ person: text, name: text, vote: { enum: ["approve", "deny"] }, at: instant, entry: text }),
 );
 
 const params = {
@@ -127,7 +128,13 @@ export const approvalRoutes = [
       const asked = await argumentsOf(house, standing.request);
       return ok({
         approval: viewOf(house, actor, standing, await house.store.now()),
-        votes: standing.votes.map(({ person, vote, at, entry }) => ({ person, vote, at: iso(at), entry })),
+        votes: standing.votes.map(({ person, vote, at, entry }) => ({
+          person,
+          name: nameOf(house, actor, person),
+          vote,
+          at: iso(at),
+          entry,
+        })),
         arguments: asked,
         shown: asked === null ? null : visibleText(indented(asked)),
         receipt: performed.value.receipt,
@@ -238,6 +245,7 @@ function viewOf(
     name: request.name,
     subject: request.subject,
     principals: request.principals,
+    names: request.principals.map((id) => nameOf(house, actor, id)),
     run: request.run,
     step: request.step,
     intent: request.intentDigest,
@@ -254,6 +262,9 @@ function viewOf(
     whyNot: may.ok ? null : may.refusal.detail,
   };
 }
+
+const nameOf = ({ identities }: House, { tenant }: Principal, id: PrincipalId): string =>
+  identities.nameOf(tenant, id) ?? id;
 
 /** Store time as people read it. */
 const wallOf = (at: StoreMs, now: StoreMs, wall: WallMs): WallMs => plusMs(wall, elapsedMs(at, now));
