@@ -4,7 +4,7 @@ import type { PendingApproval } from "../../contract/index.ts";
 import { metaKeys } from "../../contract/index.ts";
 import { Browser } from "../fixtures/browser.ts";
 import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
-import { makePerson, pendingOf } from "../fixtures/approvals.ts";
+import { makePerson, pendingOf, setPolicies } from "../fixtures/approvals.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** The page behind the link of an approval, in a real browser, against a whole node. */
@@ -21,7 +21,7 @@ beforeAll(async () => {
   directory = newDirectory();
   node = await NodeProcess.start({ directory, yaml: `servers: { bank: { url: "${bank.url}" } }` });
   await node.toolsAre(["bank__pay"]);
-  await node.admin("PUT", "/policies", { sources: [{ name: "p.cedar", text: policies }] });
+  await setPolicies(node, policies);
   vera = (await makePerson(node, "vera", ["finance"])).key;
   browser = await Browser.open({ viewport: { width: 390, height: 844 } }); // a phone's
 });
@@ -253,9 +253,7 @@ describe("whoever has signed in", () => {
     await signIn(vera);
     await waitFor("name", "bank__pay");
     const carl = await makePerson(node, "carl", ["finance"]);
-    const { body } = await carl.api<{ approval: { intent: string } }>("GET", `/approvals/${approval}`);
-    const no = { intent: body.approval.intent, reason: "no" };
-    expect((await carl.api("POST", `/approvals/${approval}/deny`, no)).status).toBe(200);
+    await carl.decide(approval, "deny");
     await approve().click();
     await waitFor("trouble", "this request is denied");
     await page.getByRole("button", { name: "Look again" }).click();
