@@ -15,6 +15,9 @@ test("the tour tells its story to the end", async () => {
     /forbidden by nobody-moves-files/,
     /forbidden by writes-stay-in-the-reports/,
     /definition of "weather__forecast" changed/,
+    /finance can approve it at http:\/\/127\.0\.0\.1:\d+\/approvals\/apr_/,
+    /kill -9 \d+/,
+    /Three answers, one receipt: call_[0-9a-z]{26}:1\n +The bank's books:\n +4200 EUR to ACME GmbH\n\n/,
     /tenant default: all \d+ entries proven/,
     /BROKEN at position \d+, entry call_/,
   ]) {

@@ -1,34 +1,25 @@
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import type { Client } from "@modelcontextprotocol/client";
 import Database from "better-sqlite3";
+import { approvalChapters } from "./tour-approval.ts";
+import type { RunningNode } from "./tour-node.ts";
+import { cli, connect, startNode, until } from "./tour-node.ts";
+import { bold, chapter, dim, expectThat, receiptOf, say, show, textOf } from "./tour-words.ts";
 
 /**
- * `npm run tour`: a node with three real servers, driven as an agent would, by the official MCP client; then its ledger, verified
- * offline, and a copy of it with one word changed. Everything you see really happens; nothing is left behind.
+ * `npm run tour`: a node with four servers, driven as an agent would, by the official MCP client, and killed while people decide about a
+ * payment; then its ledger, verified offline, and a copy of it with one word changed. Everything you see really happens; nothing is left behind.
  */
 const root = fileURLToPath(new URL("..", import.meta.url));
-const cli = join(root, "src/cli/main.ts");
 const work = mkdtempSync(join(tmpdir(), "signalbox-tour-"));
 const scratch = join(work, "files");
 const data = join(work, ".signalbox");
-
-const paint = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
-const bold = (text: string) => (paint ? `\u001b[1m${text}\u001b[0m` : text);
-const dim = (text: string) => (paint ? `\u001b[2m${text}\u001b[0m` : text);
-const say = (text = "") => process.stdout.write(`${text}\n`);
-let chapters = 0;
-const chapter = (title: string) => say(`\n${bold(`${++chapters}. ${title}`)}`);
-const show = (text: string) => say(text.replaceAll(/^/gm, "   "));
-
-class Surprise extends Error {}
-const expectThat = (condition: boolean, what: string): void => {
-  if (!condition) throw new Surprise(`the tour expected that ${what}`);
-};
+const books = join(work, "books.txt");
 
 try {
   await tour();
@@ -41,26 +32,31 @@ try {
 }
 
 async function tour(): Promise<void> {
-  chapter("A node in front of three servers");
+  chapter("A node in front of four servers");
   const config = writeConfig();
   show(dim(config.text));
-  const node = await startNode(config.file);
+  let node = await startNode(config.file, work);
   try {
     show(`listening on ${node.url}/mcp`);
     await callsOf(node);
+    await approvalChapters(node, {
+      work,
+      books,
+      startAgain: async () => (node = await startNode(config.file, work)),
+    });
   } finally {
-    await node.stop();
+    await node.end("SIGTERM");
   }
   offline();
 }
 
 async function callsOf(node: RunningNode): Promise<void> {
-  const agent = await connect(node);
+  const agent = await connect(node, ["files", "memory", "weather", "bank"]);
 
   chapter("An agent lists its tools");
   const { tools } = await agent.listTools();
   show(
-    `${tools.length} tools from files, memory and weather, for example ${tools
+    `${tools.length} tools from files, memory, weather and bank, for example ${tools
       .slice(0, 3)
       .map(({ name }) => name)
       .join(", ")}`,
@@ -170,12 +166,6 @@ function verify(directory: string): { status: number | null; text: string } {
   };
 }
 
-interface RunningNode {
-  readonly url: string;
-  readonly token: string;
-  stop(): Promise<void>;
-}
-
 function writeConfig(): { file: string; text: string } {
   mkdirSync(join(scratch, "reports"), { recursive: true });
   const text = `# Written by the tour.
@@ -193,68 +183,14 @@ servers:
   weather:
     command: ${process.execPath}
     args: [${join(root, "examples/tour/weather-server.ts")}]
+  bank:
+    command: ${process.execPath}
+    args: [${join(root, "examples/tour/bank-server.ts")}]
+    env: { BOOKS: ${books} }
 `;
   const file = join(work, "signalbox.yaml");
   writeFileSync(file, text);
   return { file, text };
-}
-
-async function startNode(config: string): Promise<RunningNode> {
-  const child = spawn(process.execPath, [cli, "dev", "--config", config, "--port", "0", "--json"], {
-    cwd: work,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let errors = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-4_000)));
-  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
-  const banner = await Promise.race([
-    firstJson(child.stdout),
-    ended.then((code) =>
-      Promise.reject(new Surprise(`the node starts, but it ended with ${code}:\n${errors}`)),
-    ),
-  ]);
-  const { url, token } = banner as { url: string; token: string };
-  return {
-    url,
-    token,
-    async stop() {
-      child.kill("SIGTERM");
-      await ended;
-    },
-  };
-}
-
-function firstJson(stream: NodeJS.ReadableStream): Promise<unknown> {
-  return new Promise((resolve) => {
-    let text = "";
-    stream.setEncoding("utf8").on("data", (chunk: string) => {
-      text += chunk;
-      try {
-        resolve(JSON.parse(text));
-      } catch {
-        // more is to come
-      }
-    });
-  });
-}
-
-async function connect(node: RunningNode): Promise<Client> {
-  const client = new Client({ name: "tour", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
-  const transport = new StreamableHTTPClientTransport(new URL(`${node.url}/mcp`), {
-    requestInit: { headers: { Authorization: `Bearer ${node.token}` } },
-  });
-  await client.connect(transport);
-  await until(async () => (await client.listTools()).tools.some(({ name }) => name.startsWith("weather__")));
-  return client;
-}
-
-/** Asks until it is so; servers need a moment to start, and to be heard. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const givenUpAt = performance.now() + 30_000;
-  while (!(await condition())) {
-    if (performance.now() > givenUpAt) throw new Surprise(`it happens within 30 s: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }
 
 function forecast(agent: Client) {
@@ -274,17 +210,6 @@ function diffOf(tool: string): string {
   return offered.differences
     .map(({ pointer, before, after }) => `${pointer}\n- ${before}\n+ ${after}`)
     .join("\n");
-}
-
-function textOf(result: { content?: unknown }): string {
-  const blocks = Array.isArray(result.content) ? (result.content as { text?: unknown }[]) : [];
-  return blocks.map(({ text }) => (typeof text === "string" ? text : "")).join("\n");
-}
-
-function receiptOf(result: { _meta?: Record<string, unknown> | undefined }): string {
-  const receipt = result._meta?.["dev.signalbox/receipt"] as { entry?: string } | undefined;
-  expectThat(typeof receipt?.entry === "string", "every answer carries a receipt");
-  return receipt?.entry ?? "";
 }
 
 function packageFile(name: string, file: string): string {
