@@ -1,8 +1,9 @@
 import { createHmac } from "node:crypto";
-import type { Server } from "node:http";
+import type { IncomingHttpHeaders, Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { isGenuine } from "../../examples/webhook-receiver.ts";
 import { makePerson, paymentsAreApproved, pendingOf, setPolicies } from "../fixtures/approvals.ts";
 import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
@@ -17,6 +18,7 @@ interface Message {
   readonly isSigned: boolean;
   readonly body: { readonly type: string; readonly data: Readonly<Record<string, unknown>> };
   readonly text: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 const messages: Message[] = [];
@@ -26,7 +28,7 @@ let directory: string;
 let node: NodeProcess;
 
 /** As a receiver does it, by the specification. */
-function isSigned(headers: Readonly<Record<string, unknown>>, text: string): boolean {
+function isSigned(headers: IncomingHttpHeaders, text: string): boolean {
   const [id, at, given] = ["id", "timestamp", "signature"].map((name) => String(headers[`webhook-${name}`]));
   const key = Buffer.from(secret.slice("whsec_".length), "base64");
   const wanted = `v1,${createHmac("sha256", key).update(`${id}.${at}.${text}`).digest("base64")}`;
@@ -53,6 +55,7 @@ beforeAll(async () => {
         isSigned: isSigned(request.headers, text),
         body: JSON.parse(text) as Message["body"],
         text,
+        headers: request.headers,
       });
       response.writeHead(status).end();
     });
@@ -106,5 +109,12 @@ test("a webhook hears who is asked, also when it failed first and the node was k
     body: { type: "approval.decided", data: { outcome: "denied", approval: pending.approval } },
   });
   for (const { text } of messages) expect(text).not.toMatch(/Secret|77123/);
+  // What we tell people to write finds the same as this test.
+  const { headers, text } = messages[2]!;
+  expect(isGenuine(headers, text, secret)).toBe(true);
+  expect(isGenuine(headers, `${text} `, secret)).toBe(false);
+  expect(isGenuine(headers, text, `whsec_${Buffer.alloc(32, 6).toString("base64")}`)).toBe(false);
+  expect(isGenuine({ ...headers, "webhook-timestamp": "1" }, text, secret)).toBe(false);
+  expect(isGenuine({}, text, secret)).toBe(false);
   expect(node.log).not.toContain(secret);
 }, 120_000);
