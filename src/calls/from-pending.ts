@@ -1,5 +1,6 @@
-import { invariant } from "../base/index.ts";
+import { invariant, plusMs } from "../base/index.ts";
 import { dispatchPending } from "../ledger/index.ts";
+import { endPending } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
 import { holderOf } from "./house.ts";
 import type { House } from "./house.ts";
@@ -20,6 +21,14 @@ export async function fromPending(call: Admitted, house: House): Promise<Intende
   const intent = entryId(call.id, 0);
   try {
     const request = call.approval ?? (await house.approvals.ofCall(call.id));
+    if (request !== null) {
+      // It may have waited for room until its time was over.
+      const now = plusMs(dispatchBy.at, -house.limits.dispatchWindowMs);
+      if (call.approval !== null && house.approvals.isOver(request, now))
+        return await endPending(call, request, "approval-expired", house);
+      // A no is a no, also where policy has stopped asking.
+      if (request.state === "denied") return await endPending(call, request, "approval-denied", house);
+    }
     const isStanding = request !== null && (request.state === "pending" || request.state === "approved");
     const { verdict } = await writeEntry(
       house,
