@@ -64,7 +64,11 @@ async function awaited(call: Authenticated, house: House): Promise<Planned | Sto
   const names = repeatNames(input.meta);
   if (!names.ok) return refused(names.refusal);
   const own = Object.assign(call, { input });
-  const round = await roundOf(own, house, subject.value, names.value, state);
+  const given = input.round?.requestState ?? null;
+  // Its server has asked something, and this brings the answers.
+  const round = await (given === null
+    ? roundOf(own, house, subject.value, names.value, state)
+    : returned(own, house, subject.value, names.value, given));
   return round instanceof Stop ? round : Object.assign(round, { patience: patienceMs });
 }
 

@@ -1,4 +1,4 @@
-import { waitToolName } from "../../contract/index.ts";
+import { metaKeys, waitToolName } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
 import type { CallId } from "../ledger/index.ts";
@@ -36,6 +36,11 @@ export const waitToolText = JSON.stringify({
   annotations: { readOnlyHint: false, idempotentHint: true, openWorldHint: false },
 });
 
+/** Whoever waits in a step of its own does not make the awaited call part of that step. */
+const othersOf = (meta: CallInput["meta"]): CallInput["meta"] =>
+  Object.fromEntries(Object.entries(meta).filter(([key]) => !callNames.has(key)));
+const callNames = new Set<string>([metaKeys.run, metaKeys.step, metaKeys.attempt, metaKeys.key]);
+
 export const isWait = ({ method, name }: CallInput): boolean =>
   method === "tools/call" && name === waitToolName;
 
@@ -72,8 +77,7 @@ export async function awaitedCall(call: Authenticated, house: House): Promise<Re
     method: asked.entry.method as CallMethod, // of a call, which is one of these
     name: request.name,
     arguments: JSON.parse(payload.arguments ?? "{}") as CallInput["arguments"],
-    meta: { ...call.input.meta, ...names },
-    round: null,
+    meta: { ...othersOf(call.input.meta), ...names },
   };
   const state: RequestState = {
     call: request.call,
