@@ -8,22 +8,21 @@ import { askedAnnouncements } from "./announcement.ts";
 import { consume, expire, makeVoid } from "./endings.ts";
 import { endorsedBy, endorsementWrites } from "./endorsements.ts";
 import { isGranted } from "./grant.ts";
+import { PendingBound, pendingMax } from "./pending-bound.ts";
+import { isProvenRequest, isProvenVote, proofKey } from "./proof.ts";
 import type { ApprovalId, ApprovalRequest, ApprovalVote, Endorsement } from "./request.ts";
 import {
   approvalOfCall,
   newRequest,
   overdueApprovals,
-  pendingOf,
   readApproval,
   requesterOf,
   votesOn,
 } from "./request.ts";
-import type { Vote, Voted } from "./votes.ts";
+import type { Vote, Voted, VotingKeys } from "./votes.ts";
 import { castVote } from "./votes.ts";
 import { Waiting } from "./waiting.ts";
 
-/** People look at tens a day; an agent that asks for more than this at once is out of hand. */
-const pendingMax = 1_000;
 /** What is closed in one round of housekeeping; the rest follows in the next. */
 const overduePerRound = 200;
 
@@ -31,7 +30,7 @@ export interface ApprovalsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Store;
-  readonly keys: Pick<Keys, "sign" | "publicKey">;
+  readonly keys: VotingKeys & Pick<Keys, "publicKey">;
   /** Whether one's own approval counts where a rule does not say: for a developer alone at a machine. */
   readonly selfByDefault: boolean;
   /** Where a person decides about this request; null = this node has no address. */
@@ -41,20 +40,29 @@ export interface ApprovalsOptions {
   readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
 
+/** Told to whoever looks at such a request. */
+export const unproven =
+  "this request was changed in the database: nobody can decide it, and it permits nothing";
+
 /** A request as it stands. */
 export interface Standing {
   readonly request: ApprovalRequest;
+  /** Those that prove themselves: a row that somebody wrote into the database is nobody's vote. */
   readonly votes: readonly ApprovalVote[];
+  /** Nobody has changed in the database what people are asked. */
+  readonly isProven: boolean;
 }
 
 /** Requests of approval, from being asked to being used. See index.ts. */
 export class Approvals {
   private readonly options: ApprovalsOptions;
   private readonly waiting: Waiting;
+  private readonly bound: PendingBound;
 
   constructor(options: ApprovalsOptions) {
     this.options = options;
     this.waiting = new Waiting(options);
+    this.bound = new PendingBound(options);
   }
 
   stop(): void {
@@ -66,15 +74,15 @@ export class Approvals {
     asked: Parameters<typeof newRequest>[0],
     now: StoreMs,
   ): Promise<Result<{ readonly request: ApprovalRequest; readonly writes: readonly Write[] }>> {
-    const { store } = this.options;
     const requester = asked.principals[0];
-    if (requester !== undefined && (await pendingOf(store, requester, pendingMax)) >= pendingMax) {
+    if (requester !== undefined && !(await this.bound.admits(requester))) {
       return refuse({
         code: "too-many-calls",
         detail: `${pendingMax} calls of ${requesterOf(asked.principals)} wait for approval already`,
       });
     }
-    const { request, write } = newRequest(asked, now, this.options);
+    const key = await proofKey(this.options.keys, asked.tenant);
+    const { request, write } = newRequest(asked, now, key, this.options);
     return ok({ request, writes: [write, ...askedAnnouncements(request, this.options)] });
   }
 
@@ -87,8 +95,16 @@ export class Approvals {
   }
 
   async standing(tenant: TenantId, id: ApprovalId): Promise<Standing | null> {
-    const request = await readApproval(this.options.store, tenant, id);
-    return request === null ? null : { request, votes: await votesOn(this.options.store, id) };
+    const { store, keys, onTrouble } = this.options;
+    const request = await readApproval(store, tenant, id);
+    if (request === null) return null;
+    const all = await votesOn(store, id);
+    const key = await proofKey(keys, tenant);
+    const votes = all.filter((vote) => isProvenVote(vote, request, key, keys));
+    const isProven = isProvenRequest(request, key, keys);
+    if (!isProven || votes.length < all.length)
+      onTrouble(`reading approval ${id}`, new Error("it, or a vote on it, was changed in the database"));
+    return { request, votes, isProven };
   }
 
   urlOf(id: ApprovalId): string | null {
@@ -110,9 +126,11 @@ export class Approvals {
   async vote(actor: Principal, id: ApprovalId, vote: Omit<Vote, "now">): Promise<Result<Voted>> {
     const found = await this.standing(actor.tenant, id);
     if (found === null) return refuse({ code: "not-found", detail: "There is no such approval." });
-    const { store } = this.options;
+    if (!found.isProven) return refuse({ code: "conflict", detail: unproven });
+    const { store, keys } = this.options;
     const now = await store.now();
-    const cast = castVote(actor, found.request, found.votes, { ...vote, now }, this.options);
+    const key = await proofKey(keys, actor.tenant);
+    const cast = castVote(actor, found.request, found.votes, { ...vote, now }, key, this.options);
     if (!cast.ok || cast.value.state !== "approved") return cast;
     const endorsed = await endorsementWrites(found.request, vote.at, store);
     return ok({ ...cast.value, writes: [...cast.value.writes, ...endorsed] });

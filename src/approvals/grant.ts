@@ -41,7 +41,7 @@ export function isGranted(request: ApprovalRequest, keys: Pick<Keys, "publicKey"
 const grantText = (request: ApprovalRequest, votes: readonly ApprovalVote[]): string =>
   canonicalJson({
     ...identityOf(request),
-    votes: votes.map(({ person, entry, groups }) => ({ person, entry, groups })),
+    votes: votes.map(({ person, entry, rules }) => ({ person, entry, rules })),
   });
 
 const identityOf = (request: ApprovalRequest): Readonly<Record<string, unknown>> => ({

@@ -16,7 +16,7 @@
  * Errors: refusals `not-found`, `conflict`, `forbidden`, `too-many-calls`; those of the store. Signals: `decided` wakes whoever
  * waits on this node at once; other nodes look once a second.
  */
-export { Approvals } from "./approvals.ts";
+export { Approvals, unproven } from "./approvals.ts";
 export type { ApprovalsOptions, Standing } from "./approvals.ts";
 export { Courier, forgetOtherTargets } from "./courier.ts";
 export type { CourierOptions } from "./courier.ts";

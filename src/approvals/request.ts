@@ -1,10 +1,13 @@
 import type { Brand, Clock, Random, Sha256Hex, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, newId, plusMs, storeMs, wallMs } from "../base/index.ts";
 import type { PrincipalId, TenantId } from "../identity/index.ts";
+import type { DataKey } from "../keys/index.ts";
 import type { CallId, EntryId, RunId } from "../ledger/index.ts";
 import type { ApprovalRule } from "../policy/index.ts";
 import type { RowOf, Store, Write } from "../store/index.ts";
 import { insert } from "../store/index.ts";
+import type { ProofKeys } from "./proof.ts";
+import { requestProof } from "./proof.ts";
 import { approvalTable, approvalVoteTable } from "./tables.ts";
 
 export type ApprovalId = Brand<"approval">;
@@ -51,14 +54,18 @@ export interface ApprovalRequest {
   readonly expiresAt: StoreMs;
   readonly decidedEntry: EntryId | null; // null = not decided by a vote
   readonly grant: string | null; // null = not enough have said yes
+  /** That nobody has changed in the database what people are asked. */
+  readonly proof: string;
 }
 
 export interface ApprovalVote {
   readonly person: PrincipalId;
   readonly vote: "approve" | "deny";
-  readonly groups: readonly string[];
+  /** Which of the request's rules it counts for, by their place: those that its person was asked by. */
+  readonly rules: readonly number[];
   readonly entry: EntryId;
   readonly at: WallMs;
+  readonly proof: string;
 }
 
 type Asked = Pick<
@@ -80,20 +87,22 @@ type Asked = Pick<
 export function newRequest(
   asked: Asked,
   now: StoreMs,
-  { clock, random }: { readonly clock: Clock; readonly random: Random },
+  key: DataKey,
+  { clock, random, keys }: { readonly clock: Clock; readonly random: Random; readonly keys: ProofKeys },
 ): { readonly request: ApprovalRequest; readonly write: Write } {
   const expiryMs = Math.min(...asked.rules.map((rule) => rule.expiryMs));
-  const request: ApprovalRequest = {
+  const unproven = {
     ...asked,
     id: newId("apr", clock.wall(), random) as ApprovalId,
     nonce: Buffer.from(random.bytes(16)).toString("base64url"),
-    state: "pending",
+    state: "pending" as const,
     version: 1,
     requestedAt: now,
     expiresAt: plusMs(now, expiryMs),
     decidedEntry: null,
     grant: null,
   };
+  const request: ApprovalRequest = { ...unproven, proof: requestProof(unproven, key, keys) };
   const { principals, rules, endorses, requestedAt, expiresAt, ...columns } = request;
   const write = insert(approvalTable, {
     ...columns,
@@ -186,9 +195,10 @@ export async function votesOn(store: Reader, id: ApprovalId): Promise<readonly A
   return rows.map((row) => ({
     person: row.person as PrincipalId,
     vote: row.vote as ApprovalVote["vote"],
-    groups: JSON.parse(row.groups) as string[],
+    rules: JSON.parse(row.rules) as number[],
     entry: row.entry as EntryId,
     at: wallMs(row.at),
+    proof: row.proof,
   }));
 }
 
@@ -216,4 +226,5 @@ const requestOf = (row: RowOf<typeof approvalTable.columns>): ApprovalRequest =>
   expiresAt: storeMs(row.expiresAt),
   decidedEntry: row.decidedEntry as EntryId | null,
   grant: row.grant,
+  proof: row.proof,
 });

@@ -18,8 +18,8 @@ export function openRules(
   votes: readonly ApprovalVote[],
   now: StoreMs,
 ): { readonly standing: readonly RuleStanding[]; readonly isSatisfied: boolean } {
-  const standing = request.rules.map((rule) => {
-    const approvals = votes.filter(({ vote, groups }) => vote === "approve" && counts(groups, rule)).length;
+  const standing = request.rules.map((rule, place) => {
+    const approvals = votes.filter(({ vote, rules }) => vote === "approve" && rules.includes(place)).length;
     return { rule, groups: groupsAsked(rule, request.requestedAt, now), approvals };
   });
   return { standing, isSatisfied: standing.every(({ rule, approvals }) => approvals >= rule.quorum) };
@@ -34,28 +34,29 @@ const groupsAsked = (rule: ApprovalRule, requestedAt: StoreMs, now: StoreMs): re
 ];
 
 /**
- * Which groups of the request this person speaks for now. Refused for whoever may not decide: agents and services, people who act
- * through somebody else's hands, people of no group that is asked, and people who stand behind the call themselves, unless every
- * rule that they could decide says that this counts (`selfByDefault` where a rule does not say).
+ * Which rules of the request this person decides now, by their place: each for itself, because one rule may ask a group that another
+ * asks only later, and may take one's own yes where another does not (`selfByDefault` where a rule does not say). Refused for whoever
+ * decides none: agents and services, people who act through somebody else's hands, people of no group that is asked, and people who
+ * stand behind the call themselves.
  */
 export function mayDecide(
   actor: Principal,
   request: Pick<ApprovalRequest, "rules" | "requestedAt" | "principals">,
   now: StoreMs,
   selfByDefault: boolean,
-): Result<readonly string[]> {
+): Result<readonly number[]> {
   if (actor.kind !== "person" || actor.chain.length > 0)
     return refuse({ code: "forbidden", detail: "only people decide, and only in their own name" });
   const standsBehind = request.principals.includes(actor.id);
-  const groups = new Set<string>();
+  const decided: number[] = [];
   let ownRule: ApprovalRule | null = null;
-  for (const rule of request.rules) {
-    const held = groupsAsked(rule, request.requestedAt, now).filter((group) => actor.roles.includes(group));
-    if (held.length === 0) continue;
+  for (const [place, rule] of request.rules.entries()) {
+    const isAsked = groupsAsked(rule, request.requestedAt, now).some((group) => actor.roles.includes(group));
+    if (!isAsked) continue;
     if (standsBehind && !(rule.self ?? selfByDefault)) ownRule = rule;
-    else for (const group of held) groups.add(group);
+    else decided.push(place);
   }
-  if (groups.size > 0) return ok([...groups]);
+  if (decided.length > 0) return ok(decided);
   if (ownRule !== null) {
     return refuse({
       code: "forbidden",
@@ -65,6 +66,3 @@ export function mayDecide(
   const asked = request.rules.flatMap((rule) => groupsAsked(rule, request.requestedAt, now));
   return refuse({ code: "forbidden", detail: `${asked.join(" and ")} are asked, and you are neither` });
 }
-
-const counts = (groups: readonly string[], rule: ApprovalRule): boolean =>
-  [rule.group, ...rule.escalation.map(({ group }) => group)].some((group) => groups.includes(group));

@@ -34,6 +34,7 @@ export const approvalTable = keyedTable({
     expiresAt: integer, // store ms
     decidedEntry: textOrNull, // the vote that decided
     grant: textOrNull, // the signed text, once enough have said yes
+    proof: text, // of all that never changes
   },
 });
 
@@ -45,9 +46,10 @@ export const approvalVoteTable = keyedTable({
     approval: text,
     person: text,
     vote: text,
-    groups: text, // JSON array: the groups of the request's rules it counts for
+    rules: text, // JSON array: which of the request's rules it counts for, by their place
     entry: text,
     at: integer, // wall ms
+    proof: text,
   },
 });
 

@@ -1,13 +1,15 @@
 import type { Result, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { Keys } from "../keys/index.ts";
+import type { DataKey, Keys } from "../keys/index.ts";
 import type { EntryId } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { insert, update } from "../store/index.ts";
 import type { Announcing } from "./announcement.ts";
 import { decidedAnnouncements } from "./announcement.ts";
 import { signGrant } from "./grant.ts";
+import type { ProofKeys } from "./proof.ts";
+import { voteProof } from "./proof.ts";
 import type { ApprovalRequest, ApprovalState, ApprovalVote } from "./request.ts";
 import { mayDecide, openRules } from "./rules.ts";
 import { approvalTable, approvalVoteTable } from "./tables.ts";
@@ -22,37 +24,38 @@ export interface Vote {
   readonly now: StoreMs;
 }
 
+export type VotingKeys = Pick<Keys, "sign"> & ProofKeys;
+
 export interface Voted {
   readonly writes: readonly Write[];
   readonly state: ApprovalState;
 }
 
-/** One no denies; a yes counts for the groups its person is in. The writes fail when somebody else voted meanwhile: read again. */
+/** One no denies; a yes counts for the rules its person is asked by. `votes` prove themselves. The writes fail when somebody else voted meanwhile: read again. */
 export function castVote(
   actor: Principal,
   request: ApprovalRequest,
   votes: readonly ApprovalVote[],
   vote: Vote,
+  key: DataKey,
   {
     keys,
     selfByDefault,
     ...announcing
-  }: Announcing & {
-    readonly keys: Pick<Keys, "sign">;
-    readonly selfByDefault: boolean;
-  },
+  }: Announcing & { readonly keys: VotingKeys; readonly selfByDefault: boolean },
 ): Result<Voted> {
-  const groups = mayDecide(actor, request, vote.now, selfByDefault);
-  if (!groups.ok) return groups;
+  const rules = mayDecide(actor, request, vote.now, selfByDefault);
+  if (!rules.ok) return rules;
   const problem = problemOf(actor, request, votes, vote);
   if (problem !== null) return refuse({ code: "conflict", detail: problem });
-  const own: ApprovalVote = {
+  const said = {
     person: actor.id,
     vote: vote.vote,
-    groups: groups.value,
+    rules: rules.value,
     entry: vote.entry,
     at: vote.at,
   };
+  const own: ApprovalVote = { ...said, proof: voteProof(said, request, key, keys) };
   const all = [...votes, own];
   const isSatisfied = openRules(request, all, vote.now).isSatisfied;
   const state = vote.vote === "deny" ? "denied" : isSatisfied ? "approved" : "pending";
@@ -62,10 +65,8 @@ export function castVote(
     writes: [
       insert(approvalVoteTable, {
         approval: request.id,
-        person: own.person,
-        vote: own.vote,
-        groups: JSON.stringify(own.groups),
-        entry: own.entry,
+        ...own,
+        rules: JSON.stringify(own.rules),
         at: msOf(own.at),
       }),
       update(

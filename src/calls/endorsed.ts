@@ -36,15 +36,22 @@ export async function endorsementsOf(call: Approved, house: House): Promise<read
 }
 
 /**
- * Null = the rule endorses nothing, or the call has no value at one of its places. The whole rule is part of it, and what the call
- * acts on: what was endorsed under other terms, or for another tool, was something else.
+ * Null = the rule endorses nothing, or the call has no value at one of its places. The whole rule is part of it, the run, and what the
+ * call acts on: what was endorsed under other terms, or elsewhere, was something else, also for whoever copies rows.
  */
 async function endorsementOf(rule: ApprovalRule, call: Approved, house: House): Promise<Endorsement | null> {
   if (rule.endorse.length === 0) return null;
   const values = rule.endorse.map((place) => valueAt(call.arguments, place));
   if (values.includes(undefined)) return null;
   const key = await house.keys.scopeKey(`same/${call.principal.tenant}`);
-  const about = canonicalJson(["endorsement", rule, call.input.method, call.subject.id, values]);
+  const about = canonicalJson([
+    "endorsement",
+    call.run?.record.run ?? null,
+    rule,
+    call.input.method,
+    call.subject.id,
+    values,
+  ]);
   return { policyId: rule.policyId, digest: house.keys.hmac(key, about).toString("base64") };
 }
 

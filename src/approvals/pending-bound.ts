@@ -1,0 +1,63 @@
+import type { Clock, MonotonicMs } from "../base/index.ts";
+import { elapsedMs } from "../base/index.ts";
+import type { PrincipalId } from "../identity/index.ts";
+import type { Store } from "../store/index.ts";
+import { pendingOf } from "./request.ts";
+
+/** People look at tens a day; an agent that asks for more than this at once is out of hand. */
+export const pendingMax = 1_000;
+/** Counting reads up to `pendingMax` rows, so it is done this often at most, and what is asked here meanwhile is added. */
+const countedForMs = 1_000;
+/** Principals remembered at once; the oldest is counted again. */
+const principalsMax = 10_000;
+
+interface Count {
+  readonly at: MonotonicMs;
+  pending: number;
+}
+
+/** Keeps one principal from asking people too much. Another node's requests are seen a second late, so several may exceed it a little. */
+export class PendingBound {
+  private readonly clock: Clock;
+  private readonly store: Pick<Store, "get" | "list">;
+  private readonly counts = new Map<PrincipalId, Promise<Count>>();
+
+  constructor(options: { readonly clock: Clock; readonly store: Pick<Store, "get" | "list"> }) {
+    this.clock = options.clock;
+    this.store = options.store;
+  }
+
+  /** True = this one more may be asked, and is counted. Rejects with the store's Fault. */
+  async admits(principal: PrincipalId): Promise<boolean> {
+    const known = await this.counts.get(principal);
+    const isFresh = known !== undefined && elapsedMs(this.clock.monotonic(), known.at) < countedForMs;
+    const count = isFresh ? known : await this.count(principal, known);
+    if (count.pending >= pendingMax) return false;
+    count.pending++;
+    return true;
+  }
+
+  /** Whoever arrives while another counts waits for the same count. */
+  private async count(principal: PrincipalId, outdated: Count | undefined): Promise<Count> {
+    const meanwhile = this.counts.get(principal);
+    if (meanwhile !== undefined && (await meanwhile) !== outdated) return meanwhile;
+    const at = this.clock.monotonic();
+    const counting = pendingOf(this.store, principal, pendingMax).then((pending) => ({ at, pending }));
+    this.counts.delete(principal); // to the end: the map is in the order of counting
+    this.counts.set(principal, counting);
+    if (this.counts.size > principalsMax) this.forgetOldest();
+    try {
+      return await counting;
+    } catch (thrown) {
+      if (this.counts.get(principal) === counting) this.counts.delete(principal);
+      throw thrown;
+    }
+  }
+
+  private forgetOldest(): void {
+    for (const oldest of this.counts.keys()) {
+      this.counts.delete(oldest);
+      return;
+    }
+  }
+}
