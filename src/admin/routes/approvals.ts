@@ -1,5 +1,12 @@
 import type { ApprovalId, ApprovalRequest, Standing } from "../../approvals/index.ts";
-import { approvalStates, listApprovals, mayDecide, openRules, visibleText } from "../../approvals/index.ts";
+import {
+  approvalStates,
+  listApprovals,
+  mayDecide,
+  openRules,
+  unproven,
+  visibleText,
+} from "../../approvals/index.ts";
 import type { Result, StoreMs, WallMs } from "../../base/index.ts";
 import { elapsedMs, ok, plusMs, refuse } from "../../base/index.ts";
 import type { Principal, PrincipalId } from "../../identity/index.ts";
@@ -113,7 +120,8 @@ export const approvalRoutes = [
       votes: listOf(vote),
       arguments: {
         type: ["string", "null"],
-        description: "canonical JSON text (RFC 8785), exactly as it will be sent; null = it was erased",
+        description:
+          "canonical JSON text (RFC 8785), exactly as it will be sent; null = it was erased, or the request was changed",
       },
       shown: textOrNull,
       receipt,
@@ -125,7 +133,8 @@ export const approvalRoutes = [
       const nothing: Change<null> = { writes: [], value: null, applied: () => undefined };
       const performed = await house.acts.perform(act, id, nothing, {}, { about: aboutOf(standing.request) });
       if (!performed.ok) return performed;
-      const asked = await argumentsOf(house, standing.request);
+      // What a changed row points to is not what will run.
+      const asked = standing.isProven ? await argumentsOf(house, standing.request) : null;
       return ok({
         approval: viewOf(house, actor, standing, await house.store.now()),
         votes: standing.votes.map(({ person, vote, at, entry }) => ({
@@ -184,6 +193,9 @@ interface Deciding {
   readonly vote: "approve" | "deny";
 }
 
+/** A quorum of twenty who all press at once. */
+const votingAttemptsMax = 20;
+
 async function decide(
   house: House,
   { actor, act, vote }: Deciding,
@@ -191,24 +203,36 @@ async function decide(
   body: { readonly intent: string; readonly reason: string },
 ) {
   const id = approvalId as ApprovalId; // the pattern above
-  const standing = await house.approvals.standing(actor.tenant, id);
-  if (standing === null) return refuse(missing);
-  const entry = house.acts.newEntryId();
-  const cast = { vote, intent: body.intent, entry, at: house.clock.wall() };
-  const voted = await house.approvals.vote(actor, id, cast);
-  if (!voted.ok) return voted;
-  const change: Change<null> = {
-    writes: voted.value.writes,
-    value: null,
-    applied: () => house.approvals.decided(id),
-  };
-  const note = { vote, reason: body.reason };
-  const about = aboutOf(standing.request);
-  const performed = await house.acts.perform(act, id, change, note, { id: entry, about });
-  if (!performed.ok) return performed;
-  const seen = await view(house, actor, id);
-  if (seen === null) return refuse(missing);
-  return ok({ approval: seen, isDecided: voted.value.state !== "pending", receipt: performed.value.receipt });
+  for (let attempt = 1; ; attempt++) {
+    const standing = await house.approvals.standing(actor.tenant, id);
+    if (standing === null) return refuse(missing);
+    if (vote === "approve" && standing.isProven && (await argumentsOf(house, standing.request)) === null)
+      return refuse(unseen);
+    const entry = house.acts.newEntryId();
+    const cast = { vote, intent: body.intent, entry, at: house.clock.wall() };
+    const voted = await house.approvals.vote(actor, id, cast);
+    if (!voted.ok) return voted;
+    const change: Change<null> = {
+      writes: voted.value.writes,
+      value: null,
+      applied: () => house.approvals.decided(id),
+    };
+    const note = { vote, reason: body.reason };
+    const about = aboutOf(standing.request);
+    const performed = await house.acts.perform(act, id, change, note, { id: entry, about });
+    if (!performed.ok) {
+      // Somebody else voted at the same moment: that is looked at, and this vote stands or falls by what is true then.
+      if (performed.refusal.code === "conflict" && attempt < votingAttemptsMax) continue;
+      return performed;
+    }
+    const seen = await view(house, actor, id);
+    if (seen === null) return refuse(missing);
+    return ok({
+      approval: seen,
+      isDecided: voted.value.state !== "pending",
+      receipt: performed.value.receipt,
+    });
+  }
 }
 
 /** The vote's leaf binds it to the intent, whatever stands in any other table. */
@@ -220,7 +244,11 @@ async function argumentsOf(house: House, request: ApprovalRequest): Promise<stri
   return opened === null || opened.erased ? null : (opened.payload.arguments ?? null);
 }
 
-const indented = (json: string): string => JSON.stringify(JSON.parse(json), null, 2);
+/** Nobody reads more line by line; and small things deeply nested would be a hundred times as long. */
+const indentedCharsMax = 64 * 1024;
+
+const indented = (json: string): string =>
+  json.length > indentedCharsMax ? json : JSON.stringify(JSON.parse(json), null, 2);
 
 async function view(house: House, actor: Principal, id: ApprovalId): Promise<Shape<typeof approval> | null> {
   const standing = await house.approvals.standing(actor.tenant, id);
@@ -230,12 +258,13 @@ async function view(house: House, actor: Principal, id: ApprovalId): Promise<Sha
 function viewOf(
   house: House,
   actor: Principal,
-  { request, votes }: Standing,
+  { request, votes, isProven }: Standing,
   now: StoreMs,
 ): Shape<typeof approval> {
   const wall = house.clock.wall();
-  const may: Result<unknown> =
-    request.state === "pending"
+  const may: Result<unknown> = !isProven
+    ? refuse({ code: "conflict", detail: unproven })
+    : request.state === "pending"
       ? mayDecide(actor, request, now, house.approvals.selfByDefault)
       : refuse({ code: "conflict", detail: `it is ${request.state}` });
   return {
@@ -270,3 +299,4 @@ const nameOf = ({ identities }: House, { tenant }: Principal, id: PrincipalId): 
 const wallOf = (at: StoreMs, now: StoreMs, wall: WallMs): WallMs => plusMs(wall, elapsedMs(at, now));
 
 const missing = { code: "not-found", detail: "There is no such approval." } as const;
+const unseen = { code: "erased", detail: "Nobody can see any more what would run." } as const;
