@@ -55,6 +55,7 @@ async function ask(args: unknown = { amount: 7 }, more: { quorum?: number; scope
     expiryMs: 3_600_000,
     self: null,
     escalation: [],
+    endorse: [],
   };
   const asked = await office.approvals.ask(
     {

@@ -5,6 +5,7 @@ import type { CallId, EntryId } from "../ledger/index.ts";
 import type { WebhookAnswer, WebhookMessage } from "../net/index.ts";
 import type { ApprovalRule } from "../policy/index.ts";
 import type { MemoryStore } from "../store/index.ts";
+import { Keys, keyTables } from "../keys/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import type { ApprovalRequest } from "./index.ts";
 import { Approvals, Courier, approvalTables, forgetOtherTargets } from "./index.ts";
@@ -41,15 +42,17 @@ let answer: (message: WebhookMessage) => WebhookAnswer | Promise<WebhookAnswer>;
 
 beforeEach(async () => {
   clock = new ManualClock();
-  store = openMemoryStore({ clock, tables: approvalTables });
+  store = openMemoryStore({ clock, tables: [...keyTables, ...approvalTables] });
   await store.start();
+  const keys = new Keys({ store, random: seededRandom(2), clock, kek: new Uint8Array(32) });
+  await keys.start();
   [couriers, said, troubles] = [[], [], []];
   answer = () => taken;
   approvals = new Approvals({
     clock,
     random: seededRandom(1),
     store,
-    keys: { sign: () => new Uint8Array(64), publicKey: () => ({}) as never },
+    keys,
     selfByDefault: false,
     urlOf: () => null,
     targets: () => ["chat"],

@@ -1,3 +1,4 @@
+import type { ApprovalRequest } from "../approvals/index.ts";
 import { msOf } from "../base/index.ts";
 import type { OpenCall, Outcome } from "../ledger/index.ts";
 import { openCallsOfNode, readOpenCall } from "../ledger/index.ts";
@@ -24,7 +25,13 @@ export async function endAbandoned(house: House): Promise<number> {
       ...(after === undefined ? {} : { after }),
     });
     for (const open of page) {
-      if (open.state !== "waiting" || msOf(open.dispatchBy) > now) continue;
+      if (msOf(open.dispatchBy) > now) continue;
+      if (
+        open.state === "pending" &&
+        (await endUndecided(open, await house.approvals.ofCall(open.call), house))
+      )
+        ended++;
+      if (open.state !== "waiting") continue;
       const isTask = (await house.store.get(taskTable, { call: open.call })) !== null;
       if (await settleOpen(open, isTask ? neverAskedFor : neverAnswered, house)) ended++;
     }
@@ -32,19 +39,27 @@ export async function endAbandoned(house: House): Promise<number> {
     if (page.length < pageSize) break;
   }
   await forgetTasks(now, house);
-  return ended + (await endUndecided(house));
+  return ended + (await endOverdue(house));
 }
 
-/** Nobody decided in time, or nobody came back for what was decided: the call that waited ends, and nothing was sent. */
-async function endUndecided(house: House): Promise<number> {
+/** Those of other nodes too, which may be gone. */
+async function endOverdue(house: House): Promise<number> {
   let ended = 0;
   for (const request of await house.approvals.overdue(await house.store.now())) {
     const open = await readOpenCall(house.store, request.call);
     if (open?.state === "pending") {
-      if ((await writeEnd(open, request, "approval-expired", house)) !== null) ended++;
+      if (await endUndecided(open, request, house)) ended++;
     } else await house.store.commit(house.approvals.expire(request));
   }
   return ended;
+}
+
+/** Nobody decided in time, or nobody came back for what was decided: the call that waited ends, and nothing was sent. */
+async function endUndecided(open: OpenCall, request: ApprovalRequest | null, house: House): Promise<boolean> {
+  // Meanwhile people may have been asked anew.
+  if (request === null || !house.approvals.isOver(request, await house.store.now())) return false;
+  const code = request.state === "denied" ? "approval-denied" : "approval-expired";
+  return (await writeEnd(open, request, code, house)) !== null;
 }
 
 /** A task's time is over, and its end on record: by now its server need not know it any more, and neither do we. */

@@ -2,7 +2,6 @@ import type { ApprovalRequest } from "../approvals/index.ts";
 import { invariant } from "../base/index.ts";
 import type { EntryId, OpenCall } from "../ledger/index.ts";
 import { openCall, pendAnew } from "../ledger/index.ts";
-import type { Write } from "../store/index.ts";
 import { awaitDecision } from "./await-decision.ts";
 import { endorsementsOf } from "./endorsed.ts";
 import { entryId } from "./entries.ts";
@@ -10,11 +9,11 @@ import { sameness } from "./identical.ts";
 import { holderOf } from "./house.ts";
 import type { House } from "./house.ts";
 import { principalIds } from "./principal-ids.ts";
-import { claimWrites } from "./record-intent.ts";
+import { claimWrites, releasedBy } from "./record-intent.ts";
 import { repeatMeta } from "./request-meta.ts";
 import type { Approved } from "./stages.ts";
 import { Stop, refused } from "./station.ts";
-import { storeRefusal } from "./store-refusal.ts";
+import { isStoreFault, storeRefusal } from "./store-refusal.ts";
 import { writeEntry } from "./write-entry.ts";
 
 /**
@@ -36,6 +35,7 @@ async function ask(
   house: House,
 ): Promise<ApprovalRequest | Stop> {
   invariant(call.salt !== null, "recall stops a call whose record was erased");
+  let asking = call.waiting;
   try {
     const requestEntry = entryAfter(call, before);
     const asked = await house.approvals.ask(
@@ -56,7 +56,10 @@ async function ask(
     );
     if (!asked.ok) return refused(asked.refusal);
     const { request, writes } = asked.value;
-    const stand = call.waiting === null ? await pendingWrites(call, request, house) : standing(call, request);
+    const open = call.waiting ?? (await openOf(call, request, house));
+    const stand =
+      call.waiting === null ? [openCall(open), ...claimWrites(call)] : [pendAnew(call.id, request.expiresAt)];
+    asking = open;
     const outdated = before === null || before.state === "void" ? [] : house.approvals.makeVoid(before);
     const { verdict } = await writeEntry(
       house,
@@ -66,7 +69,8 @@ async function ask(
         id: requestEntry,
         outcome: null,
         commitments: { arguments: call.argumentsCommitment },
-        after: before?.requestEntry ?? null,
+        // Entering a released step again names what came of it before.
+        after: before?.requestEntry ?? releasedBy(call),
       },
       {
         salt: Buffer.from(call.salt).toString("base64"),
@@ -76,14 +80,18 @@ async function ask(
       [...stand, ...outdated, ...writes],
     );
     // Somebody was faster to make the run, to claim the step, or to ask about the same.
-    return verdict.verdict === "guard-failed" ? new Stop({ kind: "again" }) : request;
+    if (verdict.verdict === "guard-failed") return new Stop({ kind: "again" });
+    call.waiting = open;
+    return request;
   } catch (thrown) {
+    // It may stand all the same. What this request is refused with is then no end of the call, and not its first entry.
+    if (isStoreFault(thrown) && thrown.effect === "unknown") call.waiting = asking;
     return refused(storeRefusal(thrown));
   }
 }
 
-async function pendingWrites(call: Approved, request: ApprovalRequest, house: House): Promise<Write[]> {
-  const open: OpenCall = {
+async function openOf(call: Approved, request: ApprovalRequest, house: House): Promise<OpenCall> {
+  return {
     call: call.id,
     tenant: call.principal.tenant,
     principal: call.principal.id,
@@ -98,12 +106,7 @@ async function pendingWrites(call: Approved, request: ApprovalRequest, house: Ho
     // Of any class: whoever asks for the same again is asked about already.
     same: call.repeat === null ? await sameness(call, house) : null,
   };
-  return [openCall(open), ...claimWrites(call)];
 }
-
-const standing = (call: Approved, request: ApprovalRequest): Write[] => [
-  pendAnew(call.id, request.expiresAt),
-];
 
 /** `<call id>:a1`, `:a2` … */
 function entryAfter(call: Approved, before: ApprovalRequest | null): EntryId {

@@ -244,9 +244,9 @@ export class CallLine implements Calls {
       }
       return current as Recorded;
     } catch (thrown) {
-      const { intentDigest, intent } = call as Partial<Intended>;
+      const { intent } = call as Partial<Intended>;
       // Nothing had happened yet but looking things up.
-      if (intentDigest === undefined && isStoreFault(thrown))
+      if (intent === undefined && isStoreFault(thrown))
         return new Stop({ kind: "refused", refusal: storeRefusal(thrown) });
       if (intent !== undefined && intent !== null)
         this.house.unsettled.add(call.id, { kind: "unknown", code: "internal" });

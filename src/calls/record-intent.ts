@@ -1,5 +1,5 @@
 import { invariant } from "../base/index.ts";
-import type { OpenCall } from "../ledger/index.ts";
+import type { EntryId, OpenCall } from "../ledger/index.ts";
 import { claim, identicalOpenCall, openCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { entryId } from "./entries.ts";
@@ -59,7 +59,7 @@ async function durably(call: Admitted, house: House): Promise<Intended | Stop> {
         outcome: null,
         commitments: { arguments: call.argumentsCommitment },
         // Entering a released step again names what came of it before.
-        after: call.repeat?.found?.state === "released" ? call.repeat.found.outcomeEntry : null,
+        after: releasedBy(call),
       },
       { salt: Buffer.from(call.salt).toString("base64"), arguments: call.argumentsText },
       writes,
@@ -116,6 +116,10 @@ export function claimWrites(call: Planned): Write[] {
   }
   return writes;
 }
+
+/** What came of the call that had the step before; null = it is entered for the first time. */
+export const releasedBy = ({ repeat }: Planned): EntryId | null =>
+  repeat?.found?.state === "released" ? repeat.found.outcomeEntry : null;
 
 async function identical(
   call: Admitted,
