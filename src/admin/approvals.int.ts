@@ -68,6 +68,7 @@ async function ask(args: unknown = { amount: 7 }, more: { quorum?: number; scope
       rules: [rule],
       run: null,
       step: null,
+      endorses: [],
       requestEntry: id,
     },
     await office.store.now(),

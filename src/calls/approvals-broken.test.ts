@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defaultTenant } from "../identity/index.ts";
 import { listOpenCalls } from "../ledger/index.ts";
+import type { CallId } from "../ledger/index.ts";
 import { profileOf } from "../registry/index.ts";
 import type { CallAnswer } from "./call.ts";
 import { ApprovalWorld, approveRule, pendingIn, permitAll, step } from "./approving.fixture.ts";
@@ -77,7 +78,7 @@ test("a step that a person released names what came of it before, also when peop
     throw new Error("the connection broke");
   };
   const lost = await here.write(1, step());
-  const call = lost.receipt?.entry.split(":")[0] as never;
+  const call = (lost.receipt?.entry.split(":")[0] ?? "") as CallId;
   world.clock.advance(60_000);
   const options = { ...world, leaseMs: 1_000 };
   const change = await resolveUnknown(here.vera, call, "retry", "looked", options);
@@ -85,6 +86,6 @@ test("a step that a person released names what came of it before, also when peop
   await world.store.commit(change.value.writes);
   world.setPolicies(`${permitAll} ${approveRule("group=finance")}`);
   const pending = pendingIn(await here.write(1, step()));
-  const [asked] = await world.ledger.entriesOfCall(defaultTenant, pending.call as never);
+  const [asked] = await world.ledger.entriesOfCall(defaultTenant, pending.call as CallId);
   expect(asked?.entry.after).toBe(`${call}:2`);
 });

@@ -5,6 +5,7 @@ import type { Entry, EntryId, LedgerEntry, OpenCall, Payload } from "../ledger/i
 import { entryOfLeaf } from "../ledger/index.ts";
 import type { MemoryDatabase, MemoryStore } from "../store/index.ts";
 import type { CallAnswer } from "./call.ts";
+import { checkApprovals } from "./simulation-check-approvals.fixture.ts";
 import type { Seen } from "./simulation.fixture.ts";
 import type { Wish } from "./simulation-wishes.fixture.ts";
 import type { SimulatedNode } from "./simulation-node.fixture.ts";
@@ -84,6 +85,7 @@ export async function checkEverything(
     }
     checkOpen(open, byId, say);
     checkSteps(entries, byId, say);
+    await checkApprovals({ tenant, entries, byId, seen, store, node, say });
     await checkPayloads(entries, byId, node, intents, say);
   }
   checkSent(sent, intents, say);
@@ -110,6 +112,10 @@ function checkOrder(entries: readonly LedgerEntry[], byId: ById, say: Say): void
     else if (before.cursor >= cursor) say(`${entry.id} stands before ${entry.after}, which it follows`);
   }
 }
+
+/** What claims the step: what people are asked, else the intent. */
+const isFirstOfCall = ({ id, kind, call }: Entry, byId: ById): boolean =>
+  kind === "request" ? id.endsWith(":a1") : kind === "intent" && !byId.has(`${call}:a1` as EntryId);
 
 const nth = (call: string | null, n: number) => `${call}:${n}` as EntryId;
 
@@ -147,17 +153,17 @@ function checkOpen(open: readonly OpenCall[], byId: ById, say: Say): void {
   }
 }
 
-/** A step is entered again only after its call ended without effect or was released, and the new intent says so. */
+/** A step is entered again only after its call ended without effect or was released, and the first record of the new one says so. */
 function checkSteps(entries: readonly LedgerEntry[], byId: ById, say: Say): void {
   const last = new Map<string, Entry>();
   for (const { entry } of entries) {
-    if (entry.kind !== "intent" || entry.run === null || entry.step === null) continue;
+    if (!isFirstOfCall(entry, byId) || entry.run === null || entry.step === null) continue;
     const step = `${entry.run} ${entry.step}`;
     const earlier = last.get(step);
     last.set(step, entry);
     if (earlier === undefined) continue;
     const end = (byId.get(nth(earlier.call, 2)) ?? byId.get(nth(earlier.call, 1)))?.entry;
-    if (end?.outcome?.kind !== "failed")
+    if (end?.outcome?.kind !== "failed" && end?.outcome?.kind !== "refused")
       say(`${entry.id} enters ${step} again after ${JSON.stringify(end?.outcome)}`);
     if (entry.after !== end?.id) say(`${entry.id} follows ${entry.after}, not ${String(end?.id)}`);
   }
@@ -202,7 +208,8 @@ function checkClaims(claims: readonly ClaimSeen[], say: Say): void {
       say(`the claim on ${name} by ${call} names an entry of ${String(entry.call)}`);
     else if (state === "final" && kind !== "succeeded" && kind !== "unknown")
       say(`${name} is bound by ${String(kind)}`);
-    else if (state === "released" && kind !== "failed") say(`${name} was released by ${String(kind)}`);
+    else if (state === "released" && kind !== "failed" && kind !== "refused")
+      say(`${name} was released by ${String(kind)}`);
     if ((kind === "unknown") !== isCallOpen) say(`${name}: claim ${String(kind)}, call open: ${isCallOpen}`);
   }
 }
@@ -213,14 +220,20 @@ function checkClaims(claims: readonly ClaimSeen[], say: Say): void {
  */
 function checkSent(sent: readonly Sent[], intents: ReadonlyMap<string, readonly WallMs[]>, say: Say): void {
   const asked = new Set<string>();
-  for (const { tool, argumentsText, at, asked: isAsked } of sent) {
+  const times = new Map<string, number>();
+  for (const { tool, argumentsText, at, rejected, asked: isAsked } of sent) {
     if (tool === "read") continue;
     const patienceMs = asked.has(argumentsText) ? Infinity : dispatchWindowMs;
     const isCovered = (intents.get(argumentsText) ?? []).some(
       (begun) => elapsedMs(at, begun) >= 0 && elapsedMs(at, begun) < patienceMs,
     );
     if (!isCovered) say(`${argumentsText} was sent without an intent that allowed it then`);
+    if (tool !== "idempotent" && !rejected) times.set(argumentsText, (times.get(argumentsText) ?? 0) + 1);
     if (isAsked) asked.add(argumentsText);
+  }
+  for (const [argumentsText, count] of times) {
+    const allowed = intents.get(argumentsText)?.length ?? 0;
+    if (count > allowed) say(`${argumentsText} was carried out ${count} times by ${allowed} intents`);
   }
 }
 
@@ -242,7 +255,9 @@ async function checkPayloads(
     const own = await payloadOf(found);
     if (entry.kind === "intent" && own?.arguments !== undefined)
       intents.set(own.arguments, [...(intents.get(own.arguments) ?? []), entry.at]);
-    const intent = own?.salt === undefined ? await payloadOf(byId.get(nth(entry.call, 0))) : own;
+    // Of a call that ended while people were asked, there is only what they were asked.
+    const first = byId.get(nth(entry.call, 0)) ?? byId.get(`${entry.call}:a1` as EntryId);
+    const intent = own?.salt === undefined ? await payloadOf(first) : own;
     const commitments = { ...entry.commitments };
     if (Object.keys(commitments).length === 0) continue;
     if (intent?.salt === undefined) {

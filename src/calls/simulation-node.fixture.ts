@@ -1,13 +1,11 @@
 import { Approvals, approvalTables } from "../approvals/index.ts";
-import { ok } from "../base/index.ts";
+import { ok, seededRandom } from "../base/index.ts";
 import type { ManualClock, Random, Result } from "../base/index.ts";
 import { Gate } from "../dispatch/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
 import { Ledger, entryTable, ledgerTables } from "../ledger/index.ts";
-import { compilePolicies } from "../policy/index.ts";
-import type { PolicySet } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import type { Change, FaultOptions, Lease, MemoryDatabase, MemoryStore } from "../store/index.ts";
@@ -16,6 +14,8 @@ import { Vault, vaultTables } from "../vault/index.ts";
 import { callTables } from "./tables.ts";
 import { CallLine } from "./line.ts";
 import { recoverCalls } from "./recover.ts";
+import type { PolicyVariant } from "./simulation-policies.fixture.ts";
+import { policiesFor } from "./simulation-policies.fixture.ts";
 import type { SimulatedServers } from "./simulation-servers.fixture.ts";
 
 export const tables = [
@@ -38,6 +38,9 @@ export interface NodeParts {
   readonly database: MemoryDatabase;
   readonly servers: SimulatedServers;
   readonly faults: FaultOptions;
+  /** What policy says when the node starts, and how the tools are described. */
+  readonly variant: PolicyVariant;
+  readonly description: string;
 }
 
 /** A process that serves calls on the shared database. `crash` is what `kill -9` does; a paused one may come back as a zombie. */
@@ -47,6 +50,9 @@ export class SimulatedNode {
   readonly ledger: Ledger;
   readonly troubles: unknown[] = [];
   line: CallLine | null = null;
+  approvals: Approvals | null = null;
+  variant: PolicyVariant;
+  private registry: Registry | null = null;
   isDead = false;
   private readonly parts: NodeParts;
   private readonly deaths: (() => void)[] = [];
@@ -55,6 +61,7 @@ export class SimulatedNode {
   constructor(parts: NodeParts) {
     const { clock, random, database, faults } = parts;
     this.parts = parts;
+    this.variant = parts.variant;
     this.store = openMemoryStore({ tables, clock, database, faults });
     this.keys = new Keys({ store: this.store, random, clock, kek: new Uint8Array(32).fill(7) });
     this.ledger = new Ledger({ store: this.store, keys: this.keys, clock, installationId: "sim" });
@@ -70,13 +77,26 @@ export class SimulatedNode {
     store.bindToLease(lease);
     await keys.start();
     await ledger.start();
-    const registry = new Registry({ store, clock, random });
+    // Of every life the same, so that policies are compiled once for all.
+    const registry = new Registry({ store, clock, random: seededRandom("registry") });
     await registry.start();
-    await offerTools(registry, store);
+    this.registry = registry;
+    await this.describeTools(this.parts.description);
     this.renew(lease);
     const node = { name, fence: lease.fence };
     await recoverCalls({ clock, store, ledger, node });
-    const policies = policiesFor(this.parts.database, registry);
+    const policies = policiesFor(registry, tenants, schema);
+    const approvals = new Approvals({
+      clock,
+      random,
+      store,
+      keys,
+      selfByDefault: false,
+      urlOf: (id) => `https://sim.test/approvals/${id}`,
+      targets: () => [],
+      onTrouble: (_doing, thrown) => this.troubles.push(thrown),
+    });
+    this.approvals = approvals;
     const line = new CallLine({
       clock,
       random,
@@ -85,17 +105,8 @@ export class SimulatedNode {
       ledger,
       registry,
       vault: new Vault({ store, keys, clock }),
-      approvals: new Approvals({
-        clock,
-        random,
-        store,
-        keys,
-        selfByDefault: false,
-        urlOf: () => null,
-        targets: () => [],
-        onTrouble: (_doing, thrown) => this.troubles.push(thrown),
-      }),
-      policies: { current: () => policies },
+      approvals,
+      policies: { current: () => policies[this.variant] },
       gate: new Gate({ clock, waitingMax: 8 }),
       upstreams: {
         exchange: (request) => this.exchange(servers, request),
@@ -109,6 +120,11 @@ export class SimulatedNode {
     });
     await line.start();
     this.line = line;
+  }
+
+  /** From here on the servers describe their tools so, and somebody has approved it. */
+  async describeTools(description: string): Promise<void> {
+    if (this.registry !== null) await offerTools(this.registry, this.store, description);
   }
 
   private renew(lease: Lease): void {
@@ -135,6 +151,7 @@ export class SimulatedNode {
     // Its timers die with it.
     void this.ledger.stop();
     void this.line?.stop(0);
+    this.approvals?.stop();
     for (const die of this.deaths) die();
   }
 
@@ -173,7 +190,7 @@ export const toolClasses = {
 } as const;
 export type SimulatedTool = keyof typeof toolClasses;
 
-async function offerTools(registry: Registry, store: MemoryStore): Promise<void> {
+async function offerTools(registry: Registry, store: MemoryStore, description: string): Promise<void> {
   const make = async <T>(change: Result<Change<T>>): Promise<T> => {
     if (!change.ok) throw new Error(change.refusal.detail);
     if (change.value.writes.length > 0) await store.commit(change.value.writes);
@@ -190,39 +207,12 @@ async function offerTools(registry: Registry, store: MemoryStore): Promise<void>
           toolClasses,
         }),
       ));
-    const definitions = Object.keys(toolClasses).map((name) => ({ name, inputSchema: schema }));
+    const definitions = Object.keys(toolClasses).map((name) => ({ name, description, inputSchema: schema }));
     const offer = await registry.offer(server.id, definitions);
     if (!offer.ok) throw new Error(offer.refusal.detail);
     for (const change of offer.value.changes) await make(ok(change));
+    for (const tool of registry.toolsOf(tenant))
+      if (tool.state.kind === "quarantined") await make(registry.approvePin(tool, tool.state.offeredPin));
     registry.reportHealth(server.id, { state: "healthy", since: registry.serverHealth(server.id).since });
   }
-}
-
-const compiledFor = new WeakMap<MemoryDatabase, PolicySet>();
-
-/** Everything is allowed, but to one agent not with every argument, so that policy refuses some steps. */
-function policiesFor(database: MemoryDatabase, registry: Registry): PolicySet {
-  const compiled = compiledFor.get(database);
-  if (compiled !== undefined) return compiled;
-  const result = compilePolicies({
-    files: [
-      {
-        path: "sim.cedar",
-        text: 'permit(principal, action, resource); forbid(principal == Agent::"agent/a0", action == Action::"call", resource) when { context.args has label && context.args.label like "*denied*" };',
-      },
-    ],
-    catalog: {
-      tenants: [...tenants],
-      roles: [],
-      servers: tenants.flatMap((tenant) => registry.serversOf(tenant).map(({ id, name }) => ({ id, name }))),
-      tools: tenants.flatMap((tenant) =>
-        registry
-          .toolsOf(tenant)
-          .map((tool) => ({ id: tool.id, serverId: tool.server.id, inputSchema: schema })),
-      ),
-    },
-  });
-  if (!result.ok) throw new Error(JSON.stringify(result.refusal));
-  compiledFor.set(database, result.value);
-  return result.value;
 }

@@ -3,6 +3,8 @@ import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
 import type { Profile } from "../registry/index.ts";
 import { noCapabilities } from "../registry/index.ts";
 import { profile } from "./asking.fixture.ts";
+import { askRules } from "./simulation-policies.fixture.ts";
+import type { AskedAs } from "./simulation-policies.fixture.ts";
 import type { SimulatedTool } from "./simulation-node.fixture.ts";
 import type { Dice } from "./simulation-servers.fixture.ts";
 import { tenants, toolClasses } from "./simulation-node.fixture.ts";
@@ -13,6 +15,8 @@ export interface Wish {
   readonly tool: SimulatedTool;
   /** In the arguments, so that it can be found again in what was sent and in the ledger. */
   readonly label: string;
+  /** By which rules people are asked about it, where policy asks; null = they are not. */
+  readonly askedAs: AskedAs | null;
   readonly meta: Readonly<Record<string, unknown>>;
   readonly isNamed: boolean;
   /** Whether its caller can be asked, and made to wait for a task. */
@@ -27,17 +31,34 @@ export interface Wish {
   readonly texts: Set<string>;
 }
 
-const who = (id: string, tenant: TenantId, chain: Principal["chain"] = []): Principal => ({
+const who = (
+  id: string,
+  tenant: TenantId,
+  chain: Principal["chain"] = [],
+  roles: readonly string[] = [],
+): Principal => ({
   id: id as PrincipalId,
   kind: id.startsWith("person/") ? "person" : "agent",
   name: id,
-  roles: [],
+  roles,
   tenant,
   chain,
   version: `${id} for ${chain.length}`,
 });
 
-export const personOf = (tenant: TenantId): Principal => who("person/p", tenant);
+/** Who resolves what is unknown. Stands behind some calls as well, and would approve them if that counted. */
+export const personOf = (tenant: TenantId): Principal => who("person/p", tenant, [], ["finance", "managers"]);
+
+/** Whoever tries to vote, also those who must not. */
+export const voters = (tenant: TenantId): readonly Principal[] => [
+  who("person/f1", tenant, [], ["finance"]),
+  who("person/f2", tenant, [], ["finance"]),
+  who("person/m1", tenant, [], ["managers"]),
+  who("person/fm", tenant, [], ["finance", "managers"]),
+  personOf(tenant),
+  who("agent/robot", tenant, [], ["finance", "managers"]),
+  who("person/s1", tenant, [], ["sales"]),
+];
 
 /** Two agents of one tenant, one of them also on behalf of a person, and one of another tenant: all use the same names. */
 const agents: readonly Principal[] = [
@@ -52,10 +73,12 @@ export function newWish(dice: Dice, wishes: ReadonlyMap<string, Wish>): Wish {
   // Each counts for itself, so that the names of one are the names of all.
   const own = [...wishes.values()].filter((wish) => wish.principal === principal).length;
   const named = dice.below(10);
+  const askedAs = dice.chance(45) ? dice.pick(Object.keys(askRules) as AskedAs[]) : null;
   return {
     principal,
     tool: dice.pick(Object.keys(toolClasses) as SimulatedTool[]),
-    label: `${dice.chance(10) ? "denied " : ""}${wishes.size}`,
+    askedAs,
+    label: `${askedAs === null ? "" : `${askedAs} `}${dice.chance(10) ? "denied " : ""}${wishes.size}`,
     meta: metaOf(dice, named, own),
     isNamed: named < 8,
     profile: dice.chance(50) ? profile : noCapabilities,

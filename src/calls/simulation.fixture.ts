@@ -1,4 +1,6 @@
-import { metaKeys } from "../../contract/index.ts";
+import type { PendingApproval } from "../../contract/index.ts";
+import { metaKeys, waitToolName } from "../../contract/index.ts";
+import type { ApprovalId } from "../approvals/index.ts";
 import { ManualClock, msOf, ok, plusMs, seededRandom } from "../base/index.ts";
 import { listOpenCalls } from "../ledger/index.ts";
 import type { OpenCall } from "../ledger/index.ts";
@@ -10,6 +12,9 @@ import { resolutions, resolveUnknown } from "./resolve.ts";
 import type { ResolveOptions } from "./resolve.ts";
 import { checkAnswer, checkEverything } from "./simulation-check.fixture.ts";
 import { SimulatedNode, dispatchWindowMs, leaseMs, tables, tenants } from "./simulation-node.fixture.ts";
+import { SimulatedPeople } from "./simulation-people.fixture.ts";
+import { policyVariants } from "./simulation-policies.fixture.ts";
+import type { PolicyVariant } from "./simulation-policies.fixture.ts";
 import type { Question } from "./simulation-rounds.fixture.ts";
 import { Questions } from "./simulation-rounds.fixture.ts";
 import type { Sent } from "./simulation-servers.fixture.ts";
@@ -28,6 +33,12 @@ export interface Seen {
   crashes: number;
   resolved: number;
   lost: number;
+  /** Yes and no of people that counted. */
+  votes: number;
+  /** Policy has once said that nobody need be asked. */
+  everTrusted: boolean;
+  /** No clock has jumped: wall time and store time are one. */
+  isStoreTimeTrue: boolean;
 }
 
 /** What happens in one life, one thing after another. */
@@ -52,6 +63,9 @@ class Simulation {
     crashes: 0,
     resolved: 0,
     lost: 0,
+    votes: 0,
+    everTrusted: false,
+    isStoreTimeTrue: false,
   };
   readonly servers: SimulatedServers;
   private readonly dice: Dice;
@@ -64,6 +78,11 @@ class Simulation {
   private readonly hasPeer: boolean;
   private readonly zombies: SimulatedNode[] = [];
   private readonly questions: Questions;
+  private readonly people: SimulatedPeople;
+  /** What callers were told to come back for. */
+  private readonly told: { readonly wish: Wish; readonly pending: PendingApproval }[] = [];
+  private variant: PolicyVariant = "asks";
+  private description = "1";
   /** Another node on the same store, which lives as long as nothing happens to it. */
   private peer: SimulatedNode | null = null;
   private node: SimulatedNode | null = null;
@@ -76,11 +95,13 @@ class Simulation {
     this.dice = new Dice(seededRandom(`dice ${seed}`));
     this.hasZombies = this.dice.chance(50);
     this.isCalm = this.dice.chance(30);
+    this.seen.isStoreTimeTrue = this.hasZombies;
     this.hasPeer = this.dice.chance(40);
     this.servers = new SimulatedServers(this.clock, this.dice);
     this.questions = new Questions(this.clock, this.dice);
     this.servers.onSent = (sent) => this.countSent(sent);
     this.reader = openMemoryStore({ tables, clock: this.clock, database: this.database });
+    this.people = new SimulatedPeople(this.clock, this.dice, this.reader);
   }
 
   async play(): Promise<void> {
@@ -93,6 +114,8 @@ class Simulation {
       for (let i = this.dice.below(4); i >= 0; i--) await this.pass(this.dice.below(60));
     }
     await this.heal();
+    this.seen.votes = this.people.approved + this.people.denied;
+    this.seen.problems.push(...this.people.problems);
     await checkEverything(this.seen, this.servers.sent, this.reader, this.node as SimulatedNode);
     await this.resolveAll();
     for (const node of [this.node, this.peer, ...this.zombies]) node?.crash();
@@ -101,11 +124,14 @@ class Simulation {
   private async happen(): Promise<void> {
     const { dice } = this;
     const what = dice.below(100);
-    if (what < 36) this.ask(this.wish());
-    else if (what < 48) this.askAgain();
-    else if (what < 54) this.askAtOnce();
-    else if (what < 67) this.answerBack();
-    else if (what < 71) this.lookAtTask();
+    if (what < 24) this.ask(this.wish());
+    else if (what < 35) this.askAgain();
+    else if (what < 40) this.askAtOnce();
+    else if (what < 49) this.answerBack();
+    else if (what < 52) this.lookAtTask();
+    else if (what < 67) this.vote();
+    else if (what < 72) this.waitFor();
+    else if (what < 74) await this.changeWhatCounts();
     else if (what < 78) await this.resolve();
     else if (what < 80) await this.pass(dice.below(30_000));
     else if (this.isCalm) return;
@@ -155,6 +181,73 @@ class Simulation {
     );
   }
 
+  /** People vote on any node, up to three at the same moment; sometimes all who may say yes, and the caller is back at once. */
+  private vote(): void {
+    const { dice, people } = this;
+    const node = this.anyNode();
+    if (node === null) return;
+    const last = this.told.at(-1 - dice.below(3));
+    if (last !== undefined && dice.chance(45)) {
+      const { approval } = last.pending;
+      const agreeing = people.agree(node, approval as ApprovalId, last.wish.principal.tenant);
+      this.work(this.unlessItDies(node, agreeing).then(() => this.ask(last.wish)));
+      return;
+    }
+    for (let i = dice.below(3); i >= 0; i--)
+      this.work(this.unlessItDies(dice.chance(70) ? node : (this.anyNode() ?? node), people.decide(node)));
+  }
+
+  /** Comes back by the tool that waits: its caller, several times at once, or somebody else, who is told nothing. */
+  private waitFor(): void {
+    const { dice, told } = this;
+    const back = told.at(-1 - dice.below(6));
+    if (back === undefined) return;
+    const args = { call: back.pending.call, seconds: 1 + dice.below(40) };
+    const other = [...this.seen.wishes.values()].find(({ principal }) => principal !== back.wish.principal);
+    if (dice.chance(15) && other !== undefined) {
+      const thief = { ...other, label: "a stranger who waits", meta: {} };
+      const hear = (answer: CallAnswer) => {
+        if (answer.kind !== "refused" || answer.receipt?.entry.startsWith(back.pending.call) === true)
+          this.seen.problems.push(`${back.pending.call} was told to a stranger: ${JSON.stringify(answer)}`);
+      };
+      this.work(this.call(thief, null, hear, { name: waitToolName, args }));
+    }
+    for (let i = dice.chance(30) ? 3 : 1; i > 0; i--)
+      this.work(
+        this.call({ ...back.wish, meta: {} }, null, (answer) => this.hear(back.wish, answer), {
+          name: waitToolName,
+          args,
+        }),
+      );
+  }
+
+  /** Policies are loaded anew on one node before the others, or a tool is described anew and approved. */
+  private async changeWhatCounts(): Promise<void> {
+    const node = this.anyNode();
+    if (node === null) return;
+    if (this.dice.chance(70)) {
+      this.variant = this.dice.pick(policyVariants);
+      if (this.variant === "trusts") this.seen.everTrusted = true;
+      node.variant = this.variant;
+    } else {
+      this.description = `${Number(this.description) + 1}`;
+      await this.until(this.unlessItDies(node, node.describeTools(this.description)));
+    }
+  }
+
+  private anyNode(): SimulatedNode | null {
+    const node = this.dice.chance(25) ? (this.peer ?? this.node) : this.node;
+    return node === null || node.isDead ? null : node;
+  }
+
+  /** The disk may be full, or the process may die: somebody will try again. */
+  private unlessItDies(node: SimulatedNode, work: Promise<void>): Promise<void> {
+    return node.whileAlive(work).then(
+      () => undefined,
+      () => undefined,
+    );
+  }
+
   private lookAtTask(): void {
     const { node, clock } = this;
     const task = this.questions.tasks.at(-1 - this.dice.below(5));
@@ -193,6 +286,7 @@ class Simulation {
     wish: Wish,
     round: CallInput["round"],
     hear: (answer: CallAnswer) => void,
+    instead?: { readonly name: string; readonly args: Readonly<Record<string, unknown>> },
   ): Promise<void> {
     const { clock, dice, seen, questions } = this;
     const elsewhere = dice.pick([this.zombies.at(-1) ?? null, this.peer]);
@@ -208,8 +302,8 @@ class Simulation {
         requestId: `req ${this.requests++}`,
         authenticate: () => ok(wish.principal),
         method: "tools/call",
-        name: `sim__${wish.tool}`,
-        arguments: { label: wish.label },
+        name: instead?.name ?? `sim__${wish.tool}`,
+        arguments: instead?.args ?? { label: wish.label },
         meta: wish.meta,
         deadline: dice.chance(20) ? { at: plusMs(clock.monotonic(), dice.below(800)) } : null,
         signal: caller.signal,
@@ -236,6 +330,8 @@ class Simulation {
     if (answer.kind === "result") this.seen.results++;
     if (answer.kind === "input-required" || answer.kind === "task") this.seen.held++;
     this.questions.hear(wish, answer);
+    if (answer.kind === "refused" && answer.refusal.pending !== undefined)
+      this.told.push({ wish, pending: answer.refusal.pending });
     for (const problem of checkAnswer(wish, answer, this.database)) this.seen.problems.push(problem);
   }
 
@@ -387,6 +483,8 @@ class Simulation {
         random: seededRandom(`node ${this.seed} ${this.boots++}`),
         database: this.database,
         servers: this.servers,
+        variant: this.variant,
+        description: this.description,
         faults: { random: seededRandom(`faults ${this.seed} ${this.boots}`), ...this.faults(mayFail) },
       });
       const isStarted = await this.until(
@@ -443,7 +541,7 @@ class Simulation {
   /** A node that lives needs no restart to know how its calls ended. */
   private async checkNothingHangs(): Promise<void> {
     for (const tenant of tenants) {
-      for (const state of ["dispatched", "waiting"] as const) {
+      for (const state of ["dispatched", "waiting", "pending"] as const) {
         for (const { call } of await listOpenCalls(this.reader, tenant, state, { limit: 1_000 }))
           this.seen.problems.push(`nobody drives call ${call}, and it is still ${state}`);
       }

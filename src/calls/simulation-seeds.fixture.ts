@@ -1,0 +1,34 @@
+import { expect } from "vitest";
+import { simulate } from "./simulation.fixture.ts";
+
+export interface Seeds {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** SIM_SEED plays one alone, SIM_SEEDS says how many are played. */
+export function seedsAsked(otherwise: Seeds): Seeds {
+  const only = process.env["SIM_SEED"];
+  if (only !== undefined) return { first: Number(only), count: 1 };
+  return { ...otherwise, count: Number(process.env["SIM_SEEDS"] ?? otherwise.count) };
+}
+
+/** Plays the lives of these seeds, and demands that in none of them a promise was broken. */
+export async function playSeeds({ first, count }: Seeds): Promise<void> {
+  let [results, held, votes] = [0, 0, 0];
+  for (let seed = first; seed < first + count; seed++) {
+    const replay = `replay with: SIM_SEED=${seed} npx vitest run src/calls/simulation.test.ts`;
+    const seen = await simulate(seed).catch((thrown: unknown) => {
+      throw new Error(replay, { cause: thrown });
+    });
+    expect(seen.problems, replay).toEqual([]);
+    results += seen.results;
+    held += seen.held;
+    votes += seen.votes;
+  }
+  // Lives in which nothing happens prove nothing; of one alone nothing is known.
+  if (count < 10) return;
+  expect(results).toBeGreaterThan(count);
+  expect(held).toBeGreaterThan(count);
+  expect(votes).toBeGreaterThan(count);
+}
