@@ -38,16 +38,18 @@ interface Message {
 if (import.meta.main) {
   // The same message can come twice; its id stays the same.
   const heard = new Set<unknown>();
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = Buffer.concat(chunks).toString("utf8");
-    if (!isGenuine(request.headers, body, process.env["WEBHOOK_SECRET"] ?? "")) {
-      response.writeHead(401).end();
-      return;
-    }
-    const id = request.headers["webhook-id"];
-    if (!heard.has(id)) {
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      const body = Buffer.concat(chunks).toString("utf8");
+      if (!isGenuine(request.headers, body, process.env["WEBHOOK_SECRET"] ?? "")) {
+        response.writeHead(401).end();
+        return;
+      }
+      response.writeHead(204).end();
+      const id = request.headers["webhook-id"];
+      if (heard.has(id)) return;
       heard.add(id);
       const { type, data } = JSON.parse(body) as Message;
       console.log(
@@ -55,8 +57,7 @@ if (import.meta.main) {
           ? `${data.tool}: ${data.outcome}`
           : `${data.requester.name} asks ${data.groups.join(" and ")} for ${data.tool}: ${data.url}`,
       );
-    }
-    response.writeHead(204).end();
+    });
   });
   server.listen(8_080, "127.0.0.1");
 }

@@ -2,13 +2,13 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { RunningNode } from "./tour-node.ts";
 import { cli, connect } from "./tour-node.ts";
-import { chapter, expectThat, receiptOf, show, textOf } from "./tour-words.ts";
+import { Surprise, chapter, expectThat, receiptOf, show, textOf } from "./tour-words.ts";
 
 interface Place {
   readonly work: string;
   /** Where the bank writes what it paid. */
   readonly books: string;
-  startAgain(): Promise<RunningNode>;
+  readonly startAgain: () => Promise<RunningNode>;
 }
 
 const transfer = { name: "bank__transfer", arguments: { to: "ACME GmbH", amount: 4_200 } };
@@ -27,7 +27,9 @@ export async function approvalChapters(node: RunningNode, { work, books, startAg
   const asked = await agent.callTool(transfer);
   expectThat(asked.isError === true && paid().length === 0, "nothing is paid before somebody says yes");
   show(textOf(asked));
-  const { approval, call } = asked._meta?.["dev.signalbox/pending"] as { approval: string; call: string };
+  const pending = asked._meta?.["dev.signalbox/pending"] as { approval: string; call: string } | undefined;
+  if (pending === undefined) throw new Surprise("the tour expected that the agent is told what it waits for");
+  const { approval, call } = pending;
   await agent.close().catch(() => undefined);
 
   chapter("Before she gets to it, the power goes");

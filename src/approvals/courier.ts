@@ -68,15 +68,10 @@ export class Courier {
     const { store, target, onTrouble } = this.options;
     try {
       while (!this.stopping.signal.aborted) {
-        const now = await store.now();
-        const [next] = await store.list(announcementTable, {
-          index: "due",
-          equals: { target },
-          from: 0,
-          upTo: msOf(now),
-          limit: 1,
-        });
+        const [next] = await store.list(announcementTable, { index: "due", equals: { target }, limit: 1 });
         if (next === undefined) return;
+        const now = await store.now();
+        if (next.dueAt > msOf(now)) return;
         const claimed = await this.claim(next, now);
         if (claimed !== null) await store.commit([await this.told(claimed, now)]);
       }
