@@ -264,12 +264,12 @@ export const codes = {
   ),
   "outcome-unknown": row(
     "dependency",
-    "never",
+    "later",
     "unknown",
     409,
     -31413,
     "result",
-    "This call may or may not have happened. A person must resolve it.",
+    "This call may or may not have happened.",
   ),
   "receipt-pending": row(
     "caller",

@@ -6,7 +6,7 @@ import { endorsedRules } from "./endorsed.ts";
 import { endPending } from "./end-pending.ts";
 import type { House } from "./house.ts";
 import { takeOverIdentical } from "./identical.ts";
-import type { Approved } from "./stages.ts";
+import type { Approved, SentBefore } from "./stages.ts";
 import { Stop, refused } from "./station.ts";
 
 /** Where the call stands with the people who are asked: asked anew, still asked, or answered. */
@@ -14,6 +14,7 @@ export async function byPeople(call: Approved, house: House): Promise<Approved |
   const { open, by } = await endorsedRules(call, house);
   Object.assign(call, { rules: open, endorsed: by });
   if (open.length === 0) return call;
+  if (call.sentBefore !== null) return approvedFirst(call, call.sentBefore, house);
   const isLaterRound = call.waiting === null ? call.returns !== null : call.waiting.state === "waiting";
   if (isLaterRound) return approvedBefore(call, house);
   if (call.waiting === null && call.repeat === null) {
@@ -54,6 +55,21 @@ async function stands(call: Approved, request: ApprovalRequest, house: House): P
     new Error(`approval ${request.id} does not prove itself`),
   );
   return refused({ code: "approval-needed", detail: "the approval on record does not prove itself" });
+}
+
+/** A call that is sent again under its key has one effect, and one approval: what the first one consumed, if it is of the same. */
+async function approvedFirst(
+  call: Approved,
+  { approval }: SentBefore,
+  house: House,
+): Promise<Approved | Stop> {
+  const { tenant } = call.principal;
+  const request =
+    approval === null ? null : ((await house.approvals.standing(tenant, approval))?.request ?? null);
+  if (request?.state === "used" && request.intentDigest === call.intentDigest)
+    return Object.assign(call, { approval: request });
+  const detail = "what decides about it has changed since it was sent first";
+  return refused({ code: "approval-needed", detail });
 }
 
 /** One approval carries a call through all its rounds. One that policy has come to ask for in between cannot be had any more. */

@@ -10,6 +10,7 @@ import { neverAborts, passedOnMeta } from "./request-meta.ts";
 import type { House } from "./house.ts";
 import { callerOf } from "./principal-ids.ts";
 import { screenedLog, screenedProgress } from "./progress.ts";
+import { notClosedBy } from "./send-again.ts";
 import type { Executed, Intended, Reply } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop } from "./station.ts";
@@ -45,7 +46,8 @@ async function exchange(call: Executing, round: Round | null, house: House): Pro
   let open: Executed["reply"] | null = null;
   for (let attempt = 0; ; attempt++) {
     const { reply, fault } = await once(call, round, house);
-    const told = open !== null && reply.kind === "failed" ? open : reply;
+    const closing = round === null ? notClosedBy(call, reply) : reply;
+    const told = open !== null && reply.kind === "failed" ? open : closing;
     if (fault === null || attempt >= retriesMax || !mayRetry(call, fault)) return told;
     if (!house.retryBudget.take()) return told;
     await house.pause(retryDelayMs);

@@ -30,6 +30,7 @@ import { RefusalBound } from "./refusal-bound.ts";
 import { writeRefusal } from "./refusal-entry.ts";
 import { writeSummary } from "./refusal-summary.ts";
 import { RetryBudget } from "./retry-budget.ts";
+import { notSentAgain } from "./send-again.ts";
 import type { Admitted, Arrived, Intended } from "./stages.ts";
 import { Trace } from "./stages.ts";
 import { subscribeTo } from "./subscribe.ts";
@@ -88,6 +89,7 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
   answered: undefined,
   returns: undefined,
   waiting: undefined,
+  sentBefore: undefined,
   decision: undefined,
   intentDigest: undefined,
   approval: undefined,
@@ -276,7 +278,7 @@ export class CallLine implements Calls {
           detail: "another node is still working on this step; ask again shortly",
         });
       case "refused":
-        return this.refuse(call, stop.reason.refusal);
+        return this.refuse(call, notSentAgain(call, stop.reason.refusal));
     }
   }
 

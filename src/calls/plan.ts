@@ -148,6 +148,7 @@ function planned(call: Authenticated, house: House, subject: Subject, found: OnR
     deadline: earlier(call, house, subject.server.callTimeoutMs),
     returns: null,
     waiting: null,
+    sentBefore: null,
     patience: null,
     answered: null,
     budget: { calls: 1, argumentTokens: estimatedTokens(argumentsText.length) },

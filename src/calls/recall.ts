@@ -1,4 +1,4 @@
-import type { Code, ReceiptReference } from "../../contract/index.ts";
+import type { Code, ReceiptReference, Refusal } from "../../contract/index.ts";
 import type { CallId, Claim, OpenCall } from "../ledger/index.ts";
 import { readOpenCall } from "../ledger/index.ts";
 import { whyNot } from "./end-pending.ts";
@@ -10,6 +10,7 @@ import type { Planned } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
 import { standingTask } from "./tasks.ts";
+import { wayOut } from "./ways-out.ts";
 import { stillOpen, withinTime } from "./within-time.ts";
 
 /**
@@ -38,7 +39,7 @@ export const recall: Station<Planned, Planned> = {
       case "open":
         return goOn(call, found, house);
       case "final":
-        return recorded(call, found, house);
+        return final(call, found, house);
     }
   },
 };
@@ -106,13 +107,22 @@ async function join(call: Planned, id: CallId, house: House): Promise<Stop> {
   return new Stop({ kind: "again" });
 }
 
-async function recorded(
-  call: Planned,
-  claim: Pick<Claim, "call" | "outcomeEntry">,
-  house: House,
-): Promise<Stop> {
-  const found =
-    claim.outcomeEntry === null ? null : await house.ledger.entry(call.principal.tenant, claim.outcomeEntry);
+/** What is on record; where that is nothing but a doubt, what the call's class knows to do about it comes first. */
+async function final(call: Planned, claim: Claim, house: House): Promise<Planned | Stop> {
+  const found = await outcomeOf(call, claim, house);
+  if (found?.entry.outcome?.kind !== "unknown") return recorded(call, claim, house);
+  const way = await wayOut(call, claim, found.entry.id, house);
+  return typeof way === "string" ? recorded(call, claim, house, way) : way;
+}
+
+type Settled = Pick<Claim, "call" | "outcomeEntry">;
+
+const outcomeOf = async ({ principal }: Planned, { outcomeEntry }: Settled, house: House) =>
+  outcomeEntry === null ? null : house.ledger.entry(principal.tenant, outcomeEntry);
+
+/** `why`: for an unknown outcome, why there is no other way to settle it than a person. */
+async function recorded(call: Planned, claim: Settled, house: House, why = ""): Promise<Stop> {
+  const found = await outcomeOf(call, claim, house);
   const evidence = { call: claim.call };
   if (found === null)
     return refused({ code: "outcome-unknown", detail: "its outcome is not on record", evidence });
@@ -122,8 +132,10 @@ async function recorded(
     if (entry.outcome?.kind === "refused")
       return refusedByPeople(claim.call, entry.outcome.code, receipt, house);
     // What was not carried out says why; whether an unknown call was, nobody can say.
-    const code = entry.outcome?.kind === "failed" ? entry.outcome.code : "outcome-unknown";
-    const refusal = { code, detail: `see call ${claim.call}`, evidence } as const;
+    const refusal =
+      entry.outcome?.kind === "failed"
+        ? { code: entry.outcome.code, detail: `see call ${claim.call}`, evidence }
+        : unknown(claim.call, why);
     return new Stop({ kind: "recalled", answer: { kind: "refused", refusal, receipt } });
   }
   const opened = await house.ledger.payload(found);
@@ -132,6 +144,12 @@ async function recorded(
   const text = withReceipt(opened.payload.result ?? resolvedText, receipt);
   return new Stop({ kind: "recalled", answer: { kind: "result", text, receipt } });
 }
+
+const unknown = (call: CallId, why: string): Refusal => ({
+  code: "outcome-unknown",
+  detail: `${why === "" ? "" : `${why.charAt(0).toUpperCase()}${why.slice(1)}. `}A person must resolve it: see call ${call}.`,
+  evidence: { call, ...(why === "" ? {} : { why }) },
+});
 
 /** It waited for people, and they said no, or nothing. */
 async function refusedByPeople(

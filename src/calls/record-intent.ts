@@ -9,6 +9,7 @@ import { goesOn } from "./go-on.ts";
 import { identicalOpen, sameness, takeOverIdentical } from "./identical.ts";
 import { isInTime, mayDispatch } from "./may-dispatch.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
+import { neverSent, noteOfBefore, supersede } from "./send-again.ts";
 import type { Admitted, Intended, Planned } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
@@ -23,8 +24,8 @@ export const recordIntent: Station<Admitted, Intended> = {
   visit(call, house) {
     if (call.waiting?.state === "pending") return fromPending(call, house);
     if (call.waiting !== null) return goesOn(call, call.waiting, house);
-    // A `read` that comes back for another round is durable from here on, like any other class.
-    if (call.subject.class.kind === "read" && call.returns === null) {
+    // A `read` that comes back for another round, or after its first try was lost, is durable from here on, like any other class.
+    if (call.subject.class.kind === "read" && call.returns === null && call.sentBefore === null) {
       const mayDispatch = () => !call.input.signal.aborted && isInTime(call, house);
       return Object.assign(call, { intent: null, mayDispatch });
     }
@@ -49,7 +50,9 @@ async function durably(call: Admitted, house: House): Promise<Intended | Stop> {
   const intent = entryId(call.id, 0);
   try {
     const open = await openCallOf(call, house, dispatchBy.at);
-    const writes = [openCall(open), ...claimWrites(call)];
+    const { sentBefore } = call;
+    const superseding = sentBefore === null ? [] : supersede(call, sentBefore, intent, house);
+    const writes = [openCall(open), ...claimWrites(call), ...superseding];
     const { verdict } = await writeEntry(
       house,
       call,
@@ -58,10 +61,13 @@ async function durably(call: Admitted, house: House): Promise<Intended | Stop> {
         id: intent,
         outcome: null,
         commitments: { arguments: call.argumentsCommitment },
-        // Entering a released step again names what came of it before.
-        after: releasedBy(call),
+        after: before(call),
       },
-      { salt: Buffer.from(call.salt).toString("base64"), arguments: call.argumentsText },
+      {
+        salt: Buffer.from(call.salt).toString("base64"),
+        arguments: call.argumentsText,
+        ...(sentBefore === null ? {} : noteOfBefore(sentBefore)),
+      },
       writes,
     );
     if (verdict.verdict === "guard-failed") {
@@ -72,12 +78,15 @@ async function durably(call: Admitted, house: House): Promise<Intended | Stop> {
     const refusal = storeRefusal(thrown);
     // It may stand all the same; then it ended here, with nothing sent.
     if (isStoreFault(thrown) && thrown.effect === "unknown")
-      house.unsettled.add(call.id, { kind: "failed", code: refusal.code });
+      house.unsettled.add(call.id, neverSent(call, { kind: "failed", code: refusal.code }));
     return refused(refusal);
   }
   if (call.repeat !== null) house.underWay.set(call.id, call.whole());
   return Object.assign(call, { intent, mayDispatch: mayDispatch(call, dispatchBy, house) });
 }
+
+/** Entering a step again names what came of it before. */
+const before = (call: Admitted): EntryId | null => call.sentBefore?.outcomeEntry ?? releasedBy(call);
 
 async function openCallOf(
   call: Admitted,

@@ -14,6 +14,7 @@ import {
 import type { Change, Store } from "../store/index.ts";
 import { entryId } from "./entries.ts";
 import { principalIds } from "./principal-ids.ts";
+import { methodOf } from "./resolved-by.ts";
 
 /**
  *  done   it happened: the step is bound for good
@@ -82,7 +83,7 @@ async function change(
     run: about?.run ?? null,
     step: about?.step ?? null,
     principals: principalIds(actor),
-    method: "admin.call.resolve",
+    method: methodOf.person,
     subject: open.subject,
     versions: { identity: actor.version },
     decision: null,

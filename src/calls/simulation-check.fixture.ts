@@ -153,7 +153,10 @@ function checkOpen(open: readonly OpenCall[], byId: ById, say: Say): void {
   }
 }
 
-/** A step is entered again only after its call ended without effect or was released, and the first record of the new one says so. */
+/**
+ * A step is entered again only after its call ended without effect, was released, or is stood for by the new one under its key; and the
+ * first record of the new one says so.
+ */
 function checkSteps(entries: readonly LedgerEntry[], byId: ById, say: Say): void {
   const last = new Map<string, Entry>();
   for (const { entry } of entries) {
@@ -162,8 +165,12 @@ function checkSteps(entries: readonly LedgerEntry[], byId: ById, say: Say): void
     const earlier = last.get(step);
     last.set(step, entry);
     if (earlier === undefined) continue;
-    const end = (byId.get(nth(earlier.call, 2)) ?? byId.get(nth(earlier.call, 1)))?.entry;
-    if (end?.outcome?.kind !== "failed" && end?.outcome?.kind !== "refused")
+    const first = byId.get(nth(earlier.call, 1))?.entry;
+    const second = byId.get(nth(earlier.call, 2))?.entry;
+    const isAgain = second?.after === entry.id && isRepeatable(entry);
+    const end = isAgain ? first : (second ?? first);
+    const fits = isAgain ? ["unknown"] : ["failed", "refused"];
+    if (!fits.includes(end?.outcome?.kind ?? "none"))
       say(`${entry.id} enters ${step} again after ${JSON.stringify(end?.outcome)}`);
     if (entry.after !== end?.id) say(`${entry.id} follows ${entry.after}, not ${String(end?.id)}`);
   }
@@ -175,6 +182,8 @@ function checkSteps(entries: readonly LedgerEntry[], byId: ById, say: Say): void
     if ((reads.get(step) ?? 0) > 1) say(`${step} has succeeded twice`);
   }
 }
+
+const isRepeatable = ({ subject }: Entry) => /\/(read|idempotent)$/.test(subject ?? "");
 
 interface ClaimSeen {
   readonly call: string;

@@ -54,6 +54,8 @@ export interface Planned extends Authenticated {
   returns: RequestState | null;
   /** The open call this one goes on driving: it waited for input, or for approval. null = it is new, or nothing of it is durable yet. */
   waiting: OpenCall | null;
+  /** The call of this step or key whose outcome is unknown, when this one sends it again; null = there is none. */
+  sentBefore: SentBefore | null;
 }
 
 export interface Authorised extends Planned {
@@ -114,6 +116,16 @@ export interface Repeat {
   readonly found: Claim | null;
   /** The found claim has ended and outlived its time: it says nothing any more, and the new call has a salt of its own. */
   readonly isPast: boolean;
+}
+
+/** The earlier call of the same step or key, of which nobody knows whether it happened, and which this one sends again. */
+export interface SentBefore {
+  readonly open: OpenCall;
+  readonly outcomeEntry: EntryId;
+  /** No later than this may its key be used again. */
+  readonly keyGoodUntil: StoreMs;
+  /** The approval that the first one consumed. It covers this one as well: one key, one effect. */
+  readonly approval: ApprovalId | null;
 }
 
 /**

@@ -27,7 +27,7 @@ export type Outcome =
  *  request  people are asked to approve a call: what exactly, and who
  *  intent   durable before any effect
  *  outcome  ends a call (also without an intent: a `read`, or a refusal)
- *  resolve  a person settled an unknown outcome
+ *  resolve  settles an unknown outcome; its method says how: by a person, or because the call was sent again
  *  step     something an agent produced itself under a step of its run
  *  run      a run began another attempt, or ended
  *  act      an administrative act
