@@ -10,6 +10,10 @@ export const metaKeys = {
   pending: "dev.signalbox/pending",
   /** On a request: the name of the server meant, where an URI alone does not tell. */
   server: "dev.signalbox/server",
+  /** On a request to a server whose tool is `verifiable`: our id of the call, by which its verify tool may know it again. */
+  call: "dev.signalbox/call",
+  /** On a request to a verify tool: the id of the call that it is asked about. */
+  verifies: "dev.signalbox/verifies",
 } as const;
 
 /** The tool that waits for a call to be approved and answers with its result. */

@@ -127,10 +127,20 @@ const toolSchema: Schema = {
       type: "string",
       minLength: 1,
       maxLength: 128,
-      description: "For `verifiable`: the tool of the same server that answers whether a call happened.",
+      description:
+        "For `verifiable`: the tool of the same server that answers whether a call happened. Must be of class `read`.",
       "x-unit": "tool name",
-      "x-reason":
-        "What a person asks when a call's outcome is unknown; Signalbox does not ask it by itself yet.",
+      "x-reason": "Asked by the node itself when a call's outcome is unknown.",
+    },
+    verifyArguments: {
+      type: "array",
+      minItems: 1,
+      maxItems: 32,
+      items: { type: "string", minLength: 1, maxLength: 128 },
+      description:
+        "For `verifiable`: which top-level arguments of the call the verify tool is given. Left out: all of them.",
+      "x-unit": "argument names",
+      "x-reason": "A tool that looks something up seldom takes all that the tool took which made it.",
     },
   },
   allOf: [
@@ -144,7 +154,7 @@ const toolSchema: Schema = {
       if: { properties: { class: { const: "verifiable" } }, required: ["class"] },
       // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema; nobody awaits a schema
       then: { required: ["verifyTool"] },
-      else: { properties: { verifyTool: false } },
+      else: { properties: { verifyTool: false, verifyArguments: false } },
     },
   ],
 };

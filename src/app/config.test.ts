@@ -39,7 +39,7 @@ servers:
     tools:
       read_file: { class: read }
       pay: { class: idempotent, keyArgument: key }
-      send: { class: verifiable, verifyTool: find }
+      send: { class: verifiable, verifyTool: find, verifyArguments: [to] }
   web:
     url: https://mcp.example.com/mcp
     headers: { Authorization: "\${vault:web}" }
@@ -83,7 +83,7 @@ describe("a configuration", () => {
       toolClasses: {
         read_file: { kind: "read" },
         pay: { kind: "idempotent", keyArgument: "key" },
-        send: { kind: "verifiable", verifyTool: "find" },
+        send: { kind: "verifiable", verifyTool: "find", verifyArguments: ["to"] },
       },
     });
     expect(config.servers[1]).toMatchObject({

@@ -166,6 +166,7 @@ interface RawTool {
   readonly class: ToolClass["kind"];
   readonly keyArgument?: string;
   readonly verifyTool?: string;
+  readonly verifyArguments?: readonly string[];
 }
 
 function configOf(
@@ -268,7 +269,11 @@ function classOf(raw: RawTool): ToolClass {
     case "idempotent":
       return { kind: "idempotent", keyArgument: raw.keyArgument ?? "" };
     case "verifiable":
-      return { kind: "verifiable", verifyTool: raw.verifyTool ?? "" };
+      return {
+        kind: "verifiable",
+        verifyTool: raw.verifyTool ?? "",
+        ...(raw.verifyArguments === undefined ? {} : { verifyArguments: raw.verifyArguments }),
+      };
   }
 }
 

@@ -221,7 +221,12 @@ export class Node {
       approvals,
       gate,
       upstreams,
-      limits: { ...config.limits, dispatchWindowMs },
+      limits: { ...config.limits, dispatchWindowMs, leaseMs: nodeLeaseMs },
+      tenants,
+      serviceOf: (tenant) => {
+        const node = identities.node(tenant);
+        return node.ok ? node.value : null;
+      },
       node: { name: nodeName, fence },
       record: createRecordCall({ log, metrics, clock }),
       onTrouble,

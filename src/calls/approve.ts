@@ -2,6 +2,7 @@ import { byPeople } from "./by-people.ts";
 import { intentOf } from "./intent-of.ts";
 import type { Approved, Authorised } from "./stages.ts";
 import type { Station } from "./station.ts";
+import { refused } from "./station.ts";
 
 /**
  * Have people said yes, where policy asks for them? What they said yes to is the intent digest, which is made here: a call whose
@@ -17,7 +18,11 @@ export const approve: Station<Authorised, Approved> = {
       rules: call.decision.approvals,
       endorsed: none,
     });
-    return call.decision.effect === "approve" ? byPeople(digested, house) : digested;
+    if (call.decision.effect !== "approve") return digested;
+    // Whoever would be asked whether the node may look can as well look.
+    if (call.input.about !== undefined)
+      return refused({ code: "approval-needed", detail: "nobody is asked" });
+    return byPeople(digested, house);
   },
 };
 

@@ -1,4 +1,4 @@
-import type { RunContext } from "../policy/index.ts";
+import type { Decision, RunContext } from "../policy/index.ts";
 import type { Tool } from "../registry/index.ts";
 import type { House } from "./house.ts";
 import type { Authorised, Planned } from "./stages.ts";
@@ -23,6 +23,8 @@ export const authorise: Station<Planned, Authorised> = {
       .decide({ principal, action, resource, context: { ...args, ...runContext(call) } });
     const authorised = Object.assign(call, { decision });
     if (decision.effect !== "deny") return authorised;
+    if (input.about !== undefined && isUnsaid(decision))
+      return Object.assign(call, { decision: { ...decision, effect: "allow" } as const });
     return refused({
       code: "denied",
       detail: decision.why,
@@ -30,6 +32,12 @@ export const authorise: Station<Planned, Authorised> = {
     });
   },
 };
+
+/**
+ * Whoever has made a tool `verifiable` has said that the node may ask its verify tool, so that needs no permit of its own. A policy that
+ * forbids it is obeyed.
+ */
+const isUnsaid = ({ reasons, errors }: Decision): boolean => reasons.length === 0 && errors.length === 0;
 
 /** Labels and declared tools have no source yet, so a policy sees none. */
 function runContext({ run }: Planned): { run?: RunContext } {

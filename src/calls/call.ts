@@ -1,6 +1,7 @@
 import type { ReceiptReference, Refusal } from "../../contract/index.ts";
 import type { Deadline, MonotonicMs, Result } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
+import type { CallId, EntryId } from "../ledger/index.ts";
 import type { Profile } from "../registry/index.ts";
 import type { Ask, AskAnswer } from "../upstream/index.ts";
 
@@ -38,6 +39,16 @@ export interface CallInput {
   readonly onLog: ((params: Readonly<Record<string, unknown>>) => void) | null;
   readonly onProgress: ((progress: Readonly<Record<string, unknown>>) => void) | null;
   readonly receivedAt: MonotonicMs;
+  /** The node itself asks whether an earlier call happened; left out = a caller's request. */
+  readonly about?: AskedAbout;
+}
+
+export interface AskedAbout {
+  readonly call: CallId;
+  /** The entry that says that nobody knows; the question's own entry follows it. */
+  readonly outcomeEntry: EntryId;
+  /** The question repeats what the call was given, so what erases that erases the question. */
+  readonly sealedUnder: string;
 }
 
 /** What a caller of the newer era gives back: its answers by key, and our state exactly as we gave it. */

@@ -33,6 +33,7 @@ export function entryOf(call: Known, part: EntryPart): Entry {
   if (call.endorsed !== undefined && call.endorsed.length > 0) versions["endorsed"] = call.endorsed.join(" ");
   return {
     ...part,
+    after: part.after ?? call.input.about?.outcomeEntry ?? null,
     tenant: principal.tenant,
     call: call.id,
     run: call.run?.record.run ?? null,
@@ -57,8 +58,12 @@ const decisionRecord = (decision: Decision): DecisionRecord => ({
 let dayNumber = -1;
 let dayText = "";
 
-/** `run/<tenant>/<run>` inside a run, else `day/<tenant>/<principal>/<UTC day>`: what one erasure takes away together. */
+/**
+ * `run/<tenant>/<run>` inside a run, else `day/<tenant>/<principal>/<UTC day>`: what one erasure takes away together. A question about
+ * another call goes with that call.
+ */
 export function sealingScope(call: Known, at: WallMs): string {
+  if (call.input.about !== undefined) return call.input.about.sealedUnder;
   if (call.run !== undefined && call.run !== null)
     return `run/${call.principal.tenant}/${call.run.record.run}`;
   const today = Math.floor(msOf(at) / 86_400_000);

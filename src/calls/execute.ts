@@ -6,7 +6,7 @@ import type { JsonRpcError, Round, UpstreamReply } from "../upstream/index.ts";
 import { askedInline } from "./asking-inline.ts";
 import type { Executing } from "./asking.ts";
 import { askedInMidCall, firstRound } from "./asking.ts";
-import { neverAborts, passedOnMeta } from "./request-meta.ts";
+import { neverAborts, upstreamMeta } from "./request-meta.ts";
 import type { House } from "./house.ts";
 import { callerOf } from "./principal-ids.ts";
 import { screenedLog, screenedProgress } from "./progress.ts";
@@ -68,7 +68,7 @@ async function once(
       method: input.method,
       name: isNamedInArguments(input.method) ? null : subject.name,
       argumentsText: call.argumentsText,
-      meta: passedOnMeta(input.meta),
+      meta: upstreamMeta(call),
       caller: callerOf(call.principal),
       deadline: call.deadline,
       // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent: its server is told, and we

@@ -4,7 +4,7 @@ import type { Gate } from "../dispatch/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { CallId, Holder, Ledger } from "../ledger/index.ts";
 import type { PolicySet } from "../policy/index.ts";
-import type { TenantId } from "../identity/index.ts";
+import type { Principal, TenantId } from "../identity/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Ask, AskAnswer, Upstreams } from "../upstream/index.ts";
@@ -41,6 +41,11 @@ export interface House {
   readonly underWay: Map<CallId, Promise<CallAnswer>>;
   /** Calls held open for an answer of their caller. */
   readonly parking: ParkedCalls;
+  /** Asks verify tools about calls whose outcome is unknown. */
+  readonly verifying: Verifying;
+  /** The principal under which this installation itself acts in a tenant; null = there is no such tenant. */
+  readonly serviceOf: (tenant: TenantId) => Principal | null;
+  readonly tenants: () => readonly TenantId[];
   /** Something of ours failed: for the log and an alarm. */
   readonly onTrouble: (doing: string, thrown: unknown) => void;
   /** Calls whose end could not be written yet. */
@@ -67,12 +72,19 @@ export interface ParkedCalls {
   close(): void;
 }
 
+export interface Verifying {
+  /** Null = the call's outcome is no longer unknown. A text = patience or hope has come to an end, and why. */
+  join(call: CallId, patience: Patience, house: House): Promise<string | null>;
+}
+
 export interface CallLimits {
   /** Calls between `admit` and their answer, on this node. */
   readonly callsInFlightMax: number;
   readonly perPrincipalCallsMax: number;
   /** From the durable intent to the first byte; an intent older than this is never dispatched. */
   readonly dispatchWindowMs: number;
+  /** A call is surely not sent any more once its dispatch-by and one lease of its node have passed. */
+  readonly leaseMs: number;
 }
 
 /** Proof of holding a call, for the ledger's writes. */

@@ -41,6 +41,8 @@ import { StoreClock } from "./store-clock.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
 import { Unsettled } from "./unsettled.ts";
 import { Validators } from "./validators.ts";
+import type { Trying } from "./verifications.ts";
+import { Verifications } from "./verifications.ts";
 
 export interface CallLineOptions extends Omit<
   House,
@@ -51,6 +53,7 @@ export interface CallLineOptions extends Omit<
   | "unsettled"
   | "parking"
   | "comeBack"
+  | "verifying"
   | "isStopping"
   | "pause"
 > {
@@ -66,6 +69,8 @@ const roundDelayMs = 20;
 const housekeepingEveryMs = 5_000;
 /** Calls wait for input for an hour; a minute more or less does not matter, and looking reads all that are open. */
 const abandonEvery = 12;
+/** What is unknown is looked through every 15 seconds; each call has a pause of its own between two questions. */
+const verifyEvery = 3;
 
 const unasked = (): void => undefined;
 
@@ -110,6 +115,7 @@ export class CallLine implements Calls {
   private readonly options: CallLineOptions;
   private readonly house: House;
   private readonly lists = new Lists();
+  private readonly verifications = new Verifications((input) => this.call(input));
   private readonly refusals: RefusalBound;
   private readonly idle = new Set<() => void>();
   private running = 0;
@@ -134,6 +140,7 @@ export class CallLine implements Calls {
           options.onTrouble("driving a call that was decided", thrown),
         );
       },
+      verifying: this.verifications,
       isStopping: () => this.stopping,
       pause: (ms) => delay(options.clock, ms / 2 + randomBelow(options.random, Math.ceil(ms))),
     };
@@ -165,6 +172,11 @@ export class CallLine implements Calls {
 
   get callsUnderWay(): number {
     return this.running;
+  }
+
+  /** What is being tried for a call whose outcome is unknown; null = nothing, by this node. */
+  trying(call: CallId): Trying | null {
+    return this.verifications.trying(call, this.options.clock.monotonic());
   }
 
   list(name: ListName, principal: Principal, profile: Profile): Listing | Promise<Listing> {
@@ -319,6 +331,8 @@ export class CallLine implements Calls {
   private async keepHouse(): Promise<void> {
     await this.settleRest();
     await this.writeSummaries(false);
+    // Not waited for: a server that is slow to answer delays nothing else.
+    if (this.houseKept % verifyEvery === 0) void this.verifications.round(this.house);
     if (++this.houseKept % abandonEvery === 0) await this.endAbandoned();
   }
 

@@ -9,6 +9,8 @@ describe("what of _meta goes upstream", () => {
         "com.example/x": { a: 1 },
         progressToken: 7,
         "dev.signalbox/run": "r",
+        "dev.signalbox/call": "forged",
+        "dev.signalbox/verifies": "forged",
         "io.modelcontextprotocol/clientInfo": {},
       }),
     ).toEqual({ traceparent: "00-1", "com.example/x": { a: 1 } });

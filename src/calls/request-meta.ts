@@ -1,6 +1,7 @@
 import { callerName, metaKeys } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
+import type { Planned } from "./stages.ts";
 
 type Meta = Readonly<Record<string, unknown>>;
 
@@ -26,6 +27,13 @@ export function passedOnMeta(meta: Meta): Meta {
     out[key] = meta[key];
   }
   return out ?? none;
+}
+
+/** What goes upstream with a call: the caller's, and our id of it where its verify tool may later be asked by that. */
+export function upstreamMeta({ id, input, subject }: Pick<Planned, "id" | "input" | "subject">): Meta {
+  const passed = passedOnMeta(input.meta);
+  if (input.about !== undefined) return { ...passed, [metaKeys.verifies]: input.about.call };
+  return subject.class.kind === "verifiable" ? { ...passed, [metaKeys.call]: id } : passed;
 }
 
 /** The names under which a caller makes a call repeat-safe. */

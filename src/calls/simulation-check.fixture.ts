@@ -5,6 +5,7 @@ import type { Entry, EntryId, LedgerEntry, OpenCall, Payload } from "../ledger/i
 import { entryOfLeaf } from "../ledger/index.ts";
 import type { MemoryDatabase, MemoryStore } from "../store/index.ts";
 import type { CallAnswer } from "./call.ts";
+import { resolvedBy } from "./resolved-by.ts";
 import { checkApprovals } from "./simulation-check-approvals.fixture.ts";
 import type { Seen } from "./simulation.fixture.ts";
 import type { Wish } from "./simulation-wishes.fixture.ts";
@@ -80,6 +81,7 @@ export async function checkEverything(
     checkIntents(entries, byId, say);
     const open = await openOf(store, tenant);
     for (const { entry } of entries) {
+      seen.ways.add(resolvedBy(entry)?.by ?? "none");
       if (entry.run !== null && store.database.keyedTable("run").get({ run: entry.run }) === null)
         say(`${entry.id} is of run ${entry.run}, which does not exist`);
     }
@@ -147,7 +149,9 @@ function checkOpen(open: readonly OpenCall[], byId: ById, say: Say): void {
     if (byId.has(nth(call, 2))) say(`call ${call} is resolved and still open`);
   }
   for (const { entry } of byId.values()) {
-    if (entry.outcome?.kind !== "unknown" || entry.after === null || entry.call === null) continue;
+    // A `read` without an intent is no open call, also one that asks about another.
+    const isOwn = entry.call !== null && entry.after?.startsWith(`${entry.call}:`) === true;
+    if (entry.outcome?.kind !== "unknown" || !isOwn || entry.call === null) continue;
     if (!ids.has(entry.call) && !byId.has(nth(entry.call, 2)))
       say(`unknown call ${entry.call} is not open any more`);
   }
@@ -260,7 +264,7 @@ async function checkPayloads(
   };
   for (const found of entries) {
     const { entry } = found;
-    if (entry.kind !== "intent" && entry.kind !== "outcome") continue;
+    if (entry.kind !== "intent" && entry.kind !== "outcome" && entry.kind !== "resolve") continue;
     const own = await payloadOf(found);
     if (entry.kind === "intent" && own?.arguments !== undefined)
       intents.set(own.arguments, [...(intents.get(own.arguments) ?? []), entry.at]);
@@ -274,7 +278,8 @@ async function checkPayloads(
       continue;
     }
     const salt = Buffer.from(intent.salt, "base64");
-    const expect = { arguments: own?.arguments ?? intent.arguments, result: own?.result };
+    const given = entry.kind === "resolve" ? undefined : intent.arguments;
+    const expect = { arguments: own?.arguments ?? given, result: own?.result };
     for (const [name, text] of Object.entries(expect)) {
       if (text !== undefined && commitments[name] !== commitment(salt, text))
         say(`${entry.id}: ${name} is not what it commits to`);

@@ -13,6 +13,7 @@ import type { Ask, AskAnswer, UpstreamReply, UpstreamRequest } from "../upstream
 import { Vault, vaultTables } from "../vault/index.ts";
 import { callTables } from "./tables.ts";
 import { CallLine } from "./line.ts";
+import type { CallLineOptions } from "./line.ts";
 import { recoverCalls } from "./recover.ts";
 import type { PolicyVariant } from "./simulation-policies.fixture.ts";
 import { policiesFor } from "./simulation-policies.fixture.ts";
@@ -41,6 +42,7 @@ export interface NodeParts {
   /** What policy says when the node starts, and how the tools are described. */
   readonly variant: PolicyVariant;
   readonly description: string;
+  readonly serviceOf: CallLineOptions["serviceOf"];
 }
 
 /** A process that serves calls on the shared database. `crash` is what `kill -9` does; a paused one may come back as a zombie. */
@@ -113,7 +115,9 @@ export class SimulatedNode {
         catalogueFor: () => Promise.resolve(),
         watchResource: () => Promise.resolve(() => undefined),
       },
-      limits: { callsInFlightMax: 6, perPrincipalCallsMax: 4, dispatchWindowMs },
+      limits: { callsInFlightMax: 6, perPrincipalCallsMax: 4, dispatchWindowMs, leaseMs },
+      tenants: () => tenants,
+      serviceOf: this.parts.serviceOf,
       node,
       record: () => {},
       onTrouble: (_doing, thrown) => this.troubles.push(thrown),
@@ -185,10 +189,11 @@ const schema = {
 export const toolClasses = {
   read: { kind: "read" },
   effect: { kind: "effect" },
-  verifiable: { kind: "verifiable", verifyTool: "read" },
+  verifiable: { kind: "verifiable", verifyTool: "verify" },
   idempotent: { kind: "idempotent", keyArgument: "label" },
 } as const;
 export type SimulatedTool = keyof typeof toolClasses;
+const allClasses = { ...toolClasses, verify: { kind: "read" } } as const;
 
 async function offerTools(registry: Registry, store: MemoryStore, description: string): Promise<void> {
   const make = async <T>(change: Result<Change<T>>): Promise<T> => {
@@ -204,10 +209,10 @@ async function offerTools(registry: Registry, store: MemoryStore, description: s
         registry.addServer(tenant, {
           name: "sim",
           transport: { kind: "http", url: "http://127.0.0.1:1/mcp", headers: {} },
-          toolClasses,
+          toolClasses: allClasses,
         }),
       ));
-    const definitions = Object.keys(toolClasses).map((name) => ({ name, description, inputSchema: schema }));
+    const definitions = Object.keys(allClasses).map((name) => ({ name, description, inputSchema: schema }));
     const offer = await registry.offer(server.id, definitions);
     if (!offer.ok) throw new Error(offer.refusal.detail);
     for (const change of offer.value.changes) await make(ok(change));

@@ -16,6 +16,7 @@ export function seedsAsked(otherwise: Seeds): Seeds {
 /** Plays the lives of these seeds, and demands that in none of them a promise was broken. */
 export async function playSeeds({ first, count }: Seeds): Promise<void> {
   let [results, held, votes] = [0, 0, 0];
+  const ways = new Set<string>();
   for (let seed = first; seed < first + count; seed++) {
     const replay = `replay with: SIM_SEED=${seed} npx vitest run src/calls/simulation.test.ts`;
     const seen = await simulate(seed).catch((thrown: unknown) => {
@@ -25,10 +26,12 @@ export async function playSeeds({ first, count }: Seeds): Promise<void> {
     results += seen.results;
     held += seen.held;
     votes += seen.votes;
+    for (const way of seen.ways) ways.add(way);
   }
   // Lives in which nothing happens prove nothing; of one alone nothing is known.
   if (count < 10) return;
   expect(results).toBeGreaterThan(count);
   expect(held).toBeGreaterThan(count);
   expect(votes).toBeGreaterThan(count);
+  expect([...ways].toSorted()).toEqual(["none", "person", "sent-again", "verify-tool"]);
 }

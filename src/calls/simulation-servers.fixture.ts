@@ -1,3 +1,4 @@
+import { metaKeys } from "../../contract/index.ts";
 import { Fault, delay, msOf, randomBelow } from "../base/index.ts";
 import type { ManualClock, Random, WallMs } from "../base/index.ts";
 import { noCapabilities } from "../registry/index.ts";
@@ -28,6 +29,8 @@ export class Dice {
 
 /** One request whose bytes left a node. */
 export interface Sent {
+  /** Our id of it, which only the `verifiable` are told; null = another. */
+  readonly call: unknown;
   readonly tool: string;
   readonly argumentsText: string;
   readonly at: WallMs;
@@ -67,9 +70,12 @@ export class SimulatedServers {
     if (dice.chance(20)) await delay(clock, dice.below(dice.chance(20) ? 20_000 : 500));
     if (request.signal.aborted) throw new Fault("cancelled", "gone", { effect: "none" });
     if (!request.mayDispatch()) throw new Fault("deadline-before-dispatch", "forbidden", { effect: "none" });
+    const { [metaKeys.verifies]: doubted, [metaKeys.call]: call = null } = request.meta;
+    if (doubted !== undefined) return this.verify(doubted);
     const fate = dice.below(100);
     const asked = request.profile !== noCapabilities && dice.chance(request.round === null ? 45 : 20);
     const sent: Sent = {
+      call,
       tool: request.name ?? "",
       argumentsText: request.argumentsText ?? "",
       at: clock.wall(),
@@ -98,6 +104,19 @@ export class SimulatedServers {
     const leftMs = msOf(request.deadline.at) - msOf(this.clock.monotonic());
     await delay(this.clock, Math.max(0, leftMs));
     throw new Fault("deadline-exceeded", "too late");
+  }
+
+  /** Never lies, but is slow, gone, or has no answer as often as any other. */
+  private async verify(doubted: unknown): Promise<UpstreamReply> {
+    const { dice, clock } = this;
+    if (dice.chance(50)) await delay(clock, dice.below(2_000));
+    const fate = dice.below(100);
+    if (fate < 15) throw new Fault("upstream-lost", "the connection broke");
+    if (fate < 25) return resultOf('{"content":[],"isError":true}');
+    if (fate < 30) return resultOf('{"content":[],"structuredContent":{"happened":"perhaps"}}');
+    const happened = this.sent.some(({ call, rejected }) => call === doubted && !rejected);
+    const result = happened && dice.chance(50) ? { result: { content: [], of: doubted } } : {};
+    return resultOf(JSON.stringify({ content: [], structuredContent: { happened, ...result } }));
   }
 
   private makeTask(): UpstreamReply {

@@ -38,13 +38,16 @@ const who = (
   roles: readonly string[] = [],
 ): Principal => ({
   id: id as PrincipalId,
-  kind: id.startsWith("person/") ? "person" : "agent",
+  kind: (id.split("/")[0] ?? "") as Principal["kind"],
   name: id,
   roles,
   tenant,
   chain,
   version: `${id} for ${chain.length}`,
 });
+
+/** As which the nodes themselves ask. */
+export const serviceOf = (tenant: TenantId): Principal => who("service/node", tenant);
 
 /** Who resolves what is unknown. Stands behind some calls as well, and would approve them if that counted. */
 export const personOf = (tenant: TenantId): Principal => who("person/p", tenant, [], ["finance", "managers"]);

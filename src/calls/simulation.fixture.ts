@@ -20,7 +20,7 @@ import { Questions } from "./simulation-rounds.fixture.ts";
 import type { Sent } from "./simulation-servers.fixture.ts";
 import { Dice, SimulatedServers } from "./simulation-servers.fixture.ts";
 import type { Wish } from "./simulation-wishes.fixture.ts";
-import { newWish, personOf } from "./simulation-wishes.fixture.ts";
+import { newWish, personOf, serviceOf } from "./simulation-wishes.fixture.ts";
 
 /** What the world has seen, for the model to judge. */
 export interface Seen {
@@ -32,6 +32,8 @@ export interface Seen {
   held: number;
   crashes: number;
   resolved: number;
+  /** How unknown outcomes were settled. */
+  readonly ways: Set<string>;
   lost: number;
   /** Yes and no of people that counted. */
   votes: number;
@@ -62,6 +64,7 @@ class Simulation {
     held: 0,
     crashes: 0,
     resolved: 0,
+    ways: new Set(),
     lost: 0,
     votes: 0,
     everTrusted: false,
@@ -435,13 +438,16 @@ class Simulation {
   private async takeOver(): Promise<void> {
     const { dice, servers } = this;
     servers.nextPauseMs = dice.below(dispatchWindowMs);
-    this.ask(this.wish());
+    let wish = this.wish();
+    while (wish.tool === "read" || !wish.isNamed) wish = this.wish();
+    this.ask(wish);
     for (let i = 0; i < 5; i++) await this.pass(50);
     servers.nextPauseMs = 0;
     this.zombies.push(this.node as SimulatedNode);
     await this.boot(true);
     this.seen.crashes++;
-    // Somebody may be quick to allow what the paused process is still about to do.
+    // Somebody may be quick to allow what the paused process is still about to do, or to come back for it.
+    this.ask(wish);
     await this.resolve();
   }
 
@@ -485,6 +491,7 @@ class Simulation {
         servers: this.servers,
         variant: this.variant,
         description: this.description,
+        serviceOf,
         faults: { random: seededRandom(`faults ${this.seed} ${this.boots}`), ...this.faults(mayFail) },
       });
       const isStarted = await this.until(
@@ -554,7 +561,8 @@ class Simulation {
   private async until<T>(work: Promise<T>): Promise<T> {
     const progress = { isDone: false };
     const finished = work.finally(() => (progress.isDone = true));
-    for (let i = 0; i < 2_000 && !progress.isDone; i++) await this.pass(i < 40 ? 5 : i < 1_000 ? 200 : 2_000);
+    for (let i = 0; i < 2_000 && !progress.isDone; i++)
+      await this.pass(i < 200 ? 5 : i < 1_000 ? 200 : 2_000);
     if (!progress.isDone)
       throw new Error(`seed ${this.seed}: something never ends at ${msOf(this.clock.monotonic())}`);
     return finished;

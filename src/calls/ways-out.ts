@@ -23,6 +23,7 @@ export async function wayOut(
     case "idempotent":
       return again(call, open, outcomeEntry, house);
     case "verifiable":
+      return verified(call, open, house);
     case "effect":
       return "";
   }
@@ -36,4 +37,11 @@ async function again(
 ): Promise<Planned | string> {
   const before = await sentBefore(call, open, outcomeEntry, house);
   return typeof before === "string" ? before : Object.assign(call, { sentBefore: before });
+}
+
+/** What its verify tool says is written down before anything else; the call then finds it on record, or its step free. */
+async function verified(call: Planned, open: OpenCall, house: House): Promise<Stop | string> {
+  const patience = { deadline: call.deadline, signal: call.input.signal };
+  const why = await house.verifying.join(open.call, patience, house);
+  return why === null ? new Stop({ kind: "again" }) : `its verify tool gave no answer: ${why}`;
 }

@@ -165,7 +165,12 @@ export async function openWorld(policies = "permit(principal, action, resource);
       policies: { current: () => compiled },
       gate: new Gate({ clock, waitingMax: 100 }),
       upstreams: upstream,
-      limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000 },
+      limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000, leaseMs: 15_000 },
+      tenants: () => [defaultTenant],
+      serviceOf: (tenant) => {
+        const node = identities.node(tenant);
+        return node.ok ? node.value : null;
+      },
       node: { name, fence },
       record: (each) => records.push(each),
       onTrouble: (_doing, thrown) => troubles.push(thrown),
@@ -283,6 +288,9 @@ async function fillRegistry(
         read: { kind: "read" },
         checked: { kind: "read" },
         put: { kind: "idempotent", keyArgument: "key" },
+        // Offered only by tests that need them.
+        send: { kind: "verifiable", verifyTool: "sent", verifyArguments: ["path"] },
+        sent: { kind: "read" },
       } satisfies Record<string, ToolClass>,
     }),
   );

@@ -12,13 +12,19 @@ export type Pin = Sha256Hex & Brand<"pin">;
  * What repeating a call of this tool means. Set by an administrator, default `effect`; a server's own hints are only hints.
  *  read        no effect; may be sent again
  *  idempotent  one effect per key; `keyArgument` names the top-level argument the key travels in
- *  verifiable  `verifyTool` (upstream name on the same server) answers "did it happen?"
+ *  verifiable  `verifyTool` (upstream name on the same server, of class `read`) answers "did it happen?"; it is given the call's
+ *              arguments, or only `verifyArguments` of them
  *  effect      may not be sent twice
  */
 export type ToolClass =
   | { readonly kind: "read" }
   | { readonly kind: "idempotent"; readonly keyArgument: string }
-  | { readonly kind: "verifiable"; readonly verifyTool: string }
+  | {
+      readonly kind: "verifiable";
+      readonly verifyTool: string;
+      /** Names of top-level arguments; left out = all. */
+      readonly verifyArguments?: readonly string[];
+    }
   | { readonly kind: "effect" };
 
 export type Transport =

@@ -186,6 +186,9 @@ describe("classes", () => {
     expect(set({ kind: "verifiable", verifyTool: "missing" })).toBe("invalid-params");
     expect(set({ kind: "verifiable", verifyTool: "pay" })).toBe("invalid-params");
     expect(set({ kind: "verifiable", verifyTool: "find_payment" })).toBe("ok");
+    const verifyTool = "find_payment";
+    expect(set({ kind: "verifiable", verifyTool, verifyArguments: ["key"] })).toBe("ok");
+    expect(set({ kind: "verifiable", verifyTool, verifyArguments: ["toString"] })).toBe("invalid-params");
     await rig.commit(rig.registry.setClass(pay, { kind: "idempotent", keyArgument: "key" }));
     await rig.restart();
     expect(rig.tool("bank__pay").class).toEqual({ kind: "idempotent", keyArgument: "key" });

@@ -24,10 +24,16 @@ export function classProblem(
     }
     case "verifiable":
       if (toolClass.verifyTool === definition.name) return "a tool cannot verify itself";
-      return offers(toolClass.verifyTool)
-        ? null
-        : `the server has no tool "${toolClass.verifyTool}" to verify with`;
+      if (!offers(toolClass.verifyTool))
+        return `the server has no tool "${toolClass.verifyTool}" to verify with`;
+      return verifyArgumentsProblem(toolClass.verifyArguments ?? [], definition);
   }
+}
+
+function verifyArgumentsProblem(names: readonly string[], { inputSchema }: ToolDefinition): string | null {
+  const properties = inputSchema["properties"];
+  const missing = names.find((name) => !isObject(properties) || !Object.hasOwn(properties, name));
+  return missing === undefined ? null : `the tool has no argument "${missing}" to verify with`;
 }
 
 export const sameClass = (a: ToolClass, b: ToolClass): boolean => {
@@ -38,7 +44,11 @@ export const sameClass = (a: ToolClass, b: ToolClass): boolean => {
     case "idempotent":
       return b.kind === "idempotent" && a.keyArgument === b.keyArgument;
     case "verifiable":
-      return b.kind === "verifiable" && a.verifyTool === b.verifyTool;
+      return (
+        b.kind === "verifiable" &&
+        a.verifyTool === b.verifyTool &&
+        JSON.stringify(a.verifyArguments) === JSON.stringify(b.verifyArguments)
+      );
   }
 };
 

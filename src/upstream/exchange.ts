@@ -12,7 +12,7 @@ export interface UpstreamRequest {
   readonly name: string | null;
   /** RFC 8785 text of the arguments: what was digested is what is sent. Without a name, and for tasks: the whole params. */
   readonly argumentsText: string | null;
-  /** Entries of `_meta` to pass on (trace context, unknown keys); never ours, never the caller's envelope. */
+  /** Entries of `_meta` to pass on (trace context, unknown keys, our id of the call); never the caller's envelope. */
   readonly meta: Readonly<Record<string, unknown>>;
   /** Tells this caller from others, and nothing else about it; null = the connection itself (lists, probes, subscriptions). */
   readonly caller: string | null;

@@ -1,3 +1,4 @@
+import { metaKeys } from "../../contract/index.ts";
 import type { Profile } from "../registry/index.ts";
 import type { UpstreamRequest } from "./exchange.ts";
 import { isObject } from "./message.ts";
@@ -110,6 +111,11 @@ function metaText(id: number, request: UpstreamRequest, envelope: string): strin
   return text;
 }
 
-/** The caller's envelope, its progress token and our own keys end here, whatever the caller of this room let through. */
+/**
+ * The caller's envelope, its progress token and our own keys end here, whatever the caller of this room let through. Two of ours are
+ * made for servers: by which call of ours a `verifiable` one is known, and which its verify tool is asked about.
+ */
 const isOurs = (key: string): boolean =>
-  key === "progressToken" || key.startsWith(metaPrefix) || key.startsWith("dev.signalbox/");
+  key === "progressToken" ||
+  key.startsWith(metaPrefix) ||
+  (key.startsWith("dev.signalbox/") && key !== metaKeys.call && key !== metaKeys.verifies);

@@ -47,11 +47,15 @@ const shownTransport = named("ShownTransport", {
 
 export const toolClass = named("ToolClass", {
   description:
-    'one of {"kind":"read"}, {"kind":"idempotent","keyArgument":…}, {"kind":"verifiable","verifyTool":…}, {"kind":"effect"}',
+    'one of {"kind":"read"}, {"kind":"idempotent","keyArgument":…}, {"kind":"verifiable","verifyTool":…} with "verifyArguments" where it is not given all, {"kind":"effect"}',
   oneOf: [
     object({ kind: { const: "read" } }),
     object({ kind: { const: "idempotent" }, keyArgument: text }),
-    object({ kind: { const: "verifiable" }, verifyTool: text }),
+    objectWith(["kind", "verifyTool"], {
+      kind: { const: "verifiable" },
+      verifyTool: text,
+      verifyArguments: { ...listOf(text), minItems: 1, maxItems: 32 },
+    }),
     object({ kind: { const: "effect" } }),
   ],
 } as const);

@@ -31,7 +31,7 @@ export function addServerOptions(command: Command): Command {
     .option("--result-max <bytes>", "larger results are withheld, e.g. 8MiB")
     .option(
       "--class <tool=class>",
-      "read, effect, idempotent:<key argument> or verifiable:<tool>; repeatable",
+      "read, effect, idempotent:<key argument> or verifiable:<tool>[:<argument>,…]; repeatable",
       collect,
     )
     .option("--disabled", "do not connect to it yet");
@@ -84,8 +84,8 @@ export function settingsFrom(options: ServerOptions): Readonly<Record<string, un
   };
 }
 
-/** `read`, `effect`, `idempotent:<key argument>`, `verifiable:<tool>`. */
-export function classFrom(option: string, text: string): Readonly<Record<string, string>> {
+/** `read`, `effect`, `idempotent:<key argument>`, `verifiable:<tool>`, `verifiable:<tool>:<argument>,<argument>`. */
+export function classFrom(option: string, text: string): Readonly<Record<string, unknown>> {
   const colon = text.indexOf(":");
   const kind = oneOf(option, colon === -1 ? text : text.slice(0, colon), [
     "read",
@@ -104,13 +104,23 @@ export function classFrom(option: string, text: string): Readonly<Record<string,
         throw usage(`${option}: write idempotent:<argument>, the argument its key travels in.`);
       return { kind, keyArgument: rest };
     case "verifiable":
-      if (rest === "")
-        throw usage(`${option}: write verifiable:<tool>, the tool that answers whether it happened.`);
-      return { kind, verifyTool: rest };
+      return { kind, ...verifyFrom(option, rest) };
   }
 }
 
-function declaredClass(text: string): readonly [string, Readonly<Record<string, string>>] {
+/** Names of tools have no colon (MCP 2026-07-28, server/tools), those of arguments seldom a comma. */
+function verifyFrom(option: string, text: string): Readonly<Record<string, unknown>> {
+  const colon = text.indexOf(":");
+  const verifyTool = colon === -1 ? text : text.slice(0, colon);
+  const names = colon === -1 ? [] : text.slice(colon + 1).split(",");
+  if (verifyTool === "" || names.includes(""))
+    throw usage(
+      `${option}: write verifiable:<tool>, the tool that answers whether it happened, or verifiable:<tool>:<argument>,<argument>.`,
+    );
+  return { verifyTool, ...(names.length === 0 ? {} : { verifyArguments: names }) };
+}
+
+function declaredClass(text: string): readonly [string, Readonly<Record<string, unknown>>] {
   const [tool, said] = pair("--class", text);
   return [tool, classFrom("--class", said)];
 }

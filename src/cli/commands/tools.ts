@@ -17,7 +17,12 @@ interface Tool {
   readonly server: string;
   readonly title: string | null;
   readonly description: string | null;
-  readonly class: { readonly kind: string; readonly keyArgument?: string; readonly verifyTool?: string };
+  readonly class: {
+    readonly kind: string;
+    readonly keyArgument?: string;
+    readonly verifyTool?: string;
+    readonly verifyArguments?: readonly string[];
+  };
   readonly pin: string;
   readonly state: "live" | "quarantined" | "gone";
   readonly callable: boolean;
@@ -133,7 +138,8 @@ export function toolsCommand(program: Command, terminal: Terminal): void {
   apiVerb(tools, {
     usage: "set-class <tool> <class>",
     summary: "Say what repeating a call of this tool means",
-    notes: "read, effect, idempotent:<key argument> or verifiable:<tool that answers whether it happened>.",
+    notes:
+      "read, effect, idempotent:<key argument> or verifiable:<tool that answers whether it happened>. That tool must be of class read and is given the call's arguments, or those named after another colon.",
     example: "signalbox tools set-class bank__transfer idempotent:requestId",
   }).action(
     run(terminal, async (session, name: string, said: string) => {
@@ -174,7 +180,7 @@ const fields = ({ tool, definition, offered }: Detailed): readonly Field[] => [
   ["server", tool.server],
   [
     "class",
-    [tool.class.kind, tool.class.keyArgument ?? tool.class.verifyTool]
+    [tool.class.kind, tool.class.keyArgument ?? tool.class.verifyTool, tool.class.verifyArguments?.join(",")]
       .filter((part) => part !== undefined)
       .join(":"),
   ],
