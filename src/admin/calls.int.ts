@@ -3,7 +3,7 @@ import type { Sha256Hex } from "../base/index.ts";
 import { newId, msOf, storeMs, systemClock, systemRandom } from "../base/index.ts";
 import type { PrincipalId } from "../identity/index.ts";
 import { defaultTenant } from "../identity/index.ts";
-import type { CallId, Entry, EntryId, Outcome } from "../ledger/index.ts";
+import type { CallId, Entry, EntryId, OpenCall, Outcome } from "../ledger/index.ts";
 import { entryWrite, markUnknown, openCall, sealPayload, verifyReceipt } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { Office, Reply } from "./office.suite.ts";
@@ -23,6 +23,7 @@ interface Recorded {
   readonly tool?: string;
   readonly principal?: string;
   readonly dispatchByMs?: number;
+  readonly class?: OpenCall["class"];
 }
 
 /** Writes a call into the ledger the way the line does: an intent, and an outcome unless it is still open. */
@@ -59,7 +60,14 @@ async function record(outcome: Outcome | null, about: Recorded = {}): Promise<Ca
   }
   if (outcome === null || outcome.kind === "unknown") {
     const dispatchBy = storeMs(msOf(await office.store.now()) + (about.dispatchByMs ?? 0));
-    const row = { call, tenant: defaultTenant, principal, subject, class: "effect" as const, ...holder };
+    const row = {
+      call,
+      tenant: defaultTenant,
+      principal,
+      subject,
+      class: about.class ?? "effect",
+      ...holder,
+    };
     const rest = {
       state: "dispatched" as const,
       dispatchBy,
@@ -124,6 +132,31 @@ describe("calls", () => {
     expect((await get("/calls/open?state=waiting")).body.items).toEqual([]);
   });
 
+  test("that are unknown are listed with what will settle them, and what has been tried", async () => {
+    const verified = await record(
+      { kind: "unknown", code: "upstream-lost" },
+      { class: "verifiable", principal: "agent/agt_verified" },
+    );
+    office.trying.set(verified, { tries: 2, last: "it answered with an error", nextInMs: 1_200.5 });
+    const items = (await get("/calls/unknown")).body.items as {
+      call: string;
+      way: string;
+      trying: unknown;
+    }[];
+    const ways = Object.fromEntries(items.map(({ call, way, trying }) => [call, [way, trying]]));
+    expect(ways[ids["lost"] ?? ""]).toEqual(["person", null]);
+    const trying = { tries: 2, last: "it answered with an error", nextInMs: 1_201 };
+    expect(ways[verified]).toEqual(["verify-tool", trying]);
+    await office.send(office.admin, "POST", `/calls/${verified}/resolve`, {
+      resolution: "done",
+      reason: "seen",
+    });
+    expect((await get(`/calls/${verified}`)).body).toMatchObject({
+      open: null,
+      resolved: { by: "person", call: null },
+    });
+  });
+
   test("one is shown with its entries, without what is sealed", async () => {
     const shown = await get(`/calls/${ids["good"]}`);
     expect(shown.body).toMatchObject({ open: null, outcome: { kind: "succeeded", isError: false } });
@@ -155,13 +188,10 @@ describe("calls", () => {
     expect(done.body.entry).toBe(`${ids["lost"]}:2`);
     expect(errorOf(await resolve(ids["lost"], "done"))).toEqual([404, "not-found"]);
     const listed = (await get("/calls?outcome=unknown")).body.items;
-    const settled = listed.map((each: { call: string; resolvedBy: string | null }) => [
-      each.call,
-      each.resolvedBy,
-    ]);
-    expect(settled).toEqual([
+    const settled = listed.map((each: { call: string; resolved: unknown }) => [each.call, each.resolved]);
+    expect(settled.slice(-2)).toEqual([
       [ids["fresh"], null],
-      [ids["lost"], `${ids["lost"]}:2`],
+      [ids["lost"], { by: "person", entry: `${ids["lost"]}:2`, call: null }],
     ]);
   });
 });

@@ -1,8 +1,9 @@
 import type { Approvals } from "../approvals/index.ts";
+import type { Trying } from "../calls/index.ts";
 import type { Clock, Random, Result, WallMs } from "../base/index.ts";
 import type { Identities, TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
-import type { Ledger } from "../ledger/index.ts";
+import type { CallId, Ledger } from "../ledger/index.ts";
 import type { PolicyFile, PolicyProblem, PolicySet } from "../policy/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Runs } from "../runs/index.ts";
@@ -26,9 +27,9 @@ export interface Rooms {
   /** Whether the configuration file owns this tenant's policies; then they are read-only here. Left out: no tenant's. */
   readonly policiesComeFromFile?: (tenant: TenantId) => boolean;
   readonly upstreams: UpstreamDesk;
-  readonly calls: { readonly callsUnderWay: number };
   /** Who waits in a run hears of what an act did to it. */
   readonly runs: Pick<Runs, "changed">;
+  readonly calls: CallDesk;
   readonly node: NodeFacts;
   /** Where the node listens, without a path; null = not yet. */
   readonly ownUrl: () => string | null;
@@ -53,6 +54,11 @@ export interface PolicyDesk {
 }
 
 interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot" | "authorizations"> {}
+
+interface CallDesk {
+  readonly callsUnderWay: number;
+  trying(call: CallId): Trying | null;
+}
 
 interface NodeFacts {
   readonly name: string;

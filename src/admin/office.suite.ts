@@ -1,5 +1,6 @@
 import { Approvals, approvalTables } from "../approvals/index.ts";
 import { createServer } from "node:http";
+import type { Trying } from "../calls/index.ts";
 import type { AddressInfo } from "node:net";
 import type { Result } from "../base/index.ts";
 import { delay, systemClock, systemRandom } from "../base/index.ts";
@@ -40,6 +41,8 @@ export interface Office {
   readonly troubles: string[];
   /** Whether the default tenant's policies come from the file. */
   fileOwnsPolicies: boolean;
+  /** What the node says it is trying for a call. */
+  readonly trying: Map<string, Trying>;
   /** API keys. */
   readonly admin: string;
   readonly agent: string;
@@ -183,7 +186,7 @@ export async function openOffice(): Promise<Office> {
   });
   upstreams.start();
   const troubles: string[] = [];
-  const shared = { fileOwnsPolicies: false };
+  const shared = { fileOwnsPolicies: false, trying: new Map<string, Trying>() };
   const approvals = new Approvals({
     clock,
     random,
@@ -208,8 +211,8 @@ export async function openOffice(): Promise<Office> {
     policies: new Desk(registry),
     policiesComeFromFile: () => shared.fileOwnsPolicies,
     upstreams,
-    calls: { callsUnderWay: 0 },
     runs,
+    calls: { callsUnderWay: 0, trying: (call) => shared.trying.get(call) ?? null },
     node: { name: "local", fence: 1, startedAt: clock.wall(), version: "0.0.0", runtime: "node" },
     ownUrl: () => url,
     leaseMs: 1_000,

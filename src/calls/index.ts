@@ -31,4 +31,7 @@ export type { RefusalSummary } from "./refusal-bound.ts";
 export type { CallLineOptions } from "./line.ts";
 export { recoverCalls } from "./recover.ts";
 export { resolutions, resolveUnknown } from "./resolve.ts";
+export { resolvedBy, resolvers } from "./resolved-by.ts";
+export type { Resolver } from "./resolved-by.ts";
+export type { Trying } from "./verifications.ts";
 export type { Resolution } from "./resolve.ts";

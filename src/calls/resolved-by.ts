@@ -6,7 +6,7 @@ import type { CallId, Entry, EntryId } from "../ledger/index.ts";
  *  verify-tool  the tool that its class names was asked
  *  sent-again   its class says that repeating it is harmless: another call stands for it from there on
  */
-const resolvers = ["person", "verify-tool", "sent-again"] as const;
+export const resolvers = ["person", "verify-tool", "sent-again"] as const;
 export type Resolver = (typeof resolvers)[number];
 
 /** What the `resolve` entry of each says was done. */

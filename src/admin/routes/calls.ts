@@ -1,6 +1,7 @@
 import type { Result, StoreMs } from "../../base/index.ts";
 import { elapsedMs, ok, plusMs, refuse } from "../../base/index.ts";
-import { resolutions, resolveUnknown } from "../../calls/index.ts";
+import type { Resolver, Trying } from "../../calls/index.ts";
+import { resolutions, resolveUnknown, resolvedBy, resolvers } from "../../calls/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { CallId, LedgerEntry, OpenCall, OpenCallState } from "../../ledger/index.ts";
 import { listOpenCalls, readOpenCall } from "../../ledger/index.ts";
@@ -16,6 +17,35 @@ import { scanEntries } from "./scan-entries.ts";
 import { toolNamed } from "./tools.ts";
 
 const outcomes = ["succeeded", "failed", "unknown", "refused"] as const;
+
+const resolved = named(
+  "Resolved",
+  object({
+    by: {
+      enum: resolvers,
+      description:
+        "`person`: somebody looked. `verify-tool`: the tool that its class names was asked. `sent-again`: its class says that repeating it is harmless",
+    },
+    entry: { type: "string", description: "the entry that settled it" },
+    call: {
+      type: ["string", "null"],
+      description: "the call that asked the verify tool, or that was sent again and stands for this one",
+    },
+  }),
+);
+
+const trying = named(
+  "Trying",
+  object({
+    tries: { type: "integer", description: "how often its verify tool was asked, or could not be" },
+    last: { type: ["string", "null"], description: "why it is still unknown" },
+    nextInMs: {
+      type: ["integer", "null"],
+      description:
+        "until the node asks again by itself; null = it does not any more, and asks when a caller comes back",
+    },
+  }),
+);
 
 const ended = named(
   "EndedCall",
@@ -34,10 +64,7 @@ const ended = named(
     step: textOrNull,
     outcome,
     policies: { ...listOf(text), description: "ids of the policies that decided" },
-    resolvedBy: {
-      type: ["string", "null"],
-      description: "for an unknown outcome: the entry that settled it",
-    },
+    resolved: { oneOf: [resolved, { type: "null" }], description: "for an unknown outcome: what settled it" },
   }),
 );
 
@@ -57,6 +84,12 @@ const open = named(
       description: "until no byte may leave any more; negative = has passed",
     },
     retryPossibleInMs: { type: "integer", description: "until it may be resolved as `retry`; 0 = now" },
+    way: {
+      enum: ["person", "verify-tool", "sent-again", null],
+      description:
+        "what settles it while it is unknown; `sent-again`: when its caller comes back. A person can in any case. null = it is not unknown",
+    },
+    trying: { oneOf: [trying, { type: "null" }], description: "null = this node has not asked yet" },
   }),
 );
 
@@ -132,6 +165,10 @@ export const callRoutes = [
       call: text,
       open: { oneOf: [open, { type: "null" }], description: "null = it is final" },
       outcome: { oneOf: [outcome, { type: "null" }], description: "null = there is none yet" },
+      resolved: {
+        oneOf: [resolved, { type: "null" }],
+        description: "for an unknown outcome: what settled it",
+      },
       entries: { ...listOf(entry), description: "in order of their writing" },
     }),
     handle: async ({ actor, params }, house) => {
@@ -144,6 +181,7 @@ export const callRoutes = [
         call: id,
         open: row === null ? null : openView(house, row, await house.store.now()),
         outcome: last === null ? null : outcomeView(last),
+        resolved: resolvedIn(found.value),
         entries: found.value.map(entryView),
       });
     },
@@ -246,8 +284,25 @@ async function endedView(house: House, { entry }: LedgerEntry): Promise<Shape<ty
     step,
     outcome: outcomeView(outcome ?? { kind: "unknown", code: "internal" }),
     policies: decision?.policies ?? [],
-    resolvedBy: later.find((each) => each.entry.kind === "resolve")?.entry.id ?? null,
+    resolved: resolvedIn(later),
   };
+}
+
+const resolvedIn = (entries: readonly LedgerEntry[]): Shape<typeof resolved> | null =>
+  entries.map(({ entry }) => resolvedBy(entry)).find((found) => found !== null) ?? null;
+
+/** A call without step or key is never sent again: nobody can come back for it. */
+function wayOf({ state, class: kind, claim }: OpenCall): Resolver | null {
+  if (state !== "unknown") return null;
+  switch (kind) {
+    case "verifiable":
+      return "verify-tool";
+    case "idempotent":
+    case "read":
+      return claim === null ? "person" : "sent-again";
+    case "effect":
+      return "person";
+  }
 }
 
 function openView(house: House, call: OpenCall, now: StoreMs): Shape<typeof open> {
@@ -264,8 +319,13 @@ function openView(house: House, call: OpenCall, now: StoreMs): Shape<typeof open
     intent: call.intentEntry,
     dispatchEndsInMs: Math.ceil(leftMs),
     retryPossibleInMs: Math.max(0, Math.ceil(untilRetryMs)),
+    way: wayOf(call),
+    trying: tryingView(house.calls.trying(call.call)),
   };
 }
+
+const tryingView = (found: Trying | null): Shape<typeof trying> | null =>
+  found === null ? null : { ...found, nextInMs: found.nextInMs === null ? null : Math.ceil(found.nextInMs) };
 
 /** The id behind a name of any kind; what names nobody is taken as an id, which then matches nothing. */
 function principalId(house: House, actor: Principal, reference: string): string {

@@ -9,6 +9,8 @@ import { done, instantText, listed, shown } from "../show.ts";
 import type { Answer, Terminal } from "../terminal.ts";
 import type { Entry, Outcome } from "./entry.ts";
 import { outcomeText } from "./entry.ts";
+import type { Resolved, Trying, Way } from "./way-out.ts";
+import { resolvedText, wayText } from "./way-out.ts";
 import { nameFinder } from "./who.ts";
 
 /** As `/calls` answers. */
@@ -22,6 +24,7 @@ interface Ended {
   readonly step: string | null;
   readonly outcome: Outcome;
   readonly policies: readonly string[];
+  readonly resolved: Resolved | null;
 }
 
 /** As `/calls/open` and `/calls/unknown` answer. */
@@ -34,6 +37,8 @@ interface Open {
   readonly state: "pending" | "waiting" | "dispatched" | "unknown";
   readonly node: string;
   readonly retryPossibleInMs: number;
+  readonly way: Way | null;
+  readonly trying: Trying | null;
 }
 
 interface Payload {
@@ -168,12 +173,15 @@ const toolOf = (call: { readonly name: string | null; readonly tool: string | nu
 
 type Who = (chain: readonly string[]) => string;
 
+const settledText = (outcome: Outcome, resolved: Resolved | null): string =>
+  resolved === null ? outcomeText(outcome) : `${outcomeText(outcome)}, resolved ${resolvedText(resolved)}`;
+
 const endedColumns = (who: Who) => [
   { title: "at", of: (call: Ended) => instantText(call.at) },
   { title: "tool", of: toolOf },
   {
     title: "outcome",
-    of: (call: Ended) => outcomeText(call.outcome),
+    of: (call: Ended) => settledText(call.outcome, call.resolved),
     colour: (call: Ended) => colourOfState(call.outcome.kind),
   },
   { title: "by", of: (call: Ended) => who(call.principals) },
@@ -193,17 +201,19 @@ const openColumns = (who: Who) => [
     of: (call: Open) =>
       call.retryPossibleInMs === 0 ? "possible" : `in ${Math.ceil(call.retryPossibleInMs / 1000)} s`,
   },
+  { title: "way out", of: wayText },
 ];
 
 interface Shown {
   readonly call: string;
   readonly open: Open | null;
   readonly outcome: Outcome | null;
+  readonly resolved: Resolved | null;
   readonly entries: readonly Entry[];
 }
 
 function fields(
-  { call, open, outcome, entries }: Shown,
+  { call, open, outcome, resolved, entries }: Shown,
   payloads: readonly Payload[],
   who: Who,
 ): readonly Field[] {
@@ -217,6 +227,9 @@ function fields(
       colourOfState(outcome?.kind ?? "waiting"),
     ],
     ["state", open === null ? null : open.state, colourOfState(open?.state ?? "")],
+    ["resolved", resolved === null ? null : resolvedText(resolved)],
+    ["way out", open === null || open.way === null ? null : wayText(open)],
+    ["no answer", open?.trying?.last ?? null],
     ["method", first?.method ?? null],
     ["tool", open?.name ?? first?.subject ?? null],
     ["by", first === undefined ? null : who(first.principals)],
