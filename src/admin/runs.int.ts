@@ -72,10 +72,29 @@ describe("an operator", () => {
     });
   });
 
+  test("reads what a step gave by an action of its own, which is on record, and not as an act's payload", async () => {
+    const id = await attached("opened");
+    const step = { key: "a", kind: "model", input: null, output: { text: "yes" }, note: null } as const;
+    await runs.record(agent, { name: "opened", attempt: 1 }, step);
+    const { entry } = (await get(`/runs/${id}/steps`)).items[0];
+    const opened = await get(`/runs/${id}/entries/${entry}/payload`);
+    expect(opened.payload).toMatchObject({ erased: false, result: '{"text":"yes"}' });
+    expect(await newestEntries(office, 1)).toEqual(["act admin.run.read-payload succeeded"]);
+    const asAct = await office.send(office.admin, "GET", `/audit/entries/${entry}/payload`);
+    expect([asAct.status, asAct.body.error.code]).toEqual([409, "conflict"]);
+    const other = await attached("other");
+    const elsewhere = await office.send(office.admin, "GET", `/runs/${other}/entries/${entry}/payload`);
+    expect(elsewhere.status).toBe(404);
+    await runs.end(agent, { name: "opened", attempt: 1 }, { state: "finished", result: null });
+    await runs.end(agent, { name: "other", attempt: 1 }, { state: "finished", result: null });
+  });
+
   test("finds runs by how they stand, newest first, and no run of another tenant", async () => {
     const open = (await get("/runs?state=open")).items.map((run: { name: string }) => run.name);
     expect(open).toEqual(["nightly"]);
     expect((await get("/runs")).items.map((run: { name: string }) => run.name)).toEqual([
+      "other",
+      "opened",
       "weekly",
       "nightly",
     ]);

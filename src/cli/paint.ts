@@ -26,6 +26,7 @@ export function colourOfState(state: string): Colour {
     case "healthy":
     case "live":
     case "succeeded":
+    case "finished":
     case "allow":
     case "ok":
     case "enabled":
@@ -48,6 +49,7 @@ export function colourOfState(state: string): Colour {
     case "denied":
       return "red";
     case "disabled":
+    case "cancelled":
     case "gone":
     case "refused":
     case "skipped":

@@ -8,6 +8,7 @@ import { importCommand } from "./commands/import.ts";
 import { offeredCommands } from "./commands/offered.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { principalCommands } from "./commands/principals.ts";
+import { runsCommand } from "./commands/runs.ts";
 import { serversCommand } from "./commands/servers.ts";
 import { startCommands } from "./commands/start.ts";
 import { stdioCommand } from "./commands/stdio.ts";
@@ -52,6 +53,7 @@ export function buildProgram(terminal: Terminal): Command {
   policyCommand(program, terminal);
   callsCommand(program, terminal);
   approvalsCommand(program, terminal);
+  runsCommand(program, terminal);
   auditCommand(program, terminal);
   program.commandsGroup("This node, this program:");
   statusCommands(program, terminal);

@@ -70,7 +70,7 @@ export const auditRoutes = [
     path: "/audit/entries/{entry}/payload",
     summary: "Show what an administrative act changed, or why it was refused",
     notes:
-      "Opens what is sealed, so that it was looked at is recorded. Payloads of calls are read with the call.",
+      "Opens what is sealed, so that it was looked at is recorded. Payloads of calls and runs are read with the call or run.",
     action: "admin.audit.read-payload",
     kind: "act",
     params,
@@ -81,10 +81,10 @@ export const auditRoutes = [
     handle: async ({ actor, act, params }, house) => {
       const found = await entryNamed(house, actor, params.entry);
       if (!found.ok) return found;
-      // Another action guards what calls were given and answered.
-      if (found.value.entry.call !== null) {
-        return refuse({ code: "conflict", detail: `Read it with the call ${found.value.entry.call}.` });
-      }
+      // Other actions guard what calls were given and answered, and what agents did themselves.
+      const { call, run } = found.value.entry;
+      if (call !== null) return refuse({ code: "conflict", detail: `Read it with the call ${call}.` });
+      if (run !== null) return refuse({ code: "conflict", detail: `Read it with the run ${run}.` });
       const change: Change<null> = { writes: [], value: null, applied: () => undefined };
       const performed = await house.acts.perform(act, found.value.entry.id, change, {});
       if (!performed.ok) return performed;

@@ -17,7 +17,7 @@ import {
 import type { Result, StoreMs } from "../../base/index.ts";
 import { elapsedMs, ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
-import type { RunId, RunRecord } from "../../ledger/index.ts";
+import type { EntryId, RunId, RunRecord } from "../../ledger/index.ts";
 import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
 import { endingWrites, pendingWaits, reasonCharactersMax, signalWrites } from "../../runs/index.ts";
 import { rowsPerReadMax } from "../../store/index.ts";
@@ -25,6 +25,7 @@ import type { House } from "../house.ts";
 import { iso, isoOrNull } from "../instant.ts";
 import { cursorFor, pageOfSorted, pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
+import { payload, payloadView } from "./entry-view.ts";
 import { runStep, stepView } from "./run-step-view.ts";
 
 const run = named(
@@ -121,6 +122,33 @@ export const runRoutes = [
       const sorted = claims.toSorted((a, b) => (orderOf(a) < orderOf(b) ? -1 : 1));
       const { items, next } = pageOfSorted(list, page.value, sorted, orderOf);
       return ok({ items: await Promise.all(items.map((claim) => stepView(house, claim))), next });
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/runs/{run}/entries/{entry}/payload",
+    summary: "Show what a local step gave, or a run's result or reason",
+    notes:
+      "Opens what is sealed, so that it was looked at is recorded. Payloads of calls are read with the call.",
+    action: "admin.run.read-payload",
+    kind: "act",
+    params: {
+      ...params,
+      entry: { type: "string", maxLength: 100, description: "id of an entry of this run" },
+    },
+    answer: object({
+      payload: { oneOf: [payload, { type: "null" }], description: "null = there is none" },
+      receipt,
+    }),
+    handle: async ({ actor, act, params }, house) => {
+      const found = await house.ledger.entry(actor.tenant, params.entry as EntryId); // any string may be looked for
+      // Another action guards what calls were given and answered.
+      if (found === null || found.entry.run !== params.run || found.entry.call !== null)
+        return refuse({ code: "not-found", detail: "There is no such entry of this run's own." });
+      const change = { writes: [], value: null, applied: () => undefined };
+      const performed = await house.acts.perform(act, found.entry.id, change, { run: params.run });
+      if (!performed.ok) return performed;
+      return ok({ payload: await payloadView(house, found), receipt: performed.value.receipt });
     },
   }),
   route({

@@ -1,0 +1,81 @@
+import type { Colour } from "../paint.ts";
+import { colourOfState } from "../paint.ts";
+import { instantText } from "../show.ts";
+import type { Column } from "../table.ts";
+import type { Outcome } from "./entry.ts";
+import { outcomeText } from "./entry.ts";
+
+export const runStates = ["open", "finished", "failed", "cancelled"] as const;
+
+/** As `/runs` answers. */
+export interface Run {
+  readonly run: string;
+  readonly name: string;
+  readonly principals: readonly string[];
+  readonly state: (typeof runStates)[number];
+  readonly attempt: number;
+  readonly isAlive: boolean;
+  readonly waitsFor: readonly RunWait[];
+  readonly createdAt: string;
+  readonly deadlineLeftMs: number | null;
+  readonly endedAt: string | null;
+  readonly endEntry: string | null;
+}
+
+interface RunWait {
+  readonly kind: "timer" | "signal";
+  readonly step: string;
+  readonly signal: string | null;
+  readonly leftMs: number | null;
+}
+
+/** As `/runs/{run}/steps` answers. */
+export interface RunStep {
+  readonly step: string;
+  readonly call: string;
+  readonly method: string | null;
+  readonly tool: string | null;
+  readonly state: "open" | "final" | "released";
+  readonly outcome: Outcome | null;
+  readonly at: string | null;
+  readonly entry: string | null;
+}
+
+export function waitText({ kind, signal, leftMs }: RunWait): string {
+  const time = leftMs === null ? "" : kind === "timer" ? inWords(leftMs) : `, ${inWords(leftMs)} at most`;
+  return kind === "timer" ? `sleeps ${time} more` : `waits for "${signal ?? ""}"${time}`;
+}
+
+/** Of a length of time, what a person wants to know. */
+export function inWords(ms: number): string {
+  const seconds = Math.ceil(ms / 1_000);
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} d`;
+}
+
+/** What kind of thing a step is: a tool's name, or what the agent did itself. */
+export const stepText = ({ tool, method }: RunStep): string => tool ?? method?.replace("steps/", "") ?? "";
+
+/** How it stands: of a call its outcome, else whether it is on record. */
+export const stepStateText = ({ state, outcome }: RunStep): string =>
+  outcome !== null
+    ? outcomeText(outcome)
+    : state === "final"
+      ? "recorded"
+      : state === "open"
+        ? "under way"
+        : state;
+
+const stepColour = (step: RunStep): Colour =>
+  colourOfState(step.outcome?.kind ?? (step.state === "open" ? "waiting" : ""));
+
+export const stepColumns: readonly Column<RunStep>[] = [
+  { title: "at", of: (step) => instantText(step.at) },
+  { title: "step", of: (step) => step.step },
+  { title: "what", of: stepText },
+  { title: "state", of: stepStateText, colour: stepColour },
+  { title: "entry", of: (step) => step.entry, keep: true },
+];

@@ -1,0 +1,185 @@
+import type { Command } from "commander";
+import type { Client } from "../client.ts";
+import { api } from "../client.ts";
+import { usage } from "../exit.ts";
+import { colourOfState } from "../paint.ts";
+import { apiVerb, limitOf, limitOption, noun, oneOf, run } from "../session.ts";
+import type { Field, ReceiptReference } from "../show.ts";
+import { done, instantText, listed, shown } from "../show.ts";
+import { tableText } from "../table.ts";
+import type { Terminal } from "../terminal.ts";
+import { runId } from "./run-id.ts";
+import type { Run, RunStep } from "./run-shape.ts";
+import { inWords, runStates, stepColumns, waitText } from "./run-shape.ts";
+import { tailRun } from "./run-tail.ts";
+import { nameFinder } from "./who.ts";
+
+export function runsCommand(program: Command, terminal: Terminal): void {
+  const runs = noun(program, "runs", "What agents work on over longer, step by step");
+
+  apiVerb(runs, {
+    usage: "ls",
+    summary: "List runs, newest first",
+    example: "signalbox runs ls --state open",
+  })
+    .option("--state <state>", "only open, finished, failed or cancelled")
+    .addOption(limitOption())
+    .action(
+      run(terminal, async (session, options: { limit: string; state?: string }) => {
+        const state = options.state === undefined ? undefined : oneOf("--state", options.state, runStates);
+        const found = await session.api().list<Run>("/runs", limitOf(options.limit), { state });
+        const who = await nameFinder(
+          session,
+          found.items.map(({ principals }) => principals),
+        );
+        session.print(listed(found, runColumns(who), "There is no such run."));
+      }),
+    );
+
+  apiVerb(runs, {
+    usage: "show <run>",
+    summary: "Show a run: how it stands, what it waits for, and its steps in order",
+    notes: "By its id, or by its name where only one run has it.",
+    example: "signalbox runs show invoice-2026-0417 --payload",
+  })
+    .option("--payload", "its result, or why it has none; that you looked is recorded")
+    .addOption(limitOption())
+    .action(
+      run(terminal, async (session, given: string, options: { limit: string; payload?: boolean }) => {
+        const client = session.api();
+        const id = await runId(client, given);
+        const found = await client.get<Run>(api`/runs/${id}`);
+        const steps = await client.list<RunStep>(api`/runs/${id}/steps`, limitOf(options.limit));
+        const who = await nameFinder(session, [found.principals]);
+        const end = options.payload === true ? await endOf(client, found) : null;
+        const { human } = shown(found, [...runFields(found, who), ...endFields(end)]);
+        session.print({
+          json: { ...found, steps: steps.items, next: steps.next, ...(end === null ? {} : { end }) },
+          human: (page) => {
+            const rows =
+              steps.items.length === 0
+                ? "No step is on record yet."
+                : tableText(stepColumns, steps.items, page);
+            const more = steps.next === null ? "" : `\n${page.paint("dim", "There are more steps: --limit")}`;
+            return `${human(page)}\n\n${rows}${more}`;
+          },
+        });
+      }),
+    );
+
+  apiVerb(runs, {
+    usage: "tail <run>",
+    summary: "Follow a run: its steps as they come, until it ends",
+    notes:
+      "One line a step; with --json one document a line. Ends with 1 when the run failed or was cancelled.",
+    example: "signalbox runs tail invoice-2026-0417",
+  }).action(
+    run(terminal, async (session, given: string) => {
+      await tailRun(session, await runId(session.api(), given));
+    }),
+  );
+
+  apiVerb(runs, {
+    usage: "cancel <run>",
+    summary: "End an open run; its agent hears of it with its next step",
+    notes: "A call that was sent already comes to its own end.",
+    example: 'signalbox runs cancel invoice-2026-0417 --reason "started twice"',
+  })
+    .requiredOption("--reason <text>", "kept with the entry, and told the agent")
+    .action(
+      run(terminal, async (session, given: string, { reason }: { reason: string }) => {
+        const id = await runId(session.api(), given);
+        const answer = await session
+          .api()
+          .post<{ receipt: ReceiptReference }>(api`/runs/${id}/cancel`, { reason });
+        session.print(done(answer, `Cancelled ${given}.`));
+      }),
+    );
+
+  apiVerb(runs, {
+    usage: "signal <run> <signal>",
+    summary: "Send an open run a signal, for a step that waits for it or will",
+    notes: "Kept until a step takes it; as long as it waits, a second one of its name is refused.",
+    example: `signalbox runs signal invoice-2026-0417 paid --payload '{"amount": 249.5}'`,
+  })
+    .option("--payload <json>", "what it carries", "null")
+    .action(
+      run(terminal, async (session, given: string, signal: string, options: { payload: string }) => {
+        const payload = jsonOf(options.payload);
+        const id = await runId(session.api(), given);
+        const answer = await session
+          .api()
+          .post<{ receipt: ReceiptReference }>(api`/runs/${id}/signals/${signal}`, { payload });
+        session.print(done(answer, `Sent ${given} the signal ${signal}.`));
+      }),
+    );
+}
+
+type Who = (chain: readonly string[]) => string;
+
+const runColumns = (who: Who) => [
+  { title: "name", of: (each: Run) => each.name },
+  { title: "state", of: (each: Run) => each.state, colour: (each: Run) => colourOfState(each.state) },
+  { title: "by", of: (each: Run) => who(each.principals) },
+  { title: "attempt", of: (each: Run) => each.attempt, align: "right" as const },
+  { title: "now", of: nowText },
+  { title: "since", of: (each: Run) => instantText(each.createdAt) },
+  { title: "run", of: (each: Run) => each.run, keep: true },
+];
+
+function nowText(each: Run): string {
+  if (each.state !== "open") return "";
+  const [wait] = each.waitsFor;
+  if (wait !== undefined) return waitText(wait);
+  return each.isAlive ? "works" : "silent";
+}
+
+const runFields = (found: Run, who: Who): readonly Field[] => [
+  ["run", found.run, "bold"],
+  ["name", found.name],
+  ["state", found.state, colourOfState(found.state)],
+  ["by", who(found.principals)],
+  ["attempt", String(found.attempt)],
+  ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],
+  ...found.waitsFor.map((wait): Field => ["waits for", waitText(wait)]),
+  ["since", instantText(found.createdAt)],
+  [
+    "fails",
+    found.deadlineLeftMs === null || found.state !== "open" ? null : `in ${inWords(found.deadlineLeftMs)}`,
+  ],
+  ["ended", instantText(found.endedAt)],
+  ["entry", found.endEntry],
+];
+
+/** What is sealed in the entry of a run's end. */
+interface EndPayload {
+  readonly erased: boolean;
+  readonly result?: string;
+  readonly note?: { readonly reason?: string };
+}
+
+/** null = it is open. */
+async function endOf(client: Client, { run, endEntry }: Run): Promise<EndPayload | null> {
+  if (endEntry === null) return null;
+  const path = api`/runs/${run}/entries/${endEntry}/payload`;
+  return (await client.get<{ readonly payload: EndPayload | null }>(path)).payload;
+}
+
+const endFields = (end: EndPayload | null): readonly Field[] =>
+  end === null
+    ? []
+    : [
+        ["result", end.erased ? "erased" : (end.result ?? null)],
+        ["reason", end.note?.reason ?? null],
+      ];
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw usage(
+      `--payload is not JSON: ${text.slice(0, 60)}`,
+      "A text needs its quotes: --payload '\"hello\"'",
+    );
+  }
+}
