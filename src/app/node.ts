@@ -335,7 +335,7 @@ export class Node {
     await this.openPart("the count of unknown calls", unknownCalls);
     registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls });
     this.notReady = [];
-    return { url, identities, registry, vault, acts, store, ledger, line };
+    return { url, identities, registry, vault, acts, store, ledger, line, approvals };
   }
 
   private async openPart(doing: string, part: { start(): unknown; stop(): unknown }): Promise<void> {
@@ -443,6 +443,7 @@ export interface RunningNode {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly line: CallLine;
+  readonly approvals: Approvals;
 }
 
 export const allTables = [

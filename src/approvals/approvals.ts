@@ -9,7 +9,8 @@ import { consume, expire, makeVoid } from "./endings.ts";
 import { endorsedBy, endorsementWrites } from "./endorsements.ts";
 import { isGranted } from "./grant.ts";
 import { PendingBound, pendingMax } from "./pending-bound.ts";
-import { isProvenRequest, isProvenVote, proofKey } from "./proof.ts";
+import { proverOf } from "./proof.ts";
+import { isProvenRequest, isProvenVote } from "./proven.ts";
 import type { ApprovalId, ApprovalRequest, ApprovalVote, Endorsement } from "./request.ts";
 import {
   approvalOfCall,
@@ -81,8 +82,8 @@ export class Approvals {
         detail: `${pendingMax} calls of ${requesterOf(asked.principals)} wait for approval already`,
       });
     }
-    const key = await proofKey(this.options.keys, asked.tenant);
-    const { request, write } = newRequest(asked, now, key, this.options);
+    const prover = await proverOf(this.options.keys, asked.tenant);
+    const { request, write } = newRequest(asked, now, prover, this.options);
     return ok({ request, writes: [write, ...askedAnnouncements(request, this.options)] });
   }
 
@@ -99,9 +100,9 @@ export class Approvals {
     const request = await readApproval(store, tenant, id);
     if (request === null) return null;
     const all = await votesOn(store, id);
-    const key = await proofKey(keys, tenant);
-    const votes = all.filter((vote) => isProvenVote(vote, request, key, keys));
-    const isProven = isProvenRequest(request, key, keys);
+    const prover = await proverOf(keys, tenant);
+    const votes = all.filter((vote) => isProvenVote(vote, request, prover));
+    const isProven = isProvenRequest(request, prover);
     if (!isProven || votes.length < all.length)
       onTrouble(`reading approval ${id}`, new Error("it, or a vote on it, was changed in the database"));
     return { request, votes, isProven };
@@ -129,8 +130,8 @@ export class Approvals {
     if (!found.isProven) return refuse({ code: "conflict", detail: unproven });
     const { store, keys } = this.options;
     const now = await store.now();
-    const key = await proofKey(keys, actor.tenant);
-    const cast = castVote(actor, found.request, found.votes, { ...vote, now }, key, this.options);
+    const prover = await proverOf(keys, actor.tenant);
+    const cast = castVote(actor, found.request, found.votes, { ...vote, now }, prover, this.options);
     if (!cast.ok || cast.value.state !== "approved") return cast;
     const endorsed = await endorsementWrites(found.request, vote.at, store);
     return ok({ ...cast.value, writes: [...cast.value.writes, ...endorsed] });

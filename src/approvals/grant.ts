@@ -1,6 +1,7 @@
+import type { KeyObject } from "node:crypto";
 import { createPublicKey, verify } from "node:crypto";
 import { canonicalJson, msOf } from "../base/index.ts";
-import type { Keys } from "../keys/index.ts";
+import type { Keys, PublicKey } from "../keys/index.ts";
 import type { ApprovalRequest, ApprovalVote } from "./request.ts";
 
 /** In front of what is signed, so that no signature of this key ever means anything else. */
@@ -25,17 +26,24 @@ export function isGranted(request: ApprovalRequest, keys: Pick<Keys, "publicKey"
   if (request.grant === null) return false;
   try {
     const { text, signature } = JSON.parse(request.grant) as { text: string; signature: string };
-    const key = createPublicKey({
-      key: Buffer.from(keys.publicKey("approval").spkiDer),
-      format: "der",
-      type: "spki",
-    });
+    const key = keyObject(keys.publicKey("approval"));
     if (!verify(null, Buffer.from(domain + text), key, Buffer.from(signature, "base64"))) return false;
     const { votes, ...about } = JSON.parse(text) as { votes: readonly unknown[] };
     return votes.length > 0 && canonicalJson(about) === canonicalJson(identityOf(request));
   } catch {
     return false; // not a text of ours
   }
+}
+
+/** Reading a key takes as long as verifying with it. */
+const keyObjects = new WeakMap<PublicKey, KeyObject>();
+
+function keyObject(publicKey: PublicKey): KeyObject {
+  const known = keyObjects.get(publicKey);
+  if (known !== undefined) return known;
+  const key = createPublicKey({ key: Buffer.from(publicKey.spkiDer), format: "der", type: "spki" });
+  keyObjects.set(publicKey, key);
+  return key;
 }
 
 const grantText = (request: ApprovalRequest, votes: readonly ApprovalVote[]): string =>

@@ -6,8 +6,12 @@ import { pendingOf } from "./request.ts";
 
 /** People look at tens a day; an agent that asks for more than this at once is out of hand. */
 export const pendingMax = 1_000;
-/** Counting reads up to `pendingMax` rows, so it is done this often at most, and what is asked here meanwhile is added. */
-const countedForMs = 1_000;
+/**
+ * Counting reads up to `pendingMax` rows, so it is not done for each request: what is asked here is added to the last count, which is
+ * too many rather than too few. Whoever seems to have reached the bound is counted again, once a second.
+ */
+const countedForMs = 10_000;
+const fullForMs = 1_000;
 /** Principals remembered at once; the oldest is counted again. */
 const principalsMax = 10_000;
 
@@ -16,7 +20,7 @@ interface Count {
   pending: number;
 }
 
-/** Keeps one principal from asking people too much. Another node's requests are seen a second late, so several may exceed it a little. */
+/** Keeps one principal from asking people too much. Another node's requests are seen seconds late, so that several nodes may exceed it. */
 export class PendingBound {
   private readonly clock: Clock;
   private readonly store: Pick<Store, "get" | "list">;
@@ -30,11 +34,15 @@ export class PendingBound {
   /** True = this one more may be asked, and is counted. Rejects with the store's Fault. */
   async admits(principal: PrincipalId): Promise<boolean> {
     const known = await this.counts.get(principal);
-    const isFresh = known !== undefined && elapsedMs(this.clock.monotonic(), known.at) < countedForMs;
-    const count = isFresh ? known : await this.count(principal, known);
+    const count = known !== undefined && this.isFresh(known) ? known : await this.count(principal, known);
     if (count.pending >= pendingMax) return false;
     count.pending++;
     return true;
+  }
+
+  private isFresh({ at, pending }: Count): boolean {
+    const ageMs = elapsedMs(this.clock.monotonic(), at);
+    return ageMs < (pending >= pendingMax ? fullForMs : countedForMs);
   }
 
   /** Whoever arrives while another counts waits for the same count. */

@@ -1,13 +1,12 @@
 import type { Brand, Clock, Random, Sha256Hex, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, newId, plusMs, storeMs, wallMs } from "../base/index.ts";
 import type { PrincipalId, TenantId } from "../identity/index.ts";
-import type { DataKey } from "../keys/index.ts";
 import type { CallId, EntryId, RunId } from "../ledger/index.ts";
 import type { ApprovalRule } from "../policy/index.ts";
 import type { RowOf, Store, Write } from "../store/index.ts";
 import { insert } from "../store/index.ts";
-import type { ProofKeys } from "./proof.ts";
-import { requestProof } from "./proof.ts";
+import type { Prover } from "./proof.ts";
+import { proofOf } from "./proof.ts";
 import { approvalTable, approvalVoteTable } from "./tables.ts";
 
 export type ApprovalId = Brand<"approval">;
@@ -87,8 +86,8 @@ type Asked = Pick<
 export function newRequest(
   asked: Asked,
   now: StoreMs,
-  key: DataKey,
-  { clock, random, keys }: { readonly clock: Clock; readonly random: Random; readonly keys: ProofKeys },
+  prover: Prover,
+  { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): { readonly request: ApprovalRequest; readonly write: Write } {
   const expiryMs = Math.min(...asked.rules.map((rule) => rule.expiryMs));
   const unproven = {
@@ -102,7 +101,7 @@ export function newRequest(
     decidedEntry: null,
     grant: null,
   };
-  const request: ApprovalRequest = { ...unproven, proof: requestProof(unproven, key, keys) };
+  const request: ApprovalRequest = { ...unproven, proof: requestProof(unproven, prover) };
   const { principals, rules, endorses, requestedAt, expiresAt, ...columns } = request;
   const write = insert(approvalTable, {
     ...columns,
@@ -114,6 +113,13 @@ export function newRequest(
     expiresAt: msOf(expiresAt),
   });
   return { request, write };
+}
+
+/** Over all of it that never changes. */
+export function requestProof(request: Omit<ApprovalRequest, "proof">, prover: Prover): string {
+  const { state: _state, version: _version, decidedEntry: _entry, grant: _grant, ...lasting } = request;
+  const times = { requestedAt: msOf(request.requestedAt), expiresAt: msOf(request.expiresAt) };
+  return proofOf("request", { ...lasting, ...times }, prover);
 }
 
 export const requesterOf = (principals: readonly PrincipalId[]): string => principals[0] ?? "";

@@ -1,15 +1,15 @@
 import type { Result, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { DataKey, Keys } from "../keys/index.ts";
+import type { Keys } from "../keys/index.ts";
 import type { EntryId } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { insert, update } from "../store/index.ts";
 import type { Announcing } from "./announcement.ts";
 import { decidedAnnouncements } from "./announcement.ts";
 import { signGrant } from "./grant.ts";
-import type { ProofKeys } from "./proof.ts";
-import { voteProof } from "./proof.ts";
+import type { ProofKeys, Prover } from "./proof.ts";
+import { voteProof } from "./proven.ts";
 import type { ApprovalRequest, ApprovalState, ApprovalVote } from "./request.ts";
 import { mayDecide, openRules } from "./rules.ts";
 import { approvalTable, approvalVoteTable } from "./tables.ts";
@@ -37,7 +37,7 @@ export function castVote(
   request: ApprovalRequest,
   votes: readonly ApprovalVote[],
   vote: Vote,
-  key: DataKey,
+  prover: Prover,
   {
     keys,
     selfByDefault,
@@ -55,7 +55,7 @@ export function castVote(
     entry: vote.entry,
     at: vote.at,
   };
-  const own: ApprovalVote = { ...said, proof: voteProof(said, request, key, keys) };
+  const own: ApprovalVote = { ...said, proof: voteProof(said, request, prover) };
   const all = [...votes, own];
   const isSatisfied = openRules(request, all, vote.now).isSatisfied;
   const state = vote.vote === "deny" ? "denied" : isSatisfied ? "approved" : "pending";

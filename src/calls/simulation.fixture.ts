@@ -208,7 +208,7 @@ class Simulation {
     const args = { call: back.pending.call, seconds: 1 + dice.below(40) };
     const other = [...this.seen.wishes.values()].find(({ principal }) => principal !== back.wish.principal);
     if (dice.chance(15) && other !== undefined) {
-      const thief = { ...other, label: "a stranger who waits", meta: {} };
+      const thief = { ...other, label: "a stranger who waits" };
       const hear = (answer: CallAnswer) => {
         if (answer.kind !== "refused" || answer.receipt?.entry.startsWith(back.pending.call) === true)
           this.seen.problems.push(`${back.pending.call} was told to a stranger: ${JSON.stringify(answer)}`);
@@ -217,7 +217,7 @@ class Simulation {
     }
     for (let i = dice.chance(30) ? 3 : 1; i > 0; i--)
       this.work(
-        this.call({ ...back.wish, meta: {} }, null, (answer) => this.hear(back.wish, answer), {
+        this.call(back.wish, null, (answer) => this.hear(back.wish, answer), {
           name: waitToolName,
           args,
         }),
@@ -307,7 +307,7 @@ class Simulation {
         method: "tools/call",
         name: instead?.name ?? `sim__${wish.tool}`,
         arguments: instead?.args ?? { label: wish.label },
-        meta: wish.meta,
+        meta: instead === undefined ? wish.meta : {},
         deadline: dice.chance(20) ? { at: plusMs(clock.monotonic(), dice.below(800)) } : null,
         signal: caller.signal,
         profile: wish.profile,

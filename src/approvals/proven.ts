@@ -1,0 +1,21 @@
+import { msOf } from "../base/index.ts";
+import type { Prover } from "./proof.ts";
+import { isSameProof, proofOf } from "./proof.ts";
+import type { ApprovalRequest, ApprovalVote } from "./request.ts";
+import { requestProof } from "./request.ts";
+
+export const isProvenRequest = ({ proof, ...request }: ApprovalRequest, prover: Prover): boolean =>
+  isSameProof(proof, requestProof(request, prover));
+
+/** Bound to the request, so that a vote on one is none on another. */
+export const voteProof = (
+  vote: Omit<ApprovalVote, "proof">,
+  { id, nonce, intentDigest }: ApprovalRequest,
+  prover: Prover,
+): string => proofOf("vote", { ...vote, at: msOf(vote.at), id, nonce, intentDigest }, prover);
+
+export const isProvenVote = (
+  { proof, ...vote }: ApprovalVote,
+  request: ApprovalRequest,
+  prover: Prover,
+): boolean => isSameProof(proof, voteProof(vote, request, prover));
