@@ -9,10 +9,10 @@ export const isProvenRequest = ({ proof, ...request }: ApprovalRequest, prover: 
 
 /** Bound to the request, so that a vote on one is none on another. */
 export const voteProof = (
-  vote: Omit<ApprovalVote, "proof">,
+  { person, vote, rules, entry, at }: Omit<ApprovalVote, "proof">,
   { id, nonce, intentDigest }: ApprovalRequest,
   prover: Prover,
-): string => proofOf("vote", { ...vote, at: msOf(vote.at), id, nonce, intentDigest }, prover);
+): string => proofOf("vote", [id, nonce, intentDigest, person, vote, rules, entry, msOf(at)], prover);
 
 export const isProvenVote = (
   { proof, ...vote }: ApprovalVote,

@@ -116,11 +116,27 @@ export function newRequest(
 }
 
 /** Over all of it that never changes. */
-export function requestProof(request: Omit<ApprovalRequest, "proof">, prover: Prover): string {
-  const { state: _state, version: _version, decidedEntry: _entry, grant: _grant, ...lasting } = request;
-  const times = { requestedAt: msOf(request.requestedAt), expiresAt: msOf(request.expiresAt) };
-  return proofOf("request", { ...lasting, ...times }, prover);
-}
+export const requestProof = (request: Omit<ApprovalRequest, "proof">, prover: Prover): string =>
+  proofOf(
+    "request",
+    [
+      request.id,
+      request.tenant,
+      request.call,
+      request.intentDigest,
+      request.nonce,
+      request.principals,
+      request.subject,
+      request.name,
+      request.rules,
+      request.run,
+      request.step,
+      request.requestEntry,
+      msOf(request.requestedAt),
+      msOf(request.expiresAt),
+    ],
+    prover,
+  );
 
 export const requesterOf = (principals: readonly PrincipalId[]): string => principals[0] ?? "";
 
