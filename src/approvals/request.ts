@@ -131,6 +131,7 @@ export const requestProof = (request: Omit<ApprovalRequest, "proof">, prover: Pr
       request.rules,
       request.run,
       request.step,
+      request.endorses,
       request.requestEntry,
       msOf(request.requestedAt),
       msOf(request.expiresAt),
