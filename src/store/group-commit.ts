@@ -149,12 +149,15 @@ export class GroupCommit {
   private settle(batch: readonly Waiting[], answer: FlushAnswer): void {
     this.flushes++;
     this.transactions += batch.length;
+    this.isFlushing = false;
+    // Before anybody is answered, so that the writer is at work meanwhile.
+    if (this.waiting > 0) this.flush();
     for (let i = 0; i < batch.length; i++) {
       const given = answer.answers[i] ?? null;
       if (given instanceof Fault) batch[i]?.fail(given);
       else batch[i]?.settle(given, answer.storeNowMs);
     }
-    this.goOn();
+    if (!this.isFlushing) this.whenIdle?.();
   }
 
   private fail(batch: readonly Waiting[], fault: Fault): void {
@@ -165,10 +168,6 @@ export class GroupCommit {
         for (const waiting of left) waiting.fail(dead);
       }
     }
-    this.goOn();
-  }
-
-  private goOn(): void {
     this.isFlushing = false;
     if (this.waiting > 0) this.schedule();
     else this.whenIdle?.();
