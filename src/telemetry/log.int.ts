@@ -71,6 +71,23 @@ describe("the log", () => {
     expect(log.stats().linesWritten).toBe(kept);
   });
 
+  test("makes a line when it is written, and keeps its place", async () => {
+    const path = join(directory, "node.log");
+    const log = createLog({ level: "info", destination: { kind: "file", path }, clock: systemClock });
+    let made = 0;
+    log.info("before");
+    log.line(() => `{"msg":"call ${++made}"}\n`);
+    log.info("after");
+    expect(made).toBe(0);
+    await log.close(1000);
+    const messages = readFileSync(path, "utf8")
+      .trimEnd()
+      .split("\n")
+      .map((line) => (JSON.parse(line) as { msg: string }).msg);
+    expect(messages).toEqual(["before", "call 1", "after"]);
+    expect(log.stats()).toMatchObject({ linesWritten: 3, linesDropped: 0, bytesWaiting: 0 });
+  });
+
   test("closing gives up on a sink that never takes anything", async () => {
     const log = createLog({
       level: "info",

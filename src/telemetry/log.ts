@@ -2,7 +2,7 @@ import pino from "pino";
 import type { Clock } from "../base/index.ts";
 import { msOf } from "../base/index.ts";
 import { cleanText, redactFields } from "./redact.ts";
-import type { Destination, SinkStats } from "./sink.ts";
+import type { Destination, Line, SinkStats } from "./sink.ts";
 import { Sink } from "./sink.ts";
 
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -17,8 +17,8 @@ export interface Log {
   error(message: string, fields?: LogFields): void;
   /** The same log with `fields` on every line. */
   child(fields: LogFields): Log;
-  /** Takes a whole line that is already clean JSON and ends with a line feed; for `recordCall` alone. Level: info. */
-  line(text: string): void;
+  /** Takes a whole line that is clean JSON and ends with a line feed, or what makes it and cannot throw; for `recordCall` alone. Level: info. */
+  line(line: Line): void;
   readonly isInfoOn: boolean;
   stats(): LogStats;
   /** Writes what waits, for at most `graceMs`. Lines logged afterwards are counted as dropped. */
@@ -70,7 +70,7 @@ function wrap(logger: pino.Logger, sink: Sink): Log {
     warn: at("warn"),
     error: at("error"),
     child: (fields) => wrap(logger.child(redactFields(fields)), sink),
-    line: (text) => sink.write(text),
+    line: (line) => sink.write(line),
     isInfoOn: logger.isLevelEnabled("info"),
     stats: () => sink.stats(),
     close: (graceMs) => sink.close(graceMs),

@@ -17,7 +17,9 @@ export function createRecordCall(options: {
   const { log, metrics, clock } = options;
   return (record) => {
     metrics.observeCall(record);
-    if (log.isInfoOn) log.line(lineOf(record, Math.trunc(msOf(clock.wall()))));
+    if (!log.isInfoOn) return;
+    const timeMs = Math.trunc(msOf(clock.wall()));
+    log.line(() => lineOf(record, timeMs));
   };
 }
 
@@ -33,11 +35,11 @@ export function lineOf(record: CallRecord, timeMs: number): string {
   let reasons = "";
   for (const reason of record.reasons) reasons += (reasons === "" ? "" : ",") + quoted(reason);
   return (
-    `{"level":"info","time":${timeMs},"msg":"call","requestId":${quoted(record.requestId)}` +
-    `,"call":${quotedOrNull(record.call)},"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
-    `,"tool":${quotedOrNull(record.tool)},"argumentsHash":${quotedOrNull(record.argumentsHash)}` +
-    `,"decision":${quotedOrNull(record.decision)},"reasons":[${reasons}],"queueUs":{${queue}},"workUs":{${work}}` +
-    `,"outcome":${quoted(record.outcome)},"isError":${record.isError},"code":${quotedOrNull(record.code)}` +
+    `{"level":"info","time":${timeMs},"msg":"call","requestId":"${record.requestId}"` +
+    `,"call":${ourOwn(record.call)},"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
+    `,"tool":${quotedOrNull(record.tool)},"argumentsHash":${ourOwn(record.argumentsHash)}` +
+    `,"decision":${ourOwn(record.decision)},"reasons":[${reasons}],"queueUs":{${queue}},"workUs":{${work}}` +
+    `,"outcome":"${record.outcome}","isError":${record.isError},"code":${ourOwn(record.code)}` +
     `,"resultBytes":${whole(record.resultBytes)},"estimatedTokens":${whole(record.estimatedTokens)}` +
     `,"cached":${record.cached},"recalled":${record.recalled},"principal":${quotedOrNull(record.principal)}` +
     `,"tenant":${quotedOrNull(record.tenant)},"traceparent":${quotedOrNull(record.traceparent)}` +
@@ -64,6 +66,9 @@ function quoted(text: string): string {
   if (text.length <= nameCharsMax && !needsCare.test(text)) return `"${text}"`;
   return JSON.stringify(cleanText(text, nameCharsMax));
 }
+
+/** Ids, digests and words of ours: there is nothing to look for in them. */
+const ourOwn = (text: string | null): string => (text === null ? "null" : `"${text}"`);
 
 const quotedOrNull = (text: string | null): string => (text === null ? "null" : quoted(text));
 
