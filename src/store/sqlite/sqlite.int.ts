@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../base/index.ts";
+import { ManualClock, msOf, systemClock } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
 import { GroupCommit } from "../group-commit.ts";
 import type { Store } from "../index.ts";
@@ -133,6 +133,30 @@ describe("a killed process", () => {
     for (const id of written) expect(await store.get(rows, { name: id })).not.toBeNull();
     const kept = await store.list(rows, { index: "key", limit: 10_000 });
     expect(kept.every((row) => written.has(row.name))).toBe(true);
+  });
+
+  it("has told no time that comes again", async () => {
+    const at = directory();
+    const child = startChild(
+      at,
+      `for (let n = 0; ; n++) {
+         const { storeNow } = await store.commit([s.insert(rows, { name: "e" + n, data: new Uint8Array(8) })]);
+         process.stdout.write(storeNow + "\\n");
+       }`,
+    );
+    let toldMs = 0;
+    let told = 0;
+    for await (const line of linesOf(child)) {
+      if (line.startsWith("open")) continue;
+      if (told++ === 200) child.kill("SIGKILL");
+      // The last line may have been cut by the kill: it then reads as an earlier time.
+      toldMs = Math.max(toldMs, Number(line));
+    }
+    expect(toldMs).toBeGreaterThan(0);
+    const longAgo = new ManualClock(1_000);
+    const nowMs = msOf(await (await open(at, { clock: longAgo })).now());
+    expect(nowMs).toBeGreaterThanOrEqual(toldMs);
+    expect(nowMs).toBeLessThanOrEqual(toldMs + 60_000); // ahead by little: this bounds a mistake, not a duration
   });
 });
 

@@ -22,6 +22,7 @@ function run(): void {
         send(flusher.flush(message));
         return;
       }
+      flusher.finish();
       database.close();
       send({ kind: "stopped" });
       port.close();
