@@ -9,11 +9,17 @@ export const emptyRoot: Buffer = sha256("");
 const pair = Buffer.alloc(1 + 2 * hashBytes);
 pair[0] = 1;
 
-/** SHA-256(0x01 || left || right). */
+/**
+ * SHA-256(0x01 || left || right). Asked for as text, one character per byte: a buffer from the hash costs as much as the hash does.
+ * Not out of the pool, which holds 8 KB for as long as any hash in it is kept.
+ */
 export function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   pair.set(left, 1);
   pair.set(right, 1 + hashBytes);
-  return hash("sha256", pair, "buffer");
+  const text = hash("sha256", pair, "binary");
+  const out = Buffer.allocUnsafeSlow(hashBytes);
+  for (let i = 0; i < hashBytes; i++) out[i] = text.charCodeAt(i);
+  return out;
 }
 
 /** The largest power of two below `size` (size > 1): where RFC 6962 splits. */
