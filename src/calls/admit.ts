@@ -30,7 +30,7 @@ export const admit: Station<Approved, Admitted> = {
     const queuedAt = clock.monotonic();
     const policies = house.policies.current(call.principal.tenant);
     return entering.then(async (result) => {
-      call.trace.queueMs += elapsedMs(house.clock.monotonic(), queuedAt);
+      call.trace.queuedMs += elapsedMs(house.clock.monotonic(), queuedAt);
       const entered = enter(call, result);
       return entered instanceof Stop ? entered : ((await changedMeanwhile(call, policies, house)) ?? entered);
     });

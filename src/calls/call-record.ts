@@ -29,7 +29,7 @@ export function callRecord(
     argumentsHash: call.argumentsCommitment ?? null,
     decision: call.decision?.effect ?? null,
     reasons: call.decision?.reasons.map((policy) => policy.id) ?? [],
-    stations: call.trace.spans,
+    stations: call.trace,
     outcome: outcomeKind(end, answer),
     isError: !(end instanceof Stop) && end.outcome.kind === "succeeded" && end.outcome.isError,
     code: codeOf(end, answer),

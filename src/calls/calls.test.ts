@@ -70,7 +70,7 @@ describe("a call", () => {
   test("leaves one structured record, with every station it passed", async () => {
     await world.call("files__read", { path: "secret-argument" });
     expect(world.records).toHaveLength(1);
-    expect(world.records[0]?.stations.map(({ name }) => name)).toEqual([
+    expect(world.records[0]?.stations.names).toEqual([
       "authenticate",
       "plan",
       "recall",

@@ -2,7 +2,7 @@ import { codes } from "../../contract/index.ts";
 import type { Fault } from "../base/index.ts";
 import { elapsedMs, faultFrom } from "../base/index.ts";
 import { noCapabilities } from "../registry/index.ts";
-import type { JsonRpcError, Round, UpstreamReply } from "../upstream/index.ts";
+import type { JsonRpcError, Round, UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
 import { askedInline } from "./asking-inline.ts";
 import type { Executing } from "./asking.ts";
 import { askedInMidCall, firstRound } from "./asking.ts";
@@ -45,7 +45,14 @@ export const execute: Station<Intended, Executed> = {
 async function exchange(call: Executing, round: Round | null, house: House): Promise<Executed["reply"]> {
   let open: Executed["reply"] | null = null;
   for (let attempt = 0; ; attempt++) {
-    const { reply, fault } = await once(call, round, house);
+    let reply: Executed["reply"];
+    let fault: Fault | null = null;
+    try {
+      reply = replyOf(await house.upstreams.exchange(requestOf(call, round, house)), call);
+    } catch (thrown) {
+      fault = faultFrom(thrown, `calling ${call.subject.id}`);
+      reply = wasWithdrawn(call, fault) ? withdrawn : fromFault(fault);
+    }
     const closing = round === null ? notClosedBy(call, reply) : reply;
     const told = open !== null && reply.kind === "failed" ? open : closing;
     if (fault === null || attempt >= retriesMax || !mayRetry(call, fault)) return told;
@@ -56,59 +63,50 @@ async function exchange(call: Executing, round: Round | null, house: House): Pro
   }
 }
 
-async function once(
-  call: Executing,
-  round: Round | null,
-  house: House,
-): Promise<{ reply: Executed["reply"]; fault: Fault | null }> {
+function requestOf(call: Executing, round: Round | null, house: House): UpstreamRequest {
   const { subject, input } = call;
-  try {
-    const answer = await house.upstreams.exchange({
-      server: subject.server,
-      method: input.method,
-      name: isNamedInArguments(input.method) ? null : subject.name,
-      argumentsText: call.argumentsText,
-      meta: upstreamMeta(call),
-      caller: callerOf(call.principal),
-      deadline: call.deadline,
-      // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent: its server is told, and we
-      // listen until the deadline and record what became of it.
-      signal: subject.class.kind === "read" ? input.signal : neverAborts,
-      // A server that follows the advice may never answer, which makes the outcome unknown. So it is not given for a named step
-      // or key: its caller, or another that has joined it, comes back for the outcome.
-      advice: subject.class.kind === "read" || call.repeat !== null ? null : input.signal,
-      profile: input.profile,
-      logLevel: input.logLevel,
-      round,
-      onAsk: input.profile === noCapabilities ? null : (ask) => askedInMidCall(call, ask, house),
-      onLog: screenedLog(call, house),
-      onProgress: screenedProgress(call, house),
-      mayDispatch: call.mayDispatch,
-    });
-    switch (answer.kind) {
-      case "result":
-        return { reply: fromResult(answer.raw, answer.value), fault: null };
-      case "input-required":
-        return { reply: fromAsks(answer), fault: null };
-      case "task":
-        return { reply: { kind: "task", value: answer.value }, fault: null };
-      case "rejected":
-        return {
-          reply: {
-            kind: "failed",
-            code: "upstream-rejected",
-            detail: `${subject.server.name} rejected the request: ${answer.error.message}`,
-            evidence: { rpcCode: answer.error.code },
-            rpc: answer.error,
-          },
-          fault: null,
-        };
-      case "error":
-        return { reply: fromError(call, answer.error), fault: null };
-    }
-  } catch (thrown) {
-    const fault = faultFrom(thrown, `calling ${subject.id}`);
-    return { reply: wasWithdrawn(call, fault) ? withdrawn : fromFault(fault), fault };
+  return {
+    server: subject.server,
+    method: input.method,
+    name: isNamedInArguments(input.method) ? null : subject.name,
+    argumentsText: call.argumentsText,
+    meta: upstreamMeta(call),
+    caller: callerOf(call.principal),
+    deadline: call.deadline,
+    // Only a `read` ends when its caller goes away. Anything else has been recorded as an intent: its server is told, and we
+    // listen until the deadline and record what became of it.
+    signal: subject.class.kind === "read" ? input.signal : neverAborts,
+    // A server that follows the advice may never answer, which makes the outcome unknown. So it is not given for a named step
+    // or key: its caller, or another that has joined it, comes back for the outcome.
+    advice: subject.class.kind === "read" || call.repeat !== null ? null : input.signal,
+    profile: input.profile,
+    logLevel: input.logLevel,
+    round,
+    onAsk: input.profile === noCapabilities ? null : (ask) => askedInMidCall(call, ask, house),
+    onLog: screenedLog(call, house),
+    onProgress: screenedProgress(call, house),
+    mayDispatch: call.mayDispatch,
+  };
+}
+
+function replyOf(answer: UpstreamReply, call: Executing): Executed["reply"] {
+  switch (answer.kind) {
+    case "result":
+      return fromResult(answer.raw, answer.value);
+    case "input-required":
+      return fromAsks(answer);
+    case "task":
+      return { kind: "task", value: answer.value };
+    case "rejected":
+      return {
+        kind: "failed",
+        code: "upstream-rejected",
+        detail: `${call.subject.server.name} rejected the request: ${answer.error.message}`,
+        evidence: { rpcCode: answer.error.code },
+        rpc: answer.error,
+      };
+    case "error":
+      return fromError(call, answer.error);
   }
 }
 

@@ -208,11 +208,7 @@ export class CallLine implements Calls {
   }
 
   private whole(input: CallInput, answerEarly: Arrived["answerEarly"]): Promise<CallAnswer> {
-    const whole: Promise<CallAnswer> = this.drive(input, () => whole, answerEarly).finally(() => {
-      if (--this.running > 0) return;
-      for (const wake of this.idle) wake();
-      this.idle.clear();
-    });
+    const whole: Promise<CallAnswer> = this.drive(input, () => whole, answerEarly);
     return whole;
   }
 
@@ -223,19 +219,29 @@ export class CallLine implements Calls {
   ): Promise<CallAnswer> {
     const { clock, random } = this.options;
     const trace = new Trace(input.receivedAt);
-    for (let round = 1; ; round++) {
-      const id = newId("call", clock.wall(), random) as CallId;
-      // The stations fill in the rest, in the order that `Line` has checked.
-      const call = { ...unknownYet, input, trace, whole, answerEarly, id } as unknown as Known;
-      const end = await this.pass(call);
-      if (end instanceof Stop && end.reason.kind === "again" && round < roundsMax) {
-        await this.house.pause(roundDelayMs * round);
-        continue;
+    try {
+      for (let round = 1; ; round++) {
+        const id = newId("call", clock.wall(), random) as CallId;
+        // The stations fill in the rest, in the order that `Line` has checked.
+        const call = { ...unknownYet, input, trace, whole, answerEarly, id } as unknown as Known;
+        const end = await this.pass(call);
+        if (end instanceof Stop && end.reason.kind === "again" && round < roundsMax) {
+          await this.house.pause(roundDelayMs * round);
+          continue;
+        }
+        const answer = end instanceof Stop ? await this.leaveEarly(call, end) : end.answer;
+        this.options.record(callRecord(call, end, answer, clock.monotonic()));
+        return answer;
       }
-      const answer = end instanceof Stop ? await this.leaveEarly(call, end) : end.answer;
-      this.options.record(callRecord(call, end, answer, clock.monotonic()));
-      return answer;
+    } finally {
+      this.leave();
     }
+  }
+
+  private leave(): void {
+    if (--this.running > 0) return;
+    for (const wake of this.idle) wake();
+    this.idle.clear();
   }
 
   /** One walk along the line. Whatever throws here is a bug of ours: it ends this call, not the process. */
@@ -245,14 +251,14 @@ export class CallLine implements Calls {
     try {
       let startedAt = clock.monotonic();
       for (const station of stations as readonly Station<unknown, unknown>[]) {
-        const queuedMs = call.trace.queueMs;
+        const queuedMs = call.trace.queuedMs;
         const visited = station.visit(current, this.house);
         const next = visited instanceof Promise ? await visited : visited;
-        const queueMs = call.trace.queueMs - queuedMs;
+        const queueMs = call.trace.queuedMs - queuedMs;
         const now = clock.monotonic();
         const workMs = elapsedMs(now, startedAt) - queueMs;
         startedAt = now;
-        call.trace.spans.push({ name: station.name, workMs, queueMs });
+        call.trace.passed(station.name, workMs, queueMs);
         if (next instanceof Stop) return next;
         current = next;
       }

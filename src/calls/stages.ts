@@ -8,6 +8,7 @@ import type { CallId, Claim, ClaimPlace, EntryId, OpenCall, RunRecord } from "..
 import type { ApprovalRule, Decision } from "../policy/index.ts";
 import type { Subject } from "../registry/index.ts";
 import type { Write } from "../store/index.ts";
+import type { StationTimes } from "../telemetry/index.ts";
 import type { Ask, JsonRpcError } from "../upstream/index.ts";
 import type { CallAnswer, CallInput } from "./call.ts";
 import type { RequestState } from "./round.ts";
@@ -168,12 +169,21 @@ export type Held =
   | { readonly kind: "task"; readonly value: Readonly<Record<string, unknown>> };
 
 /** When each station began and ended, and how much of it was waiting in a queue. */
-export class Trace {
+export class Trace implements StationTimes {
   readonly startedAt: MonotonicMs;
-  readonly spans: { readonly name: string; readonly workMs: number; readonly queueMs: number }[] = [];
-  queueMs = 0;
+  readonly names: string[] = [];
+  readonly workMs: number[] = [];
+  readonly queueMs: number[] = [];
+  /** Waited in queues so far. */
+  queuedMs = 0;
 
   constructor(startedAt: MonotonicMs) {
     this.startedAt = startedAt;
+  }
+
+  passed(station: string, workMs: number, queueMs: number): void {
+    this.names.push(station);
+    this.workMs.push(workMs);
+    this.queueMs.push(queueMs);
   }
 }

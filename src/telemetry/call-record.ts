@@ -1,10 +1,13 @@
 import type { Code } from "../../contract/index.ts";
 
-/** How long a call waited before a station and how long it took there; milliseconds of the monotonic clock. */
-export interface StationTime {
-  readonly name: string;
-  readonly queueMs: number;
-  readonly workMs: number;
+/**
+ * How long a call waited before each station it came to and how long it took there; milliseconds of the monotonic clock. Column by
+ * column, because numbers in an array are no objects: there are eleven of these per call.
+ */
+export interface StationTimes {
+  readonly names: readonly string[];
+  readonly queueMs: readonly number[];
+  readonly workMs: readonly number[];
 }
 
 /** What one call leaves in log and metrics. Exactly one per call, whatever became of it. Never holds an argument or a result. */
@@ -22,7 +25,7 @@ export interface CallRecord {
   readonly decision: "allow" | "deny" | "approve" | null; // null = policy was not asked
   /** Ids of the policies that decided. */
   readonly reasons: readonly string[];
-  readonly stations: readonly StationTime[];
+  readonly stations: StationTimes;
   readonly outcome: "succeeded" | "failed" | "unknown" | "refused" | "open";
   /** The tool answered with `isError`. */
   readonly isError: boolean;

@@ -8,7 +8,7 @@
  * Errors: none towards its callers. A sink that fails or blocks costs lines, never a call; `log.stats()` says how many.
  * Signals: `/metrics` text by `metrics.text()`, log lines to stderr or a file.
  */
-export type { CallRecord, StationTime } from "./call-record.ts";
+export type { CallRecord, StationTimes } from "./call-record.ts";
 export { createLog } from "./log.ts";
 export type { Log, LogFields, LogLevel, LogOptions, LogStats } from "./log.ts";
 export type { Destination } from "./sink.ts";

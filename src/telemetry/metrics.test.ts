@@ -14,10 +14,7 @@ const record = (over: Partial<CallRecord> = {}): CallRecord => ({
   argumentsHash: "q83vEjRWeJCrze8SNFZ4kA==",
   decision: "allow",
   reasons: ["p1", "p2"],
-  stations: [
-    { name: "plan", queueMs: 0.01, workMs: 0.2 },
-    { name: "execute", queueMs: 1, workMs: 30 },
-  ],
+  stations: { names: ["plan", "execute"], queueMs: [0.01, 1], workMs: [0.2, 30] },
   outcome: "succeeded",
   isError: false,
   code: null,
@@ -125,7 +122,7 @@ describe("the line of a call", () => {
   });
 
   test("names a station that did not wait under its work alone", () => {
-    const stations = [{ name: "plan", queueMs: 0, workMs: 0.2 }];
+    const stations = { names: ["plan"], queueMs: [0], workMs: [0.2] };
     expect(JSON.parse(lineOf(record({ stations }), 1))).toMatchObject({ queueUs: {}, workUs: { plan: 200 } });
   });
 

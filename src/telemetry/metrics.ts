@@ -148,10 +148,11 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
       counts[at] = (counts[at] ?? 0) + 1;
       if (record.code !== null) byCode.of(record.code).value++;
       callSeconds.observeMs(record.totalMs);
-      for (const station of record.stations) {
-        const times = byStation.of(station.name);
-        times.queue.observeMs(station.queueMs);
-        times.work.observeMs(station.workMs);
+      const { names, queueMs, workMs } = record.stations;
+      for (let i = 0; i < names.length; i++) {
+        const times = byStation.of(names[i] as string);
+        times.queue.observeMs(queueMs[i] ?? 0);
+        times.work.observeMs(workMs[i] ?? 0);
       }
       totals.resultBytes += record.resultBytes;
       totals.estimatedTokens += record.estimatedTokens;

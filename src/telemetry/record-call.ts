@@ -26,10 +26,12 @@ export function createRecordCall(options: {
 export function lineOf(record: CallRecord, timeMs: number): string {
   let queue = "";
   let work = "";
-  for (const station of record.stations) {
-    const name = stationNames.get(station.name) ?? stationName(station.name);
-    work += `${work === "" ? "" : ","}${name}${us(station.workMs)}`;
-    const queueUs = us(station.queueMs);
+  const { names, queueMs, workMs } = record.stations;
+  for (let i = 0; i < names.length; i++) {
+    const station = names[i] as string;
+    const name = stationNames.get(station) ?? stationName(station);
+    work += `${work === "" ? "" : ","}${name}${us(workMs[i] ?? 0)}`;
+    const queueUs = us(queueMs[i] ?? 0);
     if (queueUs > 0) queue += `${queue === "" ? "" : ","}${name}${queueUs}`;
   }
   let reasons = "";
