@@ -1,7 +1,7 @@
 import type { Sha256Hex } from "../base/index.ts";
 import { sha256Hex } from "../base/index.ts";
 import type { PrincipalId, TenantId } from "../identity/index.ts";
-import { quote, quoteOrNull, quoteAll } from "./canonical-text.ts";
+import { escaped, quoteAll, quoteOrNull } from "./canonical-text.ts";
 import type { RunId } from "./shapes.ts";
 
 /** What a step is, apart from who asks and what was in force: the same digest means the recorded outcome may be given back. */
@@ -30,16 +30,16 @@ export interface IntentIdentity extends StepIdentity {
 /** SHA-256 over RFC 8785 of `{argumentsCommitment, method, name, serverId, v: 1}`. Never changes for the same step. */
 export const stepDigest = (step: StepIdentity): Sha256Hex =>
   sha256Hex(
-    `{"argumentsCommitment":${quote(step.argumentsCommitment)},"method":${quote(step.method)}` +
-      `,"name":${quote(step.name)},"serverId":${quote(step.serverId)},"v":1}`,
+    `{"argumentsCommitment":"${escaped(step.argumentsCommitment)}","method":"${escaped(step.method)}` +
+      `","name":"${escaped(step.name)}","serverId":"${escaped(step.serverId)}","v":1}`,
   );
 
 /** SHA-256 over RFC 8785 of all of it and `v: 1`. */
 export const intentDigest = (intent: IntentIdentity): Sha256Hex =>
   sha256Hex(
-    `{"argumentsCommitment":${quote(intent.argumentsCommitment)},"method":${quote(intent.method)}` +
-      `,"name":${quote(intent.name)},"partition":${quote(intent.partition)},"pin":${quoteOrNull(intent.pin)}` +
-      `,"principals":${quoteAll(intent.principals)},"run":${quoteOrNull(intent.run)}` +
-      `,"serverId":${quote(intent.serverId)},"step":${quoteOrNull(intent.step)}` +
-      `,"tenant":${quote(intent.tenant)},"v":1}`,
+    `{"argumentsCommitment":"${escaped(intent.argumentsCommitment)}","method":"${escaped(intent.method)}` +
+      `","name":"${escaped(intent.name)}","partition":"${escaped(intent.partition)}` +
+      `","pin":${quoteOrNull(intent.pin)},"principals":${quoteAll(intent.principals)}` +
+      `,"run":${quoteOrNull(intent.run)},"serverId":"${escaped(intent.serverId)}` +
+      `","step":${quoteOrNull(intent.step)},"tenant":"${escaped(intent.tenant)}","v":1}`,
   );

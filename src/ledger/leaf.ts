@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { msOf, wallMs } from "../base/index.ts";
 import type { Write } from "../store/index.ts";
 import { append } from "../store/index.ts";
-import { quote, quoteAll, quoteOrNull, quoteRecord } from "./canonical-text.ts";
+import { escaped, quoteAll, quoteOrNull, quoteRecord } from "./canonical-text.ts";
 import type { SealedPayload } from "./payload.ts";
 import type { DecisionRecord, Entry, Outcome } from "./shapes.ts";
 import { entryTable } from "./tables.ts";
@@ -40,11 +40,11 @@ export function leafText(entry: Entry): string {
   return (
     `{"after":${quoteOrNull(entry.after)},"at":${msOf(entry.at)},"call":${quoteOrNull(entry.call)}` +
     `,"commitments":${quoteRecord(entry.commitments)},"decision":${decisionText(entry.decision)}` +
-    `,"id":${quote(entry.id)},"intentDigest":${quoteOrNull(entry.intentDigest)},"kind":${quote(entry.kind)}` +
-    `,"method":${quote(entry.method)},"outcome":${outcomeText(entry.outcome)}` +
+    `,"id":"${escaped(entry.id)}","intentDigest":${quoteOrNull(entry.intentDigest)}` +
+    `,"kind":"${escaped(entry.kind)}","method":"${escaped(entry.method)}","outcome":${outcomeText(entry.outcome)}` +
     `,"principals":${quoteAll(entry.principals)},"run":${quoteOrNull(entry.run)}` +
     `,"step":${quoteOrNull(entry.step)},"stepDigest":${quoteOrNull(entry.stepDigest)}` +
-    `,"subject":${quoteOrNull(entry.subject)},"tenant":${quote(entry.tenant)},"v":1` +
+    `,"subject":${quoteOrNull(entry.subject)},"tenant":"${escaped(entry.tenant)}","v":1` +
     `,"versions":${quoteRecord(entry.versions)}}`
   );
 }
@@ -63,7 +63,7 @@ export function entryOfLeaf(leaf: string): Entry {
 const decisionText = (decision: DecisionRecord | null): string =>
   decision === null
     ? "null"
-    : `{"effect":${quote(decision.effect)},"policies":${quoteAll(decision.policies)}}`;
+    : `{"effect":"${escaped(decision.effect)}","policies":${quoteAll(decision.policies)}}`;
 
 function outcomeText(outcome: Outcome | null): string {
   if (outcome === null) return "null";
@@ -73,6 +73,6 @@ function outcomeText(outcome: Outcome | null): string {
     case "failed":
     case "unknown":
     case "refused":
-      return `{"code":${quote(outcome.code)},"kind":${quote(outcome.kind)}}`;
+      return `{"code":"${escaped(outcome.code)}","kind":"${escaped(outcome.kind)}"}`;
   }
 }

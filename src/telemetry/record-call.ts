@@ -37,8 +37,8 @@ export function lineOf(record: CallRecord, timeMs: number): string {
   let reasons = "";
   for (const reason of record.reasons) reasons += (reasons === "" ? "" : ",") + quoted(reason);
   return (
-    `{"level":"info","time":${timeMs},"msg":"call","requestId":"${record.requestId}"` +
-    `,"call":${ourOwn(record.call)},"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
+    `{"level":"info","time":${timeMs},"msg":"call","requestId":"${record.requestId}","call":${ourOwn(record.call)}` +
+    `,"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
     `,"tool":${quotedOrNull(record.tool)},"argumentsHash":${ourOwn(record.argumentsHash)}` +
     `,"decision":${ourOwn(record.decision)},"reasons":[${reasons}],"queueUs":{${queue}},"workUs":{${work}}` +
     `,"outcome":"${record.outcome}","isError":${record.isError},"code":${ourOwn(record.code)}` +
