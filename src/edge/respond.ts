@@ -39,13 +39,14 @@ export class Responder {
   ): void {
     this.metrics.countEdgeRequest(face, status);
     if (response.headersSent || response.destroyed) return;
-    const length = `${Buffer.byteLength(text)}`;
-    const own = ["Content-Type", contentType, "Content-Length", length];
+    const bytes = Buffer.byteLength(text);
+    const own = ["Content-Type", contentType, "Content-Length", `${bytes}`];
     response.writeHead(
       status,
       headers === noHeaders && !this.isClosing ? own : [...headers, ...this.closeHeader, ...own],
     );
-    response.end(text);
+    // As many bytes as characters: it is ASCII, which is the same in both and needs no looking at when it is called Latin-1.
+    response.end(text, bytes === text.length ? "latin1" : "utf8");
   }
 
   json(
