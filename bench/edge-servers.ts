@@ -71,7 +71,7 @@ async function startEdge(): Promise<Running> {
     log: createLog({ level: "warn", destination: { kind: "stderr" }, clock: systemClock }),
     metrics: createMetrics(),
     calls: new InstantCalls(),
-    authenticate: (token) =>
+    holderOf: (token) => () =>
       token === "bench" ? ok(principal) : refuse({ code: "unauthenticated", detail: "" }),
     anonymousPrincipal: null,
     host: "127.0.0.1",

@@ -291,7 +291,7 @@ export class Node {
       log,
       metrics,
       calls: line,
-      authenticate: (token) => identities.authenticate(token),
+      holderOf: (token) => identities.holderOf(token),
       anonymousPrincipal: mode === "proxy" ? this.node(identities, defaultTenant) : null,
       ...config.listen,
       serverInfo: { name: "signalbox", title: "Signalbox", version },

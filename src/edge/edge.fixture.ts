@@ -5,7 +5,7 @@ import { defaultTenant } from "../identity/index.ts";
 import { createLog, createMetrics } from "../telemetry/index.ts";
 import { Edge } from "./edge.ts";
 import { FakeCalls } from "./fake-calls.fixture.ts";
-import type { EdgeOptions, Sealing } from "./options.ts";
+import type { Authenticate, EdgeOptions, Sealing } from "./options.ts";
 
 /** What the edge's integration tests share: an edge on a free port with honest little neighbours, and a raw HTTP client. */
 
@@ -37,7 +37,9 @@ const sealing: Sealing = {
 };
 
 /** Every token `token-<name>` is the agent of that name; looked up asynchronously for names that begin with "slow". */
-export async function startEdge(over: Partial<EdgeOptions> = {}): Promise<RunningEdge> {
+export async function startEdge(
+  over: Partial<EdgeOptions> & { readonly authenticate?: Authenticate } = {},
+): Promise<RunningEdge> {
   const calls = new FakeCalls();
   const revoked = new Set<string>();
   const metrics = createMetrics();
@@ -45,14 +47,16 @@ export async function startEdge(over: Partial<EdgeOptions> = {}): Promise<Runnin
     token.startsWith("token-") && !revoked.has(token)
       ? ok(principalNamed(token.slice(6)))
       : refuse({ code: "unauthenticated" as const, detail: "" });
+  const authenticate: Authenticate =
+    over.authenticate ??
+    ((token) => (token.startsWith("token-slow") ? Promise.resolve().then(() => look(token)) : look(token)));
   const edge = new Edge({
     clock: systemClock,
     random: systemRandom,
     log: createLog({ level: "silent", destination: { kind: "stderr" }, clock: systemClock }),
     metrics,
     calls,
-    authenticate: (token) =>
-      token.startsWith("token-slow") ? Promise.resolve().then(() => look(token)) : look(token),
+    holderOf: (token) => () => authenticate(token),
     anonymousPrincipal: null,
     host: "127.0.0.1",
     port: 0,

@@ -88,9 +88,8 @@ export class McpEndpoint {
   authenticator(request: IncomingMessage): Result<CallInput["authenticate"]> {
     const token = bearerToken(request.headers.authorization, this.bounds.tokenCharsMax);
     if (!token.ok) return token;
-    const { anonymousPrincipal, authenticate } = this.options;
-    const text = token.value;
-    if (text !== null) return ok(() => authenticate(text));
+    const { anonymousPrincipal, holderOf } = this.options;
+    if (token.value !== null) return ok(holderOf(token.value));
     if (anonymousPrincipal !== null) return ok(() => ok(anonymousPrincipal));
     return ok(() => refuse<Refusal>({ code: "unauthenticated", detail: "" }));
   }

@@ -9,6 +9,9 @@ import type { ParamHeader } from "./modern/param-headers.ts";
 /** Synchronous when the token is known, so that the hot path does not wait for a turn of the event loop. */
 export type Authenticate = (token: string) => Result<Principal> | Promise<Result<Principal>>;
 
+/** Who a token stands for: the returned function is asked at the door and again at *authenticate*, and gives that moment's answer. */
+export type HolderOf = (token: string) => () => ReturnType<Authenticate>;
+
 /** Everything under /api/v1/. Host, Origin and shutdown were checked; body, authentication and authorisation are its own. */
 export type ApiHandler = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 
@@ -31,7 +34,7 @@ export interface EdgeOptions {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly calls: Calls;
-  readonly authenticate: Authenticate;
+  readonly holderOf: HolderOf;
   /** Who a request without an Authorization header is; for `signalbox proxy` alone. null = such a request is refused. */
   readonly anonymousPrincipal: Principal | null;
   readonly host: string;

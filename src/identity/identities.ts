@@ -106,7 +106,12 @@ export class Identities {
 
   /** Synchronous for keys and remembered tokens. `token` is what stands after "Bearer ". */
   authenticate(token: string): Result<Principal> | Promise<Result<Principal>> {
-    return this.authenticator.authenticate(token);
+    return this.authenticator.holderOf(token)();
+  }
+
+  /** `authenticate` for who asks again and again about the same token. */
+  holderOf(token: string): () => Result<Principal> | Promise<Result<Principal>> {
+    return this.authenticator.holderOf(token);
   }
 
   /** The principal of a record as it stands now, for work that returns by itself; refused when it was disabled since. */
