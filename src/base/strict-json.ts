@@ -63,7 +63,7 @@ const MINUS = 45;
  * or say nothing. A string is a key when it stands directly after `{` or after a `,` inside an object.
  */
 function scan(text: string, bounds: JsonBounds): Problem | null {
-  const open: (SeenKeys | null)[] = []; // per open container: the keys seen, or null for an array
+  const open = new OpenContainers();
   let values = 0;
   let expectKey = false;
   let nextBackslash = backslashFrom(text, 0);
@@ -77,7 +77,7 @@ function scan(text: string, bounds: JsonBounds): Problem | null {
       if (escaped && hasLoneSurrogateEscape(text.slice(i + 1, end)))
         return { detail: "a string contains a lone surrogate", at: i };
       if (expectKey) {
-        const problem = checkKey(text.slice(i + 1, end), escaped, open[open.length - 1] ?? null, i);
+        const problem = checkKey(text.slice(i + 1, end), escaped, open, i);
         if (problem !== null) return problem;
         expectKey = false;
       } else if (++values > bounds.valuesMax) {
@@ -85,15 +85,15 @@ function scan(text: string, bounds: JsonBounds): Problem | null {
       }
       i = end;
     } else if (c === OPEN_OBJECT || c === OPEN_ARRAY) {
-      if (open.length >= bounds.depthMax) return { detail: `nested deeper than ${bounds.depthMax}`, at: i };
+      if (open.depth >= bounds.depthMax) return { detail: `nested deeper than ${bounds.depthMax}`, at: i };
       if (++values > bounds.valuesMax) return { detail: `more than ${bounds.valuesMax} values`, at: i };
-      open.push(c === OPEN_OBJECT ? new SeenKeys() : null);
+      open.enter(c === OPEN_OBJECT);
       expectKey = c === OPEN_OBJECT;
     } else if (c === CLOSE_OBJECT || c === CLOSE_ARRAY) {
-      open.pop();
+      open.leave();
       expectKey = false;
     } else if (c === COMMA) {
-      expectKey = open.length > 0 && open[open.length - 1] !== null;
+      expectKey = open.isInObject;
     } else if (c === MINUS || (c >= 48 && c <= 57)) {
       const end = endOfNumber(text, i);
       if (++values > bounds.valuesMax) return { detail: `more than ${bounds.valuesMax} values`, at: i };
@@ -114,7 +114,7 @@ function scan(text: string, bounds: JsonBounds): Problem | null {
   return null;
 }
 
-function checkKey(raw: string, escaped: boolean, seen: SeenKeys | null, at: number): Problem | null {
+function checkKey(raw: string, escaped: boolean, open: OpenContainers, at: number): Problem | null {
   let key = raw;
   if (escaped) {
     try {
@@ -124,25 +124,54 @@ function checkKey(raw: string, escaped: boolean, seen: SeenKeys | null, at: numb
     }
   }
   if (key === "__proto__") return { detail: 'the key "__proto__" is not accepted', at };
-  if (seen !== null && !seen.add(key))
+  if (!open.addKey(key))
     return { detail: `the key ${JSON.stringify(key.slice(0, 60))} stands twice in one object`, at };
   return null;
 }
 
 /** Beyond this many keys, comparing with each of them costs more than a Set. */
 const fewKeysMax = 16;
+/** In the place of where an array's keys begin. */
+const inArray = -1;
 
-/** The keys of one object. Nearly all objects have few, and a Set for each costs more than everything else here. */
-class SeenKeys {
-  private readonly few: string[] = [];
-  private many: Set<string> | null = null;
+/**
+ * The containers around the place that is looked at, and the keys seen in each. One list holds the keys of all that are open, the
+ * innermost object's last: nearly all objects have few keys, and a list for each would cost more than everything else here.
+ */
+class OpenContainers {
+  private readonly keys: string[] = [];
+  private readonly begins: number[] = [];
+  /** For objects with many keys, by depth. */
+  private readonly sets: Set<string>[] = [];
 
-  /** False when it was there. */
-  add(key: string): boolean {
-    if (this.many !== null) return this.many.size < this.many.add(key).size;
-    if (this.few.includes(key)) return false;
-    this.few.push(key);
-    if (this.few.length > fewKeysMax) this.many = new Set(this.few);
+  get depth(): number {
+    return this.begins.length;
+  }
+
+  get isInObject(): boolean {
+    return this.depth > 0 && this.begins[this.depth - 1] !== inArray;
+  }
+
+  enter(isObject: boolean): void {
+    this.begins.push(isObject ? this.keys.length : inArray);
+  }
+
+  leave(): void {
+    const begin = this.begins.pop() ?? inArray;
+    if (begin === inArray) return;
+    this.keys.length = begin;
+    if (this.sets.length > this.depth) this.sets.length = this.depth;
+  }
+
+  /** Into the innermost object; false when it was there. */
+  addKey(key: string): boolean {
+    const begin = this.begins[this.depth - 1] ?? inArray;
+    if (begin === inArray) return true; // a syntax error, JSON.parse will say so
+    const set = this.sets[this.depth - 1];
+    if (set !== undefined) return set.size < set.add(key).size;
+    if (this.keys.includes(key, begin)) return false;
+    this.keys.push(key);
+    if (this.keys.length - begin > fewKeysMax) this.sets[this.depth - 1] = new Set(this.keys.slice(begin));
     return true;
   }
 }
