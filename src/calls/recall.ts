@@ -1,5 +1,5 @@
 import type { Code, ReceiptReference, Refusal } from "../../contract/index.ts";
-import type { CallId, Claim, OpenCall } from "../ledger/index.ts";
+import type { CallId, Claim, LedgerEntry, OpenCall } from "../ledger/index.ts";
 import { readOpenCall } from "../ledger/index.ts";
 import { whyNot } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
@@ -69,9 +69,8 @@ async function comesBack(call: Planned, state: RequestState, house: House): Prom
 /** The recorded end of a call that another round of it, or a person, has brought to its end meanwhile. */
 async function ended(call: Planned, id: CallId, house: House): Promise<Stop | null> {
   for (const n of [2, 1]) {
-    const outcomeEntry = entryId(id, n);
-    const found = await house.ledger.entry(call.principal.tenant, outcomeEntry);
-    if (found !== null) return recorded(call, { call: id, outcomeEntry }, house);
+    const found = await house.ledger.entry(call.principal.tenant, entryId(id, n));
+    if (found !== null) return recorded(id, found, house);
   }
   return null;
 }
@@ -109,38 +108,34 @@ async function join(call: Planned, id: CallId, house: House): Promise<Stop> {
 
 /** What is on record; where that is nothing but a doubt, what the call's class knows to do about it comes first. */
 async function final(call: Planned, claim: Claim, house: House): Promise<Planned | Stop> {
-  const found = await outcomeOf(call, claim, house);
-  if (found?.entry.outcome?.kind !== "unknown") return recorded(call, claim, house);
+  const { outcomeEntry } = claim;
+  const found = outcomeEntry === null ? null : await house.ledger.entry(call.principal.tenant, outcomeEntry);
+  if (found === null) {
+    const detail = "its outcome is not on record";
+    return refused({ code: "outcome-unknown", detail, evidence: { call: claim.call } });
+  }
+  if (found.entry.outcome?.kind !== "unknown") return recorded(claim.call, found, house);
   const way = await wayOut(call, claim, found.entry.id, house);
-  return typeof way === "string" ? recorded(call, claim, house, way) : way;
+  return typeof way === "string" ? recorded(claim.call, found, house, way) : way;
 }
 
-type Settled = Pick<Claim, "call" | "outcomeEntry">;
-
-const outcomeOf = async ({ principal }: Planned, { outcomeEntry }: Settled, house: House) =>
-  outcomeEntry === null ? null : house.ledger.entry(principal.tenant, outcomeEntry);
-
 /** `why`: for an unknown outcome, why there is no other way to settle it than a person. */
-async function recorded(call: Planned, claim: Settled, house: House, why = ""): Promise<Stop> {
-  const found = await outcomeOf(call, claim, house);
-  const evidence = { call: claim.call };
-  if (found === null)
-    return refused({ code: "outcome-unknown", detail: "its outcome is not on record", evidence });
+async function recorded(id: CallId, found: LedgerEntry, house: House, why = ""): Promise<Stop> {
+  const evidence = { call: id };
   const { entry, leafHash } = found;
   const receipt = { entry: entry.id, leaf: Buffer.from(leafHash).toString("base64") };
   if (entry.outcome?.kind !== "succeeded") {
-    if (entry.outcome?.kind === "refused")
-      return refusedByPeople(claim.call, entry.outcome.code, receipt, house);
+    if (entry.outcome?.kind === "refused") return refusedByPeople(id, entry.outcome.code, receipt, house);
     // What was not carried out says why; whether an unknown call was, nobody can say.
     const refusal =
       entry.outcome?.kind === "failed"
-        ? { code: entry.outcome.code, detail: `see call ${claim.call}`, evidence }
-        : unknown(claim.call, why);
+        ? { code: entry.outcome.code, detail: `see call ${id}`, evidence }
+        : unknown(id, why);
     return new Stop({ kind: "recalled", answer: { kind: "refused", refusal, receipt } });
   }
   const opened = await house.ledger.payload(found);
   if (opened === null || opened.erased)
-    return refused({ code: "erased", detail: `see call ${claim.call}`, evidence });
+    return refused({ code: "erased", detail: `see call ${id}`, evidence });
   const text = withReceipt(opened.payload.result ?? resolvedText, receipt);
   return new Stop({ kind: "recalled", answer: { kind: "result", text, receipt } });
 }

@@ -1,6 +1,7 @@
 import type { Refusal } from "../../contract/index.ts";
 import type { ApprovalId } from "../approvals/index.ts";
-import { msOf, plusMs, storeMs } from "../base/index.ts";
+import type { StoreMs, WallMs } from "../base/index.ts";
+import { elapsedMs, msOf, plusMs, storeMs } from "../base/index.ts";
 import type { EntryId, OpenCall, Outcome } from "../ledger/index.ts";
 import { entryWrite, resolveCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
@@ -32,11 +33,20 @@ export async function sentBefore(
   const opened = intent === null ? null : await house.ledger.payload(intent);
   if (intent === null || opened === null || opened.erased) return "its arguments are not on record any more";
   const noted = opened.payload.note?.["keyGoodUntil"]; // our own note
-  const keyGoodUntil = typeof noted === "number" ? storeMs(noted) : plusMs(open.dispatchBy, keyGoodMs);
-  if (kind === "idempotent" && msOf(await house.store.now()) > msOf(keyGoodUntil))
+  const now = await house.store.now();
+  const keyGoodUntil =
+    typeof noted === "number" ? storeMs(noted) : goodUntil(open, intent.entry.at, now, house);
+  if (kind === "idempotent" && msOf(now) > msOf(keyGoodUntil))
     return "it was first sent more than a day ago, and its server may have forgotten the key";
   const approval = (intent.entry.versions["approval"] ?? null) as ApprovalId | null; // as `entryOf` wrote it
   return { open, outcomeEntry, keyGoodUntil, approval };
+}
+
+/** Store time knows best when it was sent; but of a call that had come to wait it knows only until when that might have gone on. */
+function goodUntil({ dispatchBy }: OpenCall, sentAt: WallMs, now: StoreMs, { clock }: House): StoreMs {
+  const byWall = plusMs(now, keyGoodMs - Math.max(0, elapsedMs(clock.wall(), sentAt)));
+  const byStore = plusMs(dispatchBy, keyGoodMs);
+  return msOf(byWall) < msOf(byStore) ? byWall : byStore;
 }
 
 /** What the intent of a call that is sent again remembers of the first time. */

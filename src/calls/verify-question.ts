@@ -91,4 +91,6 @@ const none = (why: string): Verdict => ({ kind: "no-answer", why, passes: false 
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-const isResult = (value: unknown): value is JsonObject => isObject(value) && Array.isArray(value["content"]);
+/** A finished one: who is given it must not take it for a question or a task. */
+const isResult = (value: unknown): value is JsonObject =>
+  isObject(value) && Array.isArray(value["content"]) && (value["resultType"] ?? "complete") === "complete";

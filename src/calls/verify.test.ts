@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
-import { Fault } from "../base/index.ts";
+import { Fault, plusMs } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import { listOpenCalls } from "../ledger/index.ts";
 import type { CallId, EntryId, LedgerEntry } from "../ledger/index.ts";
@@ -129,6 +129,16 @@ describe("a verifiable call whose outcome is unknown", () => {
     expect(sentTo("send")).toHaveLength(1);
     expect((await ask()).kind).toBe("result");
     expect(sentTo("send")).toHaveLength(2);
+  });
+
+  test("is asked about at the first look, by a clock that does not stand still", async () => {
+    const monotonic = world.clock.monotonic.bind(world.clock);
+    let readings = 0;
+    world.clock.monotonic = () => plusMs(monotonic(), readings++ / 1_000);
+    const first = await lose();
+    world.clock.advance(5_000);
+    await expect.poll(() => sentTo("sent").length).toBe(1);
+    await expect.poll(() => world.line.trying(first)?.tries).toBe(1);
   });
 
   test("without a step or key is verified all the same", async () => {
@@ -270,6 +280,7 @@ describe("the answer of a verify tool", () => {
     [{ happened: false, result: { content: [] } }, "no-answer"],
     [{ happened: true, result: "7" }, "no-answer"],
     [{ happened: true, result: {} }, "no-answer"],
+    [{ happened: true, result: { content: [], resultType: "input_required" } }, "no-answer"],
     [{}, "no-answer"],
     [[], "no-answer"],
     [undefined, "no-answer"],

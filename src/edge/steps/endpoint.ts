@@ -17,7 +17,7 @@ import { isInScope } from "../../identity/index.ts";
 import { memoryBytesMax } from "../../runs/index.ts";
 import type { Runs } from "../../runs/index.ts";
 import type { Log, Metrics } from "../../telemetry/index.ts";
-import type { Authenticate } from "../options.ts";
+import type { HolderOf } from "../options.ts";
 import type { StepRoute } from "./route.ts";
 import { ownRoutes } from "./routes.ts";
 
@@ -29,7 +29,7 @@ export interface StepEndpointOptions {
   readonly random: Random;
   readonly log: Log;
   readonly metrics: Metrics;
-  readonly authenticate: Authenticate;
+  readonly holderOf: HolderOf;
   readonly runs: Runs;
 }
 
@@ -100,7 +100,7 @@ export class StepEndpoint {
   private async authenticated(request: IncomingMessage): Promise<Result<Principal>> {
     const token = bearerToken(request.headers.authorization);
     if (!token.ok) return token;
-    const found = await this.options.authenticate(token.value);
+    const found = await this.options.holderOf(token.value)();
     if (!found.ok || isInScope(found.value, "mcp:call")) return found;
     return refuse({
       code: "forbidden",
