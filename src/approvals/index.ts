@@ -5,14 +5,15 @@
  * A request: pending (people are asked), approved (enough of them said yes: signed), then used (the call's intent took it along,
  * in one transaction) or expired; or denied by one of them; or void, because the intent is not the one that was asked about any
  * more. Where a rule says so, a yes endorses some of the call's values for its run: the rule does not ask about them again in it. A
- * vote is an authenticated person's, never an agent's or a service's; one who stands behind the call may vote only where the rule
- * says so. What was approved is the intent digest: whoever changes anything of it has another one.
+ * vote is an authenticated person's, never an agent's or a service's, and counts for the rules that asked its person; one who stands
+ * behind the call may vote only where the rule says so. What was approved is the intent digest: whoever changes anything of it has
+ * another one. Requests and votes carry a MAC and grants a signature: whoever can only write to the database approves nothing.
  *
  * Announcements to webhooks go into the transaction of what they tell, and a `Courier` per webhook takes them there: at least once,
  * in no promised order, tried again for a day.
  *
- * Identities: approval ids (`apr_…`). Bounds: 1,000 pending requests per principal (`pendingMax`), 5 rules each, 20 votes per rule,
- * one announcement at a time and webhook, 19 attempts each.
+ * Identities: approval ids (`apr_…`). Bounds: 1,000 pending requests per principal (`pendingMax`; on several nodes, a little more), 5
+ * rules each, 20 votes per rule, one announcement at a time and webhook, 19 attempts each.
  * Errors: refusals `not-found`, `conflict`, `forbidden`, `too-many-calls`; those of the store. Signals: `decided` wakes whoever
  * waits on this node at once; other nodes look once a second.
  */
