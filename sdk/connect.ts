@@ -67,11 +67,9 @@ async function runOn<T>(
     return resultOf(name, await attempt.ask<RunEndAnswer>("POST", "/end", ending, null)) as T; // as above
   } finally {
     options.signal?.removeEventListener("abort", stop);
-    attempt.end(overText);
+    attempt.end(new Error("the run is over in this process"));
   }
 }
-
-const overText = "the run is over in this process";
 
 /** `work`'s own end: what it gave, or why it failed for good. */
 async function outcomeOf<T>(work: (step: Step) => Promise<T>, step: Step, attempt: number) {

@@ -28,8 +28,8 @@ export const signalsWaitingMax = 64;
 /** How long a request that waits is held open: below the idle limits of the usual proxies (30 s and 60 s). */
 export const holdMsMax = 20_000;
 
-/** A signal of this node is heard at once; one of another node with the next look. */
-export const lookEveryMs = 1_000;
+/** A signal of this node is heard at once; one of another node with the next look. Ten thousand that wait are two thousand looks a second. */
+export const lookEveryMs = 5_000;
 
 /** One snapshot: a conversation that fills the largest context windows, twice. */
 export const memoryBytesMax = 4 * 1_048_576;
