@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Fault, commitment, refuse } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
-import { listOpenCalls, readOpenCall } from "../ledger/index.ts";
-import type { CallId, EntryId } from "../ledger/index.ts";
+import { endRun, listOpenCalls, raiseAttempt, readOpenCall, readRun } from "../ledger/index.ts";
+import type { CallId, EntryId, RunRecord } from "../ledger/index.ts";
 import type { CallAnswer } from "./call.ts";
 import { recoverCalls } from "./recover.ts";
 import { resolveUnknown } from "./resolve.ts";
@@ -283,6 +283,32 @@ describe("a step of a run", () => {
     await world.call("files__write", {}, step("s1"));
     expect(codeOf(await world.call("files__write", {}, step("s1")))).toBe("outcome-unknown");
     expect(world.upstream.sent).toHaveLength(1);
+  });
+
+  test("of an attempt that is replaced while it is on its way is not sent, nor is one of a run that ends meanwhile", async () => {
+    await world.call("files__write", {}, step("s1"));
+    const { store, agent } = world;
+    const attach = async (run: RunRecord) => store.commit([raiseAttempt(run, await store.now())]);
+    const cancel = async (run: RunRecord) =>
+      store.commit([endRun(run, "cancelled", { at: world.clock.wall(), entry: "evt_1:0" as EntryId })]);
+    for (const [happens, attempt, code] of [
+      [attach, 1, "stale-attempt"],
+      [cancel, 2, "run-ended"],
+    ] as const) {
+      // *plan* reads the run, and then the time.
+      const now = store.now.bind(store);
+      store.now = async () => {
+        store.now = now;
+        const run = await readRun(store, agent, "r1");
+        if (run !== null) await happens(run);
+        return now();
+      };
+      const meta = step(`late-${code}`, { "dev.signalbox/attempt": attempt });
+      const late = world.call("files__write", {}, meta);
+      await world.tickUntil(late); // it goes round once more, after a pause
+      expect(codeOf(await late)).toBe(code);
+      expect(world.upstream.sent).toHaveLength(1);
+    }
   });
 
   test("of an older attempt is refused", async () => {

@@ -1,5 +1,5 @@
 import { invariant, plusMs } from "../base/index.ts";
-import { dispatchPending } from "../ledger/index.ts";
+import { changeRun, dispatchPending } from "../ledger/index.ts";
 import { endPending } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
 import { holderOf } from "./house.ts";
@@ -42,6 +42,7 @@ export async function fromPending(call: Admitted, house: House): Promise<Intende
       },
       { salt: Buffer.from(call.salt).toString("base64"), arguments: call.argumentsText },
       [
+        ...(call.run === null ? [] : [changeRun(call.run.record, {})]),
         dispatchPending(call.id, holderOf(house), {
           dispatchBy: dispatchBy.at,
           keepsSame: call.repeat === null && call.subject.class.kind === "effect",

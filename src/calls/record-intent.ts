@@ -1,6 +1,6 @@
 import { invariant } from "../base/index.ts";
 import type { EntryId, OpenCall } from "../ledger/index.ts";
-import { claim, identicalOpenCall, openCall } from "../ledger/index.ts";
+import { changeRun, claim, identicalOpenCall, openCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
@@ -110,10 +110,12 @@ async function openCallOf(
   };
 }
 
-/** The claim on a place, and the run the call is the first of. */
+/** The claim on a place, and the run: made by its first call, proven by every other. */
 export function claimWrites(call: Planned): Write[] {
   const writes: Write[] = [];
   if (call.run?.creation) writes.push(call.run.creation);
+  // A process that was replaced since *plan* looked at the run dispatches nothing more, and nothing happens in a run that has ended.
+  else if (call.run !== null) writes.push(changeRun(call.run.record, {}));
   if (call.repeat !== null) {
     const { place, expiresAt, found } = call.repeat;
     writes.push(
