@@ -24,8 +24,8 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Nearly all arguments are one object of texts and numbers, which needs neither a stack nor a set against circles: two thirds of the
- * time and a third of the garbage of the library's way. null = it is something else, or something that the library has to refuse.
+ * Nearly all arguments are one object of texts and numbers, which needs neither a stack nor a set against circles: a third of the
+ * garbage of the library's way. null = it is something else, or something that the library has to refuse.
  */
 function flatText(value: unknown): string | null {
   if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
