@@ -1,6 +1,6 @@
 import { msOf } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import type { Entry, EntryId, LedgerEntry } from "../ledger/index.ts";
+import type { EntryId, LedgerEntry } from "../ledger/index.ts";
 import type { MemoryStore } from "../store/index.ts";
 import type { Seen } from "./simulation.fixture.ts";
 import type { SimulatedNode } from "./simulation-node.fixture.ts";
@@ -26,6 +26,7 @@ interface Asked {
   readonly state: string;
   readonly requestEntry: string;
   readonly rules: string;
+  readonly requestedAt: number;
   readonly expiresAt: number;
 }
 
@@ -69,7 +70,7 @@ function checkGranted(row: Asked, intent: LedgerEntry, { tenant, entries, byId, 
       const groups = [
         group,
         ...escalation
-          .filter(({ afterMs }) => !seen.isStoreTimeTrue || isLater(at, asked.entry, afterMs))
+          .filter(({ afterMs }) => !seen.isStoreTimeTrue || msOf(at) - row.requestedAt >= afterMs)
           .map((step) => step.group),
       ];
       return (
@@ -82,10 +83,6 @@ function checkGranted(row: Asked, intent: LedgerEntry, { tenant, entries, byId, 
       say(`${id}: ${counting.length} of ${group} have said yes, not ${quorum}`);
   }
 }
-
-/** Wall times of a request and a vote, each a little before its store time. */
-const isLater = (at: Entry["at"], asked: Entry, afterMs: number): boolean =>
-  msOf(at) - msOf(asked.at) >= afterMs - 1_000;
 
 const askedAs = (row: Asked): AskedAs =>
   (JSON.parse(row.rules) as { policyId: string }[])[0]?.policyId.split("-")[0] as AskedAs;

@@ -59,15 +59,14 @@ export class SimulatedPeople {
     const { approvals, store } = node;
     if (approvals === null) return;
     const entry = `act_${this.acts++}:0` as EntryId;
-    const at = this.clock.wall();
-    const voted = await approvals.vote(who, id, { vote, intent, entry, at });
+    const voted = await approvals.vote(who, id, { vote, intent, entry, at: this.clock.wall() });
     if (!voted.ok) return;
     if (who.kind !== "person") this.problems.push(`${who.id} was let vote`);
     const act: Entry = {
       id: entry,
       kind: "act",
       tenant: who.tenant,
-      at,
+      at: this.clock.wall(), // not before the store's time at which the vote was looked at
       call: null,
       run: null,
       step: null,
