@@ -3,7 +3,7 @@ import type { Principal, TenantId } from "../identity/index.ts";
 import type { Net } from "../net/index.ts";
 import type { SecretText } from "../registry/index.ts";
 import type { Hook } from "../runs/index.ts";
-import { CommandHook, Webhook } from "../runs/index.ts";
+import { CommandHook, WebhookHook } from "../runs/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { pickEnvironment } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
@@ -45,7 +45,7 @@ export function hooksOf(
             log.info("an agent that was started again has ended", { hook: hook.name, run, name, how }),
         });
       case "webhook":
-        return new Webhook({
+        return new WebhookHook({
           startsMax: hook.startsMax,
           isFor,
           url: new URL(hook.url),

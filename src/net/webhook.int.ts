@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders, Server } from "node:http";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, expect, test } from "vitest";
-import { systemClock } from "../base/index.ts";
+import { systemClock, wallMs } from "../base/index.ts";
 import { Net, Webhook } from "./index.ts";
 
 /** Standard Webhooks, from the specification and without our code: what a receiver does. Throws when the message is not to be trusted. */
@@ -101,4 +101,19 @@ test("an address inside, no listener, a secret that is none and a withdrawn mess
     expect(await webhook(url).send(message, bad, null)).toMatchObject({ kind: "failed" });
   expect(await webhook(url).send(message, secret, AbortSignal.abort())).toMatchObject({ kind: "failed" });
   expect(received).toEqual([]);
+});
+
+test("a message is signed as the standard's own example", async () => {
+  // https://github.com/standard-webhooks/standard-webhooks, the vector that its libraries test with.
+  const to = await receiver(204);
+  const net = new Net({ clock: systemClock });
+  net.start();
+  const clock = { ...systemClock, wall: () => wallMs(1_614_265_330_000) };
+  const sender = new Webhook({ net, clock, url: new URL(to.url), allow: ["loopback"] });
+  open.push(sender);
+  const sent = { id: "msg_p5jXN8AQM9LWM0D4loKWxJek", body: '{"test": 2432232314}' };
+  await sender.send(sent, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", null);
+  expect(to.received[0]?.headers["webhook-signature"]).toBe(
+    "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+  );
 });

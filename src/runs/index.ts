@@ -37,6 +37,6 @@ export type { Waited } from "./wait.ts";
 export { pendingWaits } from "./waits.ts";
 export type { Hook, StartOrder } from "./hook.ts";
 export { CommandHook } from "./hooks/command.ts";
-export { Webhook } from "./hooks/webhook.ts";
+export { WebhookHook } from "./hooks/webhook.ts";
 export { Waker } from "./waker.ts";
 export type { Speaker } from "./open-run.ts";

@@ -11,7 +11,7 @@ import { CountingServer } from "../fixtures/servers/counting.ts";
 import { signatureOf } from "../fixtures/webhook-signature.ts";
 
 const program = fileURLToPath(new URL("../fixtures/hooked-agent-program.ts", import.meta.url));
-const secret = `whsec_${Buffer.from("a key of the tests").toString("base64")}`;
+const secret = `whsec_${Buffer.from("a key of the tests, long enough").toString("base64")}`;
 
 interface Told {
   readonly headers: IncomingHttpHeaders;
