@@ -6,7 +6,7 @@ import type { Seen } from "./simulation.fixture.ts";
 import type { SimulatedNode } from "./simulation-node.fixture.ts";
 import { askRules } from "./simulation-policies.fixture.ts";
 import type { AskedAs } from "./simulation-policies.fixture.ts";
-import { voters } from "./simulation-wishes.fixture.ts";
+import { isRepeatable, voters } from "./simulation-wishes.fixture.ts";
 
 interface Story {
   readonly tenant: TenantId;
@@ -32,14 +32,22 @@ interface Asked {
 
 /** What people were asked, what they said, and what then ran, told from the ledger alone: request, votes, intent, in this order. */
 export async function checkApprovals(story: Story): Promise<void> {
-  const { tenant, entries, store, say } = story;
+  const { tenant, entries, byId, store, say } = story;
   const rows = store.database.keyedTable("approval").list({ index: "key", limit: 10_000 });
   const own = (rows as unknown as Asked[]).filter((row) => row.tenant === tenant);
   const isNewest = new Map(own.map((row) => [row.call, row.id]));
   for (const row of own) {
-    const intents = entries.filter(
+    const all = entries.filter(
       ({ entry }) => entry.kind === "intent" && entry.versions["approval"] === row.id,
     );
+    // What is not known may be sent again under its key, and under the same yes: it is still one call to its server.
+    const again = all.filter(
+      ({ entry }) => byId.get(entry.after as EntryId)?.entry.outcome?.kind === "unknown",
+    );
+    const intents = all.filter((intent) => !again.includes(intent));
+    for (const { entry } of again)
+      if (entry.intentDigest !== intents[0]?.entry.intentDigest || !isRepeatable(entry))
+        say(`${entry.id} was sent again under ${row.id}, which is about something else`);
     if (intents.length !== (row.state === "used" ? 1 : 0))
       say(`the ${row.state} approval ${row.id} has let ${intents.length} intents through`);
     for (const intent of intents) checkGranted(row, intent, story);

@@ -8,6 +8,7 @@ import type { CallAnswer } from "./call.ts";
 import { resolvedBy } from "./resolved-by.ts";
 import { checkApprovals } from "./simulation-check-approvals.fixture.ts";
 import type { Seen } from "./simulation.fixture.ts";
+import { isRepeatable } from "./simulation-wishes.fixture.ts";
 import type { Wish } from "./simulation-wishes.fixture.ts";
 import type { SimulatedNode } from "./simulation-node.fixture.ts";
 import type { Sent } from "./simulation-servers.fixture.ts";
@@ -186,8 +187,6 @@ function checkSteps(entries: readonly LedgerEntry[], byId: ById, say: Say): void
     if ((reads.get(step) ?? 0) > 1) say(`${step} has succeeded twice`);
   }
 }
-
-const isRepeatable = ({ subject }: Entry) => /\/(read|idempotent)$/.test(subject ?? "");
 
 interface ClaimSeen {
   readonly call: string;

@@ -98,3 +98,7 @@ function metaOf(dice: Dice, named: number, own: number): Record<string, unknown>
   if (named < 8) return { ...(dice.chance(30) ? run : {}), [metaKeys.key]: `k${own}` };
   return named < 9 ? run : {};
 }
+
+/** Tools of which a repetition does no harm: they may be sent again. */
+export const isRepeatable = ({ subject }: { readonly subject: string | null }): boolean =>
+  /\/(read|idempotent)$/.test(subject ?? "");
