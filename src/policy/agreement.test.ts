@@ -198,7 +198,7 @@ function compileMatching(texts: readonly string[]): PolicySet {
   }
 }
 
-describe("partitioned evaluation", () => {
+describe("partitioned evaluation", { timeout: 120_000 }, () => {
   it("agrees with Cedar over all policies, on random policies and requests", () => {
     const seen = new Map<string, number>();
     fc.assert(

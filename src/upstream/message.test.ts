@@ -84,12 +84,11 @@ describe("the exact text of a result", () => {
     );
   });
 
+  // In quadratic time it would take hours: the test's own deadline tells.
   it("of 2 MB of backslashes and quotes is found in linear time", () => {
     const nasty = JSON.stringify({ t: '\\"'.repeat(500_000) });
-    const startedAt = performance.now();
     const message = readMessage(`{"jsonrpc":"2.0","id":1,"result":${nasty}}`, 64);
     expect(message).toMatchObject({ kind: "result", raw: nasty });
-    expect(performance.now() - startedAt).toBeLessThan(500);
   });
 });
 
