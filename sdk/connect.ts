@@ -46,6 +46,7 @@ export function connect(options: ConnectOptions): Signalbox {
     url: options.url.replace(/\/+$/, ""),
     token: typeof token === "string" ? () => token : token,
     fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+    paramHeaders: new Map(),
   };
   return { run: (name, work, more = {}) => runOn(wire, name, work, more) };
 }

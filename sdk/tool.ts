@@ -1,8 +1,11 @@
 import type { ReceiptReference } from "../contract/index.ts";
 import { metaKeys } from "../contract/index.ts";
-import { isCode } from "./errors.ts";
+import { Refused } from "./errors.ts";
+import { mcpHeaders, mcpMeta } from "./mcp.ts";
+import { paramHeaderValues, paramHeadersOf } from "./param-headers.ts";
+import { listTools } from "./tool-list.ts";
 import type { Heard, Said, Wire } from "./wire.ts";
-import { ask, notOurs, parsed, said } from "./wire.ts";
+import { ask, notOurs, parsed, refusalOf } from "./wire.ts";
 
 /** What a tool answered. */
 export interface ToolResult {
@@ -41,7 +44,6 @@ export interface ToolAsk {
   readonly onPending: (pending: Pending) => void;
 }
 
-const version = "2026-07-28";
 /** With which a call that waits for a person is waited for. */
 const waitTool = "signalbox__wait";
 
@@ -50,26 +52,45 @@ type Asked = { readonly result: ToolResult } | { readonly pending: Pending; read
 /** One `tools/call` (MCP 2026-07-28). A call that needs a person's approval is waited for, as long as the caller has time. */
 export async function callTool(wire: Wire, call: ToolAsk): Promise<ToolResult> {
   const endAt = performance.now() + call.timeoutMs;
-  let asked = await request(wire, call, call.name, call.arguments, endAt);
+  let asked = await firstRequest(wire, call, endAt);
   if ("pending" in asked) call.onPending(asked.pending);
   while ("pending" in asked) asked = await request(wire, call, waitTool, { call: asked.pending.call }, endAt);
   return asked.result;
 }
 
+/**
+ * Most tools want no argument in a header, so none is looked up before the node says that one is missing, or not the one that it is now.
+ * It says so before anything happens.
+ */
+async function firstRequest(wire: Wire, call: ToolAsk, endAt: number): Promise<Asked> {
+  try {
+    return await request(wire, call, call.name, call.arguments, endAt);
+  } catch (thrown) {
+    if (!(thrown instanceof Refused) || thrown.code !== "header-mismatch") throw thrown;
+    const { step, signal } = call;
+    const listed = await listTools(wire, {
+      step,
+      signal,
+      patienceMs: Math.max(0, endAt - performance.now()),
+    });
+    const definition = listed.find(({ name }) => name === call.name);
+    wire.paramHeaders.set(call.name, paramHeadersOf(definition?.inputSchema));
+    return request(wire, call, call.name, call.arguments, endAt);
+  }
+}
+
 function request(wire: Wire, call: ToolAsk, name: string, args: unknown, endAt: number): Promise<Asked> {
   const leftMs = Math.max(0, endAt - performance.now());
-  const meta = {
-    "io.modelcontextprotocol/protocolVersion": version,
-    "io.modelcontextprotocol/clientCapabilities": {},
-    "io.modelcontextprotocol/clientInfo": { name: "signalbox-sdk", version: "0.1.0" },
-    ...(name === waitTool ? {} : call.meta),
-  };
+  const meta = { ...mcpMeta, ...(name === waitTool ? {} : call.meta) };
   return ask<Asked>(
     wire,
     {
       method: "POST",
       path: "/mcp",
-      headers: { "mcp-protocol-version": version, "mcp-method": "tools/call", "mcp-name": name },
+      headers: {
+        ...mcpHeaders("tools/call", name),
+        ...paramHeaderValues(wire.paramHeaders.get(name) ?? [], args),
+      },
       body: { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: args, _meta: meta } },
       step: call.step,
       signal: call.signal,
@@ -92,21 +113,19 @@ function read(status: number, text: string, mayWait: boolean): Heard<Asked> {
   };
   const meta = result?._meta ?? error?.data ?? {};
   const receipt = (meta[metaKeys.receipt] as ReceiptReference | undefined) ?? null;
-  const refusal = meta[metaKeys.refusal] as Meta | undefined;
   const textOf = (result?.content ?? [])
     .flatMap((part) => (part.type === "text" ? [part.text ?? ""] : []))
     .join("\n");
-  if (refusal === undefined) {
+  if (meta[metaKeys.refusal] === undefined) {
     if (result === undefined) throw notOurs(status, text);
     const { isError = false, content, structuredContent } = result;
     const shape = structuredContent === undefined ? {} : { structuredContent };
     return { kind: "answer", value: { result: { content, ...shape, isError, text: textOf, receipt } } };
   }
-  const code = refusal["code"];
-  if (!isCode(code)) throw notOurs(status, text);
-  const heard = said(code, refusal, error?.message ?? textOf, receipt);
+  const heard = refusalOf(meta, error?.message ?? textOf, receipt);
+  if (heard === null) throw notOurs(status, text);
   const pending = meta[metaKeys.pending] as Pending | undefined;
-  if (code === "approval-needed" && pending !== undefined && mayWait)
+  if (heard.code === "approval-needed" && pending !== undefined && mayWait)
     return { kind: "answer", value: { pending, said: heard } };
   return { kind: "said", said: heard };
 }

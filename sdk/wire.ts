@@ -1,7 +1,8 @@
 import type { CauseClass, Code, Effect, ReceiptReference, Retry } from "../contract/index.ts";
-import { codes } from "../contract/index.ts";
+import { codes, metaKeys } from "../contract/index.ts";
 import type { SignalboxError } from "./errors.ts";
 import { errorFor, isCode } from "./errors.ts";
+import type { ParamHeader } from "./param-headers.ts";
 
 /** How a node is reached. */
 export interface Wire {
@@ -10,6 +11,8 @@ export interface Wire {
   /** Asked for with every request, so that a token may be short-lived. */
   readonly token: () => string | Promise<string>;
   readonly fetch: typeof fetch;
+  /** By tool: its arguments that travel as headers too, learnt when the node asked for them. One row for each such tool that was called. */
+  readonly paramHeaders: Map<string, readonly ParamHeader[]>;
 }
 
 export interface Ask {
@@ -136,7 +139,18 @@ export function readApi<T>(status: number, text: string): Heard<T> {
   return { kind: "said", said: said(error["code"], error, sentences(message, detail), null) };
 }
 
-export function said(
+/** What an MCP answer's `_meta`, or its error's `data`, says no with; null = nothing of ours, or in a word that we do not know. */
+export function refusalOf(
+  meta: Readonly<Record<string, unknown>>,
+  message: string,
+  receipt: ReceiptReference | null,
+): Said | null {
+  const refusal = meta[metaKeys.refusal] as Readonly<Record<string, unknown>> | undefined;
+  const code = refusal?.["code"];
+  return refusal !== undefined && isCode(code) ? said(code, refusal, message, receipt) : null;
+}
+
+function said(
   code: Code,
   more: Readonly<Record<string, unknown>>,
   message: string,
