@@ -64,7 +64,7 @@ async function runOn<T>(
   options.signal?.addEventListener("abort", stop, { once: true });
   void attempt.stayAlive();
   try {
-    const ending = await outcomeOf(work, new Step(attempt), attempt.number);
+    const ending = await outcomeOf(work, new Step(attempt), attempt);
     return resultOf(name, await attempt.ask<RunEndAnswer>("POST", "/end", ending, null)) as T; // as above
   } finally {
     options.signal?.removeEventListener("abort", stop);
@@ -73,12 +73,15 @@ async function runOn<T>(
 }
 
 /** `work`'s own end: what it gave, or why it failed for good. */
-async function outcomeOf<T>(work: (step: Step) => Promise<T>, step: Step, attempt: number) {
+async function outcomeOf<T>(work: (step: Step) => Promise<T>, step: Step, attempt: Attempt) {
+  const { number, signal } = attempt;
   try {
-    return { attempt, state: "finished", result: (await work(step)) ?? null } as const;
+    return { attempt: number, state: "finished", result: (await work(step)) ?? null } as const;
   } catch (thrown) {
+    // What stopped this process, and not what a runtime between us and `work` made of it.
+    signal.throwIfAborted();
     if (!(thrown instanceof RunFailed)) throw thrown;
-    return { attempt, state: "failed", reason: thrown.message || "it gave no reason" } as const;
+    return { attempt: number, state: "failed", reason: thrown.message || "it gave no reason" } as const;
   }
 }
 

@@ -26,6 +26,7 @@ export {
 export type { ErrorCode } from "./errors.ts";
 export type { Memory } from "./memory.ts";
 export type {
+  ListedTool,
   ModelAnswer,
   ModelStep,
   Signalled,

@@ -8,11 +8,16 @@ import type {
 import { metaKeys } from "../contract/index.ts";
 import type { Attempt } from "./attempt.ts";
 import { digestOf } from "./canonical.ts";
+import type { ErrorCode } from "./errors.ts";
+import { Refused } from "./errors.ts";
 import { Memory } from "./memory.ts";
 import type { Pending, ToolResult } from "./tool.ts";
+import type { ListedTool } from "./tool-list.ts";
+import { listTools } from "./tool-list.ts";
 import { callTool } from "./tool.ts";
 import { pause } from "./wire.ts";
 
+export type { ListedTool } from "./tool-list.ts";
 export type { ToolResult } from "./tool.ts";
 
 export interface ToolOptions {
@@ -53,6 +58,8 @@ export type Signalled<T> =
   | { readonly isTimedOut: true; readonly payload: null };
 
 const toolTimeoutMs = 300_000;
+/** As long as any other request of a step goes on asking. */
+const listPatienceMs = 60_000;
 /** How long one request waits for a signal before it is asked again. */
 const holdMs = 20_000;
 
@@ -73,6 +80,11 @@ export class Step {
     return this.attempt.signal;
   }
 
+  /** From here on every step of this process fails with `reason`, and `run` throws it. The run stays open. */
+  stop(reason: unknown): void {
+    this.attempt.end(reason);
+  }
+
   /** Calls a tool through Signalbox, at most once. */
   tool(key: string, name: string, args: unknown = {}, options: ToolOptions = {}): Promise<ToolResult> {
     const { attempt } = this;
@@ -90,6 +102,37 @@ export class Step {
         timeoutMs: options.timeoutMs ?? toolTimeoutMs,
         onPending: options.onPending ?? (() => {}),
       }),
+    );
+  }
+
+  /**
+   * As `tool`, for whoever goes on when the answer is no, as a model does. The no is then on record, under `<key>.refused`: otherwise a
+   * later attempt could do what this one was refused, unknown to all that was decided since. What passes (no room, a server that is
+   * away, nobody's approval yet) is no answer, and is thrown.
+   */
+  async toolOrRefusal(
+    key: string,
+    name: string,
+    args: unknown = {},
+    options: ToolOptions = {},
+  ): Promise<ToolResult> {
+    const told = `${key}.refused`;
+    const input = { name, arguments: args };
+    const recorded = await this.look(told, "value", await digestOf(input));
+    if (recorded !== null) return recorded.output as ToolResult; // recorded below
+    try {
+      return await this.tool(key, name, args, options);
+    } catch (thrown) {
+      if (!(thrown instanceof Refused && answers.has(thrown.code))) throw thrown;
+      return this.value<ToolResult>(told, { input, call: () => refusalResult(thrown) });
+    }
+  }
+
+  /** The tools that this agent may use, as they were when this step was first done: a model is then told the same in every attempt. */
+  tools(key: string): Promise<readonly ListedTool[]> {
+    const { wire, signal } = this.attempt;
+    return this.value<readonly ListedTool[]>(key, () =>
+      listTools(wire, { step: key, signal, patienceMs: listPatienceMs }),
     );
   }
 
@@ -180,18 +223,8 @@ export class Step {
     const { attempt } = this;
     return attempt.once(key, async () => {
       const digest = input === undefined ? null : await digestOf(input);
-      const path = `/steps/${encodeURIComponent(key)}`;
-      if (!attempt.isNew) {
-        const asked = new URLSearchParams({ attempt: String(attempt.number), kind });
-        if (digest !== null) asked.set("input", digest);
-        const { step } = await attempt.ask<StepLookAnswer>(
-          "GET",
-          `${path}?${asked.toString()}`,
-          undefined,
-          key,
-        );
-        if (step !== null) return step.output as T; // recorded by this very step of an earlier attempt
-      }
+      const recorded = await this.look(key, kind, digest);
+      if (recorded !== null) return recorded.output as T; // recorded by this very step of an earlier attempt
       const { output, ...rest } = await make();
       const body = {
         attempt: attempt.number,
@@ -200,7 +233,39 @@ export class Step {
         output: output ?? null,
         ...rest,
       };
-      return (await attempt.ask<StepAnswer>("PUT", path, body, key)).output as T; // what was just sent, or was there before
+      return (await attempt.ask<StepAnswer>("PUT", stepPath(key), body, key)).output as T; // what was just sent, or was there before
     });
   }
+
+  /** What is on record under a local step; null = nothing yet, and nothing is asked where nothing can be. */
+  private async look(key: string, kind: LocalStepKind, digest: string | null): Promise<StepAnswer | null> {
+    const { attempt } = this;
+    if (attempt.isNew) return null;
+    const asked = new URLSearchParams({ attempt: String(attempt.number), kind });
+    if (digest !== null) asked.set("input", digest);
+    const path = `${stepPath(key)}?${asked.toString()}`;
+    return (await attempt.ask<StepLookAnswer>("GET", path, undefined, key)).step;
+  }
 }
+
+/** Refusals that somebody can go on with: of policy, of people, and of what was asked. */
+const answers: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "denied",
+  "approval-denied",
+  "approval-expired",
+  "unknown-tool",
+  "invalid-arguments",
+  "unsafe-value",
+  "upstream-rejected",
+  "result-too-large",
+  "result-invalid",
+]);
+
+const stepPath = (key: string): string => `/steps/${encodeURIComponent(key)}`;
+
+const refusalResult = ({ message, receipt }: Refused): ToolResult => ({
+  content: [{ type: "text", text: message }],
+  isError: true,
+  text: message,
+  receipt,
+});
