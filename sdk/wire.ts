@@ -78,7 +78,7 @@ export async function ask<T>(
       });
       const heard = read(response.status, await response.text());
       if (heard.kind === "answer") return heard.value;
-      if (isLast || !passes(heard.said)) throw errorFor({ ...heard.said, step });
+      if (isLast || !passes(heard.said)) throw refusal(heard.said, step);
     } catch (thrown) {
       signal.throwIfAborted();
       // `fetch` and reading a body say with a TypeError that the way was lost; everything else is an answer, or a mistake of ours.
@@ -88,6 +88,9 @@ export async function ask<T>(
     await pause(pauseMs, signal);
   }
 }
+
+const refusal = ({ code, message, retry, effect, receipt }: Said, step: string | null): SignalboxError =>
+  errorFor({ code, message, retry, effect, receipt, step });
 
 /** Nothing happened, and the same again may well be taken: no room right now, or what it needs is starting. */
 const passes = ({ cause, retry, effect }: Said): boolean =>

@@ -82,6 +82,15 @@ test("a no that an agent goes on with stays a no in every attempt, also when pol
   expect(bank.received.filter(({ args }) => args["to"] === "refused")).toHaveLength(0);
 });
 
+test("an error of the SDK says what it is, and names no cause where there is none", async () => {
+  const work = connect({ url: node.url, token: node.agentToken }).run("wrong", (step) =>
+    step.tool("pay", "bank__pay", { to: "wrong", amount: 0 }),
+  );
+  const thrown: unknown = await work.catch((thrown: unknown) => thrown);
+  expect(thrown).toMatchObject({ name: "Refused", code: "invalid-arguments", step: "pay" });
+  expect((thrown as Error).cause).toBeUndefined();
+});
+
 test("a stopped process does nothing more, and its run goes on with the next", async () => {
   const work = (reason: Error | null) =>
     connect({ url: node.url, token: node.agentToken }).run("stopped", async (step) => {
