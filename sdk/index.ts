@@ -25,6 +25,7 @@ export {
 } from "./errors.ts";
 export type { ErrorCode } from "./errors.ts";
 export type { Memory } from "./memory.ts";
+export { RecordedModel } from "./recorded-model.ts";
 export type {
   ListedTool,
   ModelAnswer,

@@ -1,5 +1,5 @@
 /** The one revision of MCP that the SDK speaks; a node serves it without a session. */
-export const mcpVersion = "2026-07-28";
+const mcpVersion = "2026-07-28";
 
 /** What every request of that revision says about who asks. */
 export const mcpMeta: Readonly<Record<string, unknown>> = {
