@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Step } from "../../sdk/index.ts";
+import type { RunOptions, Step } from "../../sdk/index.ts";
 import { RecordedModel, connect } from "../../sdk/index.ts";
-import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 let bank: CountingServer;
@@ -10,8 +10,7 @@ let node: NodeProcess;
 beforeAll(async () => {
   bank = await new CountingServer().start();
   directory = newDirectory();
-  node = await NodeProcess.start({ directory, yaml: `servers:\n  bank: { url: "${bank.url}" }\n` });
-  await node.toolsAre(["bank__pay"]);
+  await startNode();
 });
 afterAll(async () => {
   await node.stop();
@@ -19,9 +18,14 @@ afterAll(async () => {
   removeDirectory(directory);
 });
 
+async function startNode(): Promise<void> {
+  node = await NodeProcess.start({ directory, yaml: `servers:\n  bank: { url: "${bank.url}" }\n` });
+  await node.toolsAre(["bank__pay"]);
+}
+
 const url = "https://model.example/v1/chat/completions";
-const attemptOn = <T>(run: string, work: (step: Step) => Promise<T>) =>
-  connect({ url: node.url, token: node.agentToken }).run(run, work);
+const attemptOn = <T>(run: string, work: (step: Step) => Promise<T>, options: RunOptions = {}) =>
+  connect({ url: node.url, token: node.agentToken }).run(run, work, options);
 /** Asks as a runtime's client of the model does. */
 const ask = async ({ fetch }: RecordedModel, body: string) => {
   const response = await fetch(url, { method: "POST", headers: { "x-request-id": "other each time" }, body });
@@ -165,5 +169,30 @@ describe("a recorded model", () => {
       await ask(new RecordedModel(step, "model", () => Promise.resolve(Response.json(body))), "{}");
     });
     expect(sent).toMatchObject([{ kind: "model", model: "small-1", tokens: { input: 12, output: 3 } }]);
+  });
+
+  test("is not told that its tool failed where nobody knows: its process stops until somebody has looked", async () => {
+    const work = (answer: () => Promise<Response>) => async (step: Step) => {
+      const model = new RecordedModel(step, "model", answer);
+      await ask(model, "{}");
+      await model.tool("call_1", "bank__pay", { to: "doubt", amount: 1 }).catch(() => "tool error");
+      return "as if nothing had been";
+    };
+    bank.hold();
+    const agent = new AbortController();
+    const first = attemptOn("doubt", work(answers('"call_1"')), { signal: agent.signal });
+    await until(() => paid("doubt") === 1);
+    await node.kill9();
+    agent.abort(killed);
+    await expect(first).rejects.toBe(killed);
+    bank.release();
+    await startNode();
+    const again = attemptOn("doubt", work(never));
+    await expect(again).rejects.toMatchObject({
+      name: "OutcomeUnknown",
+      step: "model.call_1",
+      effect: "unknown",
+    });
+    expect(paid("doubt")).toBe(1);
   });
 });
