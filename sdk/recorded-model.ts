@@ -78,7 +78,7 @@ export class RecordedModel {
       return await this.recorded(request);
     } catch (thrown) {
       if (thrown instanceof NotAnswered) return thrown.response;
-      if (thrown instanceof SignalboxError) return this.stopped(thrown);
+      if (thrown instanceof SignalboxError || this.step.signal.aborted) return this.stopped(thrown);
       throw thrown;
     } finally {
       this.isAsking = false;
@@ -103,9 +103,10 @@ export class RecordedModel {
   }
 
   /** An answer that no client of a model asks for again, in the form in which most of them show what it says. */
-  private stopped(why: Error): Response {
+  private stopped(why: unknown): Response {
     this.step.stop(why);
-    return Response.json({ error: { message: why.message, type: "signalbox", code: null } }, { status: 400 });
+    const message = why instanceof Error ? why.message : String(why);
+    return Response.json({ error: { message, type: "signalbox", code: null } }, { status: 400 });
   }
 }
 

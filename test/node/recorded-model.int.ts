@@ -89,6 +89,16 @@ describe("a recorded model", () => {
     expect(heard).toBe(400);
   });
 
+  test("answers nothing any more in a process that was stopped, in a way that no runtime asks again after", async () => {
+    let heard = 0;
+    const work = attemptOn("enough", async (step) => {
+      step.stop(new Error("enough"));
+      heard = (await ask(new RecordedModel(step, "model", never), "{}")).status;
+    });
+    await expect(work).rejects.toThrow("enough");
+    expect(heard).toBe(400);
+  });
+
   test("that is asked twice at once stops its process, because the order would not be the same again", async () => {
     const both = attemptOn("both", (step) => {
       const model = new RecordedModel(step, "model", answers("a", "b"));
