@@ -61,7 +61,7 @@ export class RecordedModel {
 
   /** The step of a tool call. An id that a runtime has made up would be another one in the next attempt, and its effect done twice. */
   private keyOf(id: string): string {
-    if (this.newest.includes(JSON.stringify(id))) return `${this.name}.${id}`;
+    if (id !== "" && this.newest.includes(JSON.stringify(id))) return `${this.name}.${id}`;
     throw new Error(
       `tool call "${id}" is not in the newest answer of model "${this.name}", so its id is not the same in every attempt; ` +
         "call the tool with step.tool, under a key of your own",

@@ -128,15 +128,31 @@ describe("a recorded model", () => {
     expect(paid("by-id")).toBe(1);
   });
 
-  test("does nothing under an id that it never gave, whatever the runtime makes of the error", async () => {
-    const work = attemptOn("made-up", async (step) => {
-      const model = new RecordedModel(step, "model", answers('{"tool":"bank__pay"}'));
-      await ask(model, "{}");
-      await model.tool("random-1", "bank__pay", { to: "made-up", amount: 1 }).catch(() => "tool error");
+  test.each(["random-1", ""])(
+    "does nothing under the id %j that it never gave, whatever the runtime makes of the error",
+    async (id) => {
+      const work = attemptOn(`made-up-${id}`, async (step) => {
+        const model = new RecordedModel(step, "model", answers('{"tool":"bank__pay","content":""}'));
+        await ask(model, "{}");
+        await model.tool(id, "bank__pay", { to: "made-up", amount: 1 }).catch(() => "tool error");
+        return "as if nothing had been";
+      });
+      await expect(work).rejects.toThrow(`tool call "${id}" is not in the newest answer`);
+      expect(paid("made-up")).toBe(0);
+    },
+  );
+
+  test("that gives two calls one id does the first, and stops at the second", async () => {
+    const work = attemptOn("one-id", async (step) => {
+      const model = new RecordedModel(step, "model", answers('"call_0"', '"call_0"'));
+      for (const amount of [1, 2]) {
+        await ask(model, `${amount}`);
+        await model.tool("call_0", "bank__pay", { to: "one-id", amount }).catch(() => "tool error");
+      }
       return "as if nothing had been";
     });
-    await expect(work).rejects.toThrow('tool call "random-1" is not in the newest answer');
-    expect(paid("made-up")).toBe(0);
+    await expect(work).rejects.toThrow("this key was used before in this attempt");
+    expect(paid("one-id")).toBe(1);
   });
 
   test("stops its process where a tool call is not what it was, whatever the runtime makes of the error", async () => {
