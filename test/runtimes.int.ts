@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Door } from "./fixtures/door.ts";
 import { NodeProcess, newDirectory, removeDirectory, until } from "./fixtures/node-process.ts";
 import { provenLedger } from "./fixtures/offline-ledger.ts";
 import { CountingServer } from "./fixtures/servers/counting.ts";
@@ -18,19 +19,27 @@ let bank: CountingServer;
 let model: ModelServer;
 let directory: string;
 let node: NodeProcess;
+const door = new Door();
 beforeAll(async () => {
   bank = await new CountingServer().start();
   model = await new ModelServer().start();
   directory = newDirectory();
-  node = await NodeProcess.start({ directory, yaml: `servers:\n  bank: { url: "${bank.url}" }\n` });
-  await node.toolsAre(["bank__pay"]);
+  await door.start();
+  await startNode();
 }, patienceMs);
 afterAll(async () => {
+  await door.stop();
   await node.stop();
   await bank.stop();
   await model.stop();
   removeDirectory(directory);
 });
+
+async function startNode(): Promise<void> {
+  node = await NodeProcess.start({ directory, yaml: `servers:\n  bank: { url: "${bank.url}" }\n` });
+  await node.toolsAre(["bank__pay"]);
+  door.node = node;
+}
 
 interface Ran {
   /** null = it was killed. */
@@ -50,7 +59,7 @@ function start(name: string, run: string, task = `Pay the invoices of ${run}`): 
     env: {
       PATH: process.env["PATH"],
       HOME: directory,
-      SIGNALBOX_URL: node.url,
+      SIGNALBOX_URL: door.url,
       SIGNALBOX_TOKEN: node.agentToken,
       OPENAI_BASE_URL: model.url,
       OPENAI_API_KEY: "none",
@@ -116,6 +125,26 @@ describe.each(["ai-sdk", "openai-agents", "langgraph", "mcp-client"])("%s", (nam
     patienceMs,
   );
 });
+
+test.each(["ai-sdk", "openai-agents", "langgraph"])(
+  "%s goes on by itself when its node is killed while its model thinks, and another one starts on the same data",
+  async (name) => {
+    const run = `${name}-alone`;
+    model.holdAt(2);
+    const agent = start(name, run);
+    await until(() => model.countsOf(run)[2] === 1, startMs);
+    door.node = null;
+    await node.kill9();
+    model.release(); // what it says now is recorded when there is a node again
+    await startNode();
+    const ended = await agent.ended;
+    expect(ended, ended.err).toMatchObject({ code: 0 });
+    expect(model.countsOf(run)).toEqual({ 0: 1, 2: 1, 3: 1 });
+    for (const invoice of [0, 1, 2]) expect(paid(`${run}-${invoice}`)).toBe(1);
+    expect(await attemptOf(run)).toBe(1);
+  },
+  patienceMs,
+);
 
 test("the examples are sound by their types", () => {
   const compiler = join(root, "node_modules/.bin/tsc");
