@@ -6,6 +6,11 @@ import { ask, pause, readApi } from "./wire.ts";
 /** How long a request of ours goes on asking while no node answers: longer than a node takes to start anew. */
 const patienceMs = 60_000;
 
+/** A request that waits: below the idle limits of the usual proxies (30 s and 60 s). */
+const holdMsMax = 20_000;
+/** A process that could rest holds on no longer than so. */
+const lookMs = 1_000;
+
 /** This process at work on a run: its attempt, the requests in its name, and the sign of life it gives. */
 export class Attempt {
   readonly wire: Wire;
@@ -108,6 +113,20 @@ export class Attempt {
       return await work();
     } finally {
       this.waiting--;
+    }
+  }
+
+  /** How long one request waits before it is asked again: an agent that wants to rest sooner hears sooner that there is nothing yet. */
+  get holdMs(): number {
+    return Math.min(holdMsMax, this.restAfterMs ?? holdMsMax);
+  }
+
+  /** Waits for `ms`, looking every now and then whether other steps are still at work, or this process may end it. */
+  async pauseOrRest(ms: number): Promise<void> {
+    const endAt = performance.now() + ms;
+    for (let leftMs = ms; leftMs > 0; leftMs = endAt - performance.now()) {
+      await this.restIfLong(leftMs);
+      await pause(this.restAfterMs === null ? leftMs : Math.min(leftMs, lookMs), this.signal);
     }
   }
 

@@ -15,7 +15,6 @@ import type { Pending, ToolResult } from "./tool.ts";
 import type { ListedTool } from "./tool-list.ts";
 import { listTools } from "./tool-list.ts";
 import { callTool } from "./tool.ts";
-import { pause } from "./wire.ts";
 
 export type { ListedTool } from "./tool-list.ts";
 export type { ToolResult } from "./tool.ts";
@@ -60,8 +59,6 @@ export type Signalled<T> =
 const toolTimeoutMs = 300_000;
 /** As long as any other request of a step goes on asking. */
 const listPatienceMs = 60_000;
-/** How long one request waits for a signal before it is asked again. */
-const holdMs = 20_000;
 
 /**
  * The steps of a run, each under a key of its own: 1-128 of `A-Z a-z 0-9 . _ : -`, the same in every attempt. What a step gives is what
@@ -101,6 +98,7 @@ export class Step {
         signal: attempt.signal,
         timeoutMs: options.timeoutMs ?? toolTimeoutMs,
         onPending: options.onPending ?? (() => {}),
+        attempt,
       }),
     );
   }
@@ -179,10 +177,7 @@ export class Step {
       const body = { attempt: attempt.number, ms: Math.max(0, Math.ceil(ms)) };
       const path = `/timers/${encodeURIComponent(key)}`;
       const { leftMs } = await attempt.ask<TimerAnswer>("PUT", path, body, key);
-      await attempt.wait(async () => {
-        await attempt.restIfLong(leftMs);
-        await pause(leftMs, attempt.signal);
-      });
+      await attempt.wait(() => attempt.pauseOrRest(leftMs));
     });
   }
 
@@ -193,7 +188,7 @@ export class Step {
     const body = {
       attempt: attempt.number,
       signal,
-      holdMs,
+      holdMs: attempt.holdMs,
       ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, Math.ceil(timeoutMs)) }),
     };
     const path = `/waits/${encodeURIComponent(key)}`;

@@ -1,5 +1,6 @@
 import type { ReceiptReference } from "../contract/index.ts";
 import { metaKeys } from "../contract/index.ts";
+import type { Attempt } from "./attempt.ts";
 import { Refused } from "./errors.ts";
 import { mcpHeaders, mcpMeta } from "./mcp.ts";
 import { paramHeaderValues, paramHeadersOf } from "./param-headers.ts";
@@ -42,6 +43,8 @@ export interface ToolAsk {
   readonly timeoutMs: number;
   /** Told once, when the call turns out to wait for a person. */
   readonly onPending: (pending: Pending) => void;
+  /** Whose process waits for that person, or does not. */
+  readonly attempt: Pick<Attempt, "wait" | "restIfLong" | "holdMs">;
 }
 
 /** With which a call that waits for a person is waited for. */
@@ -52,10 +55,23 @@ type Asked = { readonly result: ToolResult } | { readonly pending: Pending; read
 /** One `tools/call` (MCP 2026-07-28). A call that needs a person's approval is waited for, as long as the caller has time. */
 export async function callTool(wire: Wire, call: ToolAsk): Promise<ToolResult> {
   const endAt = performance.now() + call.timeoutMs;
-  let asked = await firstRequest(wire, call, endAt);
-  if ("pending" in asked) call.onPending(asked.pending);
-  while ("pending" in asked) asked = await request(wire, call, waitTool, { call: asked.pending.call }, endAt);
-  return asked.result;
+  const asked = await firstRequest(wire, call, endAt);
+  if ("result" in asked) return asked.result;
+  call.onPending(asked.pending);
+  return call.attempt.wait(() => decided(wire, call, asked.pending, endAt));
+}
+
+/** People think for hours: an agent that may rest does, and makes the same call when they have decided. */
+async function decided(wire: Wire, call: ToolAsk, pending: Pending, endAt: number): Promise<ToolResult> {
+  const { attempt } = call;
+  const startedAt = performance.now();
+  const seconds = Math.max(1, Math.ceil(attempt.holdMs / 1_000));
+  for (let id = pending.call; ;) {
+    await attempt.restIfLong(performance.now() - startedAt);
+    const asked = await request(wire, call, waitTool, { call: id, seconds }, endAt);
+    if ("result" in asked) return asked.result;
+    id = asked.pending.call;
+  }
 }
 
 /**

@@ -28,7 +28,7 @@ export interface Rooms {
   readonly policiesComeFromFile?: (tenant: TenantId) => boolean;
   readonly upstreams: UpstreamDesk;
   /** Who waits in a run hears of what an act did to it. */
-  readonly runs: Pick<Runs, "changed">;
+  readonly runs: Pick<Runs, "changed" | "standing">;
   readonly calls: CallDesk;
   readonly node: NodeFacts;
   /** Where the node listens, without a path; null = not yet. */

@@ -197,7 +197,15 @@ export async function openOffice(): Promise<Office> {
     targets: () => [],
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
-  const runs = new Runs({ clock, random, store, keys, ledger, hooks: new Map() });
+  const runs = new Runs({
+    clock,
+    random,
+    store,
+    keys,
+    ledger,
+    hooks: new Map(),
+    asksOf: (run) => approvals.ofRun(run),
+  });
   const admin = new Admin({
     clock,
     random,

@@ -245,7 +245,15 @@ export class Node {
     this.shutdown.add("leaving the policy files", () => policyFiles?.stop());
 
     const hooks = hooksOf(config.hooks, { clock, net, vault, log, environment, tenant: config.tenant });
-    const runs = new Runs({ clock, random, store, keys, ledger, hooks });
+    const runs = new Runs({
+      clock,
+      random,
+      store,
+      keys,
+      ledger,
+      hooks,
+      asksOf: (run) => approvals.ofRun(run),
+    });
     const nodeOf = (tenant: TenantId) => {
       const found = identities.node(tenant);
       return found.ok ? found.value : null;

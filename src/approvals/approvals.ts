@@ -20,6 +20,8 @@ import {
   requesterOf,
   votesOn,
 } from "./request.ts";
+import type { RunAsks } from "./run-asks.ts";
+import { asksOfRun, wakingWrites } from "./run-asks.ts";
 import type { Vote, Voted, VotingKeys } from "./votes.ts";
 import { castVote } from "./votes.ts";
 import { Waiting } from "./waiting.ts";
@@ -132,9 +134,16 @@ export class Approvals {
     const now = await store.now();
     const prover = await proverOf(keys, actor.tenant);
     const cast = castVote(actor, found.request, found.votes, { ...vote, now }, prover, this.options);
-    if (!cast.ok || cast.value.state !== "approved") return cast;
-    const endorsed = await endorsementWrites(found.request, vote.at, store);
-    return ok({ ...cast.value, writes: [...cast.value.writes, ...endorsed] });
+    if (!cast.ok || cast.value.state === "pending") return cast;
+    const woken = await wakingWrites(found.request, now, store);
+    const endorsed =
+      cast.value.state === "approved" ? await endorsementWrites(found.request, vote.at, store) : [];
+    return ok({ ...cast.value, writes: [...cast.value.writes, ...woken, ...endorsed] });
+  }
+
+  /** Calls of a run that stand in front of people, or that people have decided about and nobody came back for. */
+  ofRun(run: RunId): Promise<readonly RunAsks[]> {
+    return asksOfRun(this.options.store, run);
   }
 
   /** The approval that endorsed these values for this run; null = people have to be asked. */

@@ -9,6 +9,8 @@
  * behind the call may vote only where the rule says so. What was approved is the intent digest: whoever changes anything of it has
  * another one. Requests and votes carry a MAC and grants a signature: whoever can only write to the database approves nothing.
  *
+ * A decision about a call in a run asks, in its own transaction, for the run's agent to be started again: it may rest meanwhile.
+ *
  * Announcements to webhooks go into the transaction of what they tell, and a `Courier` per webhook takes them there: at least once,
  * in no promised order, tried again for a day.
  *
@@ -23,6 +25,7 @@ export { Courier, forgetOtherTargets } from "./courier.ts";
 export type { CourierOptions } from "./courier.ts";
 export type { ApprovalId, ApprovalRequest, ApprovalState, ApprovalVote, Endorsement } from "./request.ts";
 export { approvalStates, listApprovals } from "./request.ts";
+export type { RunAsks } from "./run-asks.ts";
 export { mayDecide, openRules } from "./rules.ts";
 export type { RuleStanding } from "./rules.ts";
 export { visibleText } from "./visible-text.ts";

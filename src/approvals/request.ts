@@ -179,6 +179,22 @@ export async function listApprovals(
   return rows.map(requestOf);
 }
 
+/** Of a run, in this state; the newest first. */
+export async function approvalsOfRun(
+  store: Reader,
+  run: RunId,
+  state: ApprovalState,
+  limit: number,
+): Promise<readonly ApprovalRequest[]> {
+  const rows = await store.list(approvalTable, {
+    index: "run",
+    equals: { run, state },
+    order: "descending",
+    limit,
+  });
+  return rows.map(requestOf);
+}
+
 /** How many requests of this principal wait for people, up to `limit`. */
 export async function pendingOf(store: Reader, principal: PrincipalId, limit: number): Promise<number> {
   const rows = await store.list(approvalTable, {

@@ -12,6 +12,7 @@ export const approvalTable = keyedTable({
     state: ["tenant", "state", "id"],
     requester: ["requester", "state", "id"],
     expiry: ["state", "expiresAt"],
+    run: ["run", "state", "id"],
   },
   columns: {
     id: text,

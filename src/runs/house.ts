@@ -1,7 +1,8 @@
 import type { Clock, Random } from "../base/index.ts";
 import type { Keys } from "../keys/index.ts";
-import type { Ledger } from "../ledger/index.ts";
+import type { Ledger, RunId } from "../ledger/index.ts";
 import type { Hook } from "./hook.ts";
+import type { RunAsks } from "./waits.ts";
 import type { Store } from "../store/index.ts";
 
 /** What it takes to put something on record in a run. */
@@ -17,4 +18,6 @@ export interface Records {
 export interface House extends Records {
   /** What can start agents again, by name. */
   readonly hooks: ReadonlyMap<string, Hook>;
+  /** Calls of a run that people are asked about, or have decided about while its agent was away. */
+  readonly asksOf: (run: RunId) => Promise<readonly RunAsks[]>;
 }

@@ -34,7 +34,7 @@ export type { RunRecord } from "../ledger/index.ts";
 export { signalWrites } from "./signals.ts";
 export { runsTables } from "./tables.ts";
 export type { Waited } from "./wait.ts";
-export { pendingWaits } from "./waits.ts";
+export type { RunAsks, Standing } from "./waits.ts";
 export type { Hook, StartOrder } from "./hook.ts";
 export { CommandHook } from "./hooks/command.ts";
 export { WebhookHook } from "./hooks/webhook.ts";

@@ -10,7 +10,8 @@ import { waitingSignal } from "./signals.ts";
 
 /**
  * The agent ends its process because it has nothing to do but wait; its hook starts it when a timer is due or something has come.
- * `wakeInMs` is what the agent knows of its timers; null = it waits for signals alone. A signal that came meanwhile wakes it at once.
+ * `wakeInMs` is what the agent knows of its timers; null = it waits for signals and people alone. A signal that came, or a decision that
+ * fell, meanwhile wakes it at once.
  */
 export async function rest(
   owner: Principal,
@@ -27,9 +28,12 @@ export async function rest(
         detail: "the run names no hook, so nobody would start its agent again",
       });
     const now = await house.store.now();
-    const instants = run.value.waitsFor.flatMap(({ until }) => (until === null ? [] : [msOf(until)]));
+    const asks = await house.asksOf(run.value.run);
+    const instants = [...run.value.waitsFor, ...asks].flatMap(({ until }) =>
+      until === null ? [] : [msOf(until)],
+    );
     const soonest = Math.min(...instants, wakeInMs === null ? Infinity : msOf(plusMs(now, wakeInMs)));
-    let hasCome = false;
+    let hasCome = asks.some(({ isDecided }) => isDecided);
     for (const wait of run.value.waitsFor)
       hasCome ||= wait.kind === "signal" && (await waitingSignal(run.value, wait.signal, house)) !== null;
     const wakeAt = hasCome ? now : Number.isFinite(soonest) ? plusMs(now, soonest - msOf(now)) : null;

@@ -1,6 +1,6 @@
 import { ManualClock, seededRandom } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { LedgerEntry } from "../ledger/index.ts";
+import type { LedgerEntry, RunId } from "../ledger/index.ts";
 import { Ledger, ledgerTables } from "../ledger/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
 import type { FaultOptions, MemoryStore } from "../store/index.ts";
@@ -8,6 +8,7 @@ import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
 import type { Hook } from "./hook.ts";
 import { Runs } from "./runs.ts";
 import { runsTables } from "./tables.ts";
+import type { RunAsks } from "./waits.ts";
 
 export const runTables = [...keyTables, ...ledgerTables, ...runsTables];
 
@@ -30,6 +31,7 @@ export interface RunsWorld {
   readonly ledger: Ledger;
   readonly runs: Runs;
   readonly hooks: ReadonlyMap<string, Hook>;
+  readonly asksOf: (run: RunId) => Promise<readonly RunAsks[]>;
   /** Oldest first. */
   readonly entries: () => Promise<readonly LedgerEntry[]>;
 }
@@ -42,6 +44,8 @@ export async function openRuns(
     readonly seed?: string;
     readonly faults?: FaultOptions;
     readonly hooks?: ReadonlyMap<string, Hook>;
+    /** People are asked about nothing, unless the test says so. */
+    readonly asksOf?: (run: RunId) => Promise<readonly RunAsks[]>;
   } = {},
 ): Promise<RunsWorld> {
   const clock = over.clock ?? new ManualClock();
@@ -58,9 +62,10 @@ export async function openRuns(
   await keys.start();
   const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
   const hooks = over.hooks ?? new Map<string, Hook>();
-  const runs = new Runs({ clock, random, store, keys, ledger, hooks });
+  const asksOf = over.asksOf ?? (() => Promise.resolve([]));
+  const runs = new Runs({ clock, random, store, keys, ledger, hooks, asksOf });
   const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();
-  return { clock, database, store, keys, ledger, runs, hooks, entries };
+  return { clock, database, store, keys, ledger, runs, hooks, asksOf, entries };
 }
 
 /** The value, or the refusal as an error that names it. */

@@ -20,6 +20,8 @@ import type { Sleep, Sleeping } from "./sleep.ts";
 import { sleep } from "./sleep.ts";
 import type { Patience, SignalWait, Waited } from "./wait.ts";
 import { waitForSignal } from "./wait.ts";
+import type { Standing } from "./waits.ts";
+import { pendingAsks, pendingWaits } from "./waits.ts";
 
 /** The room's one object: what an agent does with a run of its own. The actor comes first, and only its own runs are found. */
 export class Runs {
@@ -104,6 +106,12 @@ export class Runs {
   /** Of the owner, in whatever state. */
   find(owner: Principal, name: string): Promise<Result<RunRecord>> {
     return ownRun(owner, name, this.house);
+  }
+
+  /** What an open run stands in front of. */
+  async standing(run: RunRecord, now: StoreMs): Promise<readonly Standing[]> {
+    if (run.state !== "open") return [];
+    return [...pendingWaits(run, now), ...pendingAsks(await this.house.asksOf(run.run), now)];
   }
 
   /** What the instants of a run are measured by. */

@@ -3,9 +3,31 @@ import { elapsedMs, ok, refuse } from "../base/index.ts";
 import type { RunRecord, RunWait } from "../ledger/index.ts";
 import { waitsMax } from "./limits.ts";
 
+/** A tool call of the run that people are asked about. It stands with the request, not in the run's row, so that the two cannot differ. */
+export interface RunAsks {
+  readonly step: string;
+  /** The request's id. */
+  readonly approval: string;
+  readonly groups: readonly string[];
+  readonly until: StoreMs;
+  /** They have decided, and the agent has not come back for it. */
+  readonly isDecided: boolean;
+}
+
+/** Everything that a run can stand in front of. */
+export type Standing =
+  | RunWait
+  | ({ readonly kind: "approval" } & Pick<RunAsks, "step" | "approval" | "groups" | "until">);
+
 /** A timer whose instant has come stands in front of nothing any more; what waits for a signal does until it says that it gave up. */
 export const pendingWaits = ({ waitsFor }: RunRecord, now: StoreMs): readonly RunWait[] =>
   waitsFor.filter((wait) => wait.kind === "signal" || elapsedMs(wait.until, now) > 0);
+
+/** In front of people it stands until they have decided, or their time is over. */
+export const pendingAsks = (asks: readonly RunAsks[], now: StoreMs): readonly Standing[] =>
+  asks
+    .filter(({ isDecided, until }) => !isDecided && elapsedMs(until, now) > 0)
+    .map(({ step, approval, groups, until }) => ({ kind: "approval", step, approval, groups, until }));
 
 /** What the run waits for together with `wait`. */
 export function withWait(run: RunRecord, wait: RunWait, now: StoreMs): Result<readonly RunWait[]> {

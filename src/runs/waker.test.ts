@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../base/index.ts";
+import { plusMs, seededRandom, storeMs } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Hook, StartOrder } from "./hook.ts";
 import { aliveForMs, startFirstMs } from "./limits.ts";
@@ -34,9 +34,12 @@ interface Watched extends RunsWorld {
   readonly pass: (ms: number) => Promise<void>;
 }
 
-async function watched(wakers = 1): Promise<Watched> {
+async function watched(wakers = 1, asksOf?: RunsWorld["asksOf"]): Promise<Watched> {
   const hook = new Remembering();
-  const world = await openRuns({ hooks: new Map([["starter", hook]]) });
+  const world = await openRuns({
+    hooks: new Map([["starter", hook]]),
+    ...(asksOf === undefined ? {} : { asksOf }),
+  });
   const troubles: string[] = [];
   const all = Array.from({ length: wakers }, (_, n) => {
     const random = seededRandom(`waker ${n}`);
@@ -149,6 +152,29 @@ describe("an agent at rest", () => {
       }
       await world.pass(2_000);
       expect(world.hook.orders, order).toHaveLength(1);
+    }
+  });
+
+  test("while people think is started when their time is over, and at once when they have decided already", async () => {
+    for (const isDecided of [false, true]) {
+      const until = { at: storeMs(0) };
+      const world = await watched(1, () =>
+        Promise.resolve([
+          { step: "pay", approval: "apr_1", groups: ["finance"], until: until.at, isDecided },
+        ]),
+      );
+      until.at = plusMs(await world.store.now(), 3_600_000);
+      const [standing] = await world.runs.standing(
+        await value(world.runs.find(agent, "nightly")),
+        await world.store.now(),
+      );
+      expect(standing?.kind).toBe(isDecided ? undefined : "approval");
+      await atRest(world);
+      await world.pass(2_000);
+      expect(world.hook.orders).toHaveLength(isDecided ? 1 : 0);
+      if (isDecided) continue;
+      await world.pass(3_600_000);
+      expect(world.hook.orders).toHaveLength(1);
     }
   });
 

@@ -16,7 +16,7 @@ const whenFullMs = 5_000;
 /** Started at one look; what is left over is started at the next. */
 const runsPerLook = 64;
 
-export interface WakerOptions extends House {
+export interface WakerOptions extends Omit<House, "asksOf"> {
   /** In whose name a tenant's agents are started; null = the tenant is gone. */
   readonly nodeOf: (tenant: TenantId) => Principal | null;
   readonly onTrouble: (doing: string, thrown: unknown) => void;

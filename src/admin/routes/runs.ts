@@ -19,7 +19,7 @@ import { elapsedMs, ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { EntryId, RunId, RunRecord } from "../../ledger/index.ts";
 import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
-import { endingWrites, pendingWaits, reasonCharactersMax, signalWrites } from "../../runs/index.ts";
+import { endingWrites, reasonCharactersMax, signalWrites } from "../../runs/index.ts";
 import { rowsPerReadMax } from "../../store/index.ts";
 import type { House } from "../house.ts";
 import { iso, isoOrNull } from "../instant.ts";
@@ -39,9 +39,11 @@ const run = named(
     isAlive: { ...flag, description: "its agent has been heard of lately" },
     waitsFor: listOf(
       object({
-        kind: { enum: ["timer", "signal"] },
+        kind: { enum: ["timer", "signal", "approval"] },
         step: text,
         signal: textOrNull,
+        approval: textOrNull,
+        groups: listOf(text),
         leftMs: { type: ["integer", "null"], description: "null = it waits for good" },
       }),
     ),
@@ -82,7 +84,7 @@ export const runRoutes = [
       const last = items.at(-1);
       const now = await house.store.now();
       return ok({
-        items: items.map((each) => runView(each, now)),
+        items: await Promise.all(items.map((each) => runView(house, each, now))),
         next: last === undefined || found.length <= limit ? null : cursorFor(list, last.run),
       });
     },
@@ -97,7 +99,7 @@ export const runRoutes = [
     answer: run,
     handle: async ({ actor, params }, house) => {
       const found = await runOf(house, actor, params.run);
-      return found.ok ? ok(runView(found.value, await house.store.now())) : found;
+      return found.ok ? ok(await runView(house, found.value, await house.store.now())) : found;
     },
   }),
   route({
@@ -225,7 +227,8 @@ async function runOf(house: House, actor: Principal, id: string): Promise<Result
   return found === null ? refuse({ code: "not-found", detail: "There is no such run." }) : ok(found);
 }
 
-function runView(found: RunRecord, now: StoreMs): Shape<typeof run> {
+async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Shape<typeof run>> {
+  const waits = await house.runs.standing(found, now);
   const leftMs = (at: StoreMs | null) => (at === null ? null : Math.max(0, elapsedMs(at, now)));
   return {
     run: found.run,
@@ -234,10 +237,12 @@ function runView(found: RunRecord, now: StoreMs): Shape<typeof run> {
     state: found.state,
     attempt: found.attempt,
     isAlive: (leftMs(found.aliveUntil) ?? 0) > 0,
-    waitsFor: pendingWaits(found, now).map((wait) => ({
+    waitsFor: waits.map((wait) => ({
       kind: wait.kind,
       step: wait.step,
       signal: wait.kind === "signal" ? wait.signal : null,
+      approval: wait.kind === "approval" ? wait.approval : null,
+      groups: wait.kind === "approval" ? wait.groups : [],
       leftMs: leftMs(wait.until),
     })),
     createdAt: iso(found.createdAt),

@@ -23,9 +23,11 @@ export interface Run {
 }
 
 interface RunWait {
-  readonly kind: "timer" | "signal";
+  readonly kind: "timer" | "signal" | "approval";
   readonly step: string;
   readonly signal: string | null;
+  readonly approval: string | null;
+  readonly groups: readonly string[];
   readonly leftMs: number | null;
 }
 
@@ -41,9 +43,16 @@ export interface RunStep {
   readonly entry: string | null;
 }
 
-export function waitText({ kind, signal, leftMs }: RunWait): string {
-  const time = leftMs === null ? "" : kind === "timer" ? inWords(leftMs) : `, ${inWords(leftMs)} at most`;
-  return kind === "timer" ? `sleeps ${time} more` : `waits for "${signal ?? ""}"${time}`;
+export function waitText({ kind, signal, approval, groups, leftMs }: RunWait): string {
+  const atMost = leftMs === null ? "" : `, ${inWords(leftMs)} at most`;
+  switch (kind) {
+    case "timer":
+      return `sleeps ${inWords(leftMs ?? 0)} more`;
+    case "signal":
+      return `waits for "${signal ?? ""}"${atMost}`;
+    case "approval":
+      return `waits for ${groups.join(" and ")} to decide ${approval ?? ""}${atMost}`;
+  }
 }
 
 /** Of a length of time, what a person wants to know. */

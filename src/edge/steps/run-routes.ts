@@ -101,7 +101,10 @@ export const runRoutes = [
     answer: runState,
     handle: async ({ owner, params }, runs) => {
       const found = await runs.find(owner, params.name);
-      return found.ok ? ok(stateView(found.value, await runs.endOf(found.value), await runs.now())) : found;
+      if (!found.ok) return found;
+      const now = await runs.now();
+      const waits = await runs.standing(found.value, now);
+      return ok(stateView(found.value, waits, await runs.endOf(found.value), now));
     },
   }),
   route({

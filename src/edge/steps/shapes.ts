@@ -59,9 +59,11 @@ export const attached = named(
 const wait = named(
   "RunWait",
   object({
-    kind: { enum: ["timer", "signal"] },
+    kind: { enum: ["timer", "signal", "approval"] },
     step: { type: "string", description: "the step that waits" },
-    signal: { type: ["string", "null"], description: "its name; null = it waits for an instant" },
+    signal: { type: ["string", "null"], description: "its name; null = it waits for something else" },
+    approval: { type: ["string", "null"], description: "what people are asked; null = nobody is asked" },
+    groups: { ...listOf(text), description: "who has to say yes" },
     leftMs: { type: ["integer", "null"], description: "until it stops waiting; null = it waits for good" },
   }),
 );

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { seededRandom } from "../base/index.ts";
+import { newRun, runsToWake } from "../ledger/index.ts";
+import type { RunRecord } from "../ledger/index.ts";
+import { ApprovalWorld, pendingIn, step } from "./approving.fixture.ts";
+
+/** The run that the call names, at rest until something comes for it. */
+async function resting({ world }: ApprovalWorld): Promise<RunRecord> {
+  const sources = { clock: world.clock, random: seededRandom("run") };
+  const { run, write } = newRun(world.agent, "r1", sources, {
+    aliveUntil: null,
+    deadline: null,
+    hook: "starter",
+  });
+  await world.store.commit([write]);
+  return run;
+}
+
+const due = async ({ world }: ApprovalWorld) =>
+  (await runsToWake(world.store, await world.store.now(), 9)).map(({ name }) => name);
+
+test.each(["approve", "deny"] as const)(
+  "a run stands in front of the people who are asked, and their %s has its agent started",
+  async (vote) => {
+    const asked = await ApprovalWorld.open();
+    const { run } = await resting(asked);
+    const pending = pendingIn(await asked.write(1, step()));
+    const { approvals } = asked.world;
+    expect(await approvals.ofRun(run)).toMatchObject([
+      { step: "s1", approval: pending.approval, groups: ["finance"], isDecided: false },
+    ]);
+    expect(await due(asked)).toEqual([]);
+
+    await asked.vote(asked.vera, pending, vote);
+    expect(await due(asked)).toEqual(["r1"]);
+    expect(await approvals.ofRun(run)).toMatchObject([{ step: "s1", isDecided: true }]);
+
+    // Its agent is back and has its answer: nothing is left to wait for.
+    await asked.write(1, step());
+    expect(await approvals.ofRun(run)).toEqual([]);
+    await asked.world.stop();
+  },
+);
+
+test("one of two who are asked does not have the agent started", async () => {
+  const asked = await ApprovalWorld.open("group=finance quorum=2");
+  await resting(asked);
+  const pending = pendingIn(await asked.write(1, step()));
+  await asked.vote(asked.vera, pending);
+  expect(await due(asked)).toEqual([]);
+  await asked.vote(asked.carl, pending);
+  expect(await due(asked)).toEqual(["r1"]);
+  await asked.world.stop();
+});
