@@ -5,6 +5,8 @@ export { codes } from "./codes.ts";
 export type { CauseClass, Code, CodeRow, Effect, PendingApproval, Refusal, Retry } from "./codes.ts";
 export { callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";
+export { inputStep } from "./worker.ts";
+export type { WorkerOrder, WorkerReport } from "./worker.ts";
 export { localStepKinds, runStates } from "./runs.ts";
 export type {
   AttachAnswer,

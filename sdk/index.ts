@@ -10,6 +10,8 @@
  *
  * No dependencies; runs wherever `fetch` and `crypto` are: Node 22, Deno, browsers.
  */
+export { defineAgent } from "./agent.ts";
+export type { Agent } from "./agent.ts";
 export { connect } from "./connect.ts";
 export type { ConnectOptions, RunOptions, Signalbox } from "./connect.ts";
 export {

@@ -1,7 +1,7 @@
 import type { Approvals } from "../approvals/index.ts";
 import type { Trying } from "../calls/index.ts";
 import type { Clock, Random, Result, WallMs } from "../base/index.ts";
-import type { Identities, TenantId } from "../identity/index.ts";
+import type { Identities, Principal, TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { CallId, Ledger } from "../ledger/index.ts";
 import type { PolicyFile, PolicyProblem, PolicySet } from "../policy/index.ts";
@@ -27,6 +27,7 @@ export interface Rooms {
   /** Whether the configuration file owns this tenant's policies; then they are read-only here. Left out: no tenant's. */
   readonly policiesComeFromFile?: (tenant: TenantId) => boolean;
   readonly upstreams: UpstreamDesk;
+  readonly hosting: HostingDesk;
   /** Who waits in a run hears of what an act did to it. */
   readonly runs: Pick<Runs, "changed" | "standing">;
   readonly calls: CallDesk;
@@ -51,6 +52,12 @@ export interface PolicyDesk {
   trouble(tenant: TenantId): readonly PolicyProblem[] | null;
   /** The active version has changed durably: put it in force. */
   reload(tenant: TenantId): void;
+}
+
+/** The agents that the configuration has runs started of. */
+export interface HostingDesk {
+  /** In whose name a new run of this agent is, and what drives it. */
+  find(tenant: TenantId, agent: string): Result<{ readonly owner: Principal; readonly hook: string }>;
 }
 
 interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot" | "authorizations"> {}

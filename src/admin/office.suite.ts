@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { Trying } from "../calls/index.ts";
 import type { AddressInfo } from "node:net";
 import type { Result } from "../base/index.ts";
-import { delay, systemClock, systemRandom } from "../base/index.ts";
+import { delay, refuse, systemClock, systemRandom } from "../base/index.ts";
 import type { Principal, PrincipalKind, TenantId } from "../identity/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
@@ -197,6 +197,9 @@ export async function openOffice(): Promise<Office> {
     targets: () => [],
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
+  const hosting = {
+    find: () => refuse({ code: "not-found" as const, detail: "This office has no hosted agents." }),
+  };
   const runs = new Runs({
     clock,
     random,
@@ -204,6 +207,7 @@ export async function openOffice(): Promise<Office> {
     keys,
     ledger,
     hooks: new Map(),
+    onDue: () => undefined,
     asksOf: (run) => approvals.ofRun(run),
   });
   const admin = new Admin({
@@ -220,6 +224,7 @@ export async function openOffice(): Promise<Office> {
     policiesComeFromFile: () => shared.fileOwnsPolicies,
     upstreams,
     runs,
+    hosting,
     calls: { callsUnderWay: 0, trying: (call) => shared.trying.get(call) ?? null },
     node: { name: "local", fence: 1, startedAt: clock.wall(), version: "0.0.0", runtime: "node" },
     ownUrl: () => url,

@@ -437,6 +437,66 @@ const hookSchema: Schema = {
   },
 };
 
+const versionPattern = "^[A-Za-z0-9._-]{1,32}$";
+
+const agentSchema: Schema = {
+  type: "object",
+  description: "An agent whose runs the node starts, drives and parks, in a process of its own per version.",
+  additionalProperties: false,
+  required: ["module", "version"],
+  properties: {
+    module: path(
+      "The JavaScript or TypeScript module whose default export is the agent.",
+      "It is loaded in the agent's process, never in the node.",
+    ),
+    version: {
+      type: "string",
+      pattern: versionPattern,
+      maxLength: 32,
+      description: "The version that new runs begin with; the module must say the same.",
+      "x-unit": "text",
+      "x-reason": "A run stays with the version it began with, because its steps are that version's.",
+    },
+    versions: {
+      type: "object",
+      default: {},
+      maxProperties: 32,
+      propertyNames: { pattern: versionPattern },
+      additionalProperties: path("The module of that version.", "Runs that began with it go on with it."),
+      description: "Earlier versions that still have open runs.",
+      "x-unit": "version to path, relative to the configuration file",
+      "x-reason": "A run whose version is missing here waits until it is back, or somebody cancels it.",
+    },
+    env: {
+      type: "object",
+      default: {},
+      maxProperties: 256,
+      propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
+      additionalProperties: { type: "string", maxLength: 32_768, "x-secret": true },
+      description:
+        "Variables of the agent's process, besides the few that every process needs. `${vault:name}` reads the value from the vault.",
+      "x-unit": "name to text",
+      "x-reason": "Nothing else of the node's environment is passed on.",
+    },
+    runsMax: count(
+      "Runs in the agent's process at once; those that wait are not among them.",
+      "More wait for their turn. A run in memory costs what its agent makes of it.",
+      "runs",
+      1,
+      100_000,
+      256,
+    ),
+    startsMax: count(
+      "Starts in a row that lead to no step before the run fails, with the last reason.",
+      "With pauses that double from a second, ten take a quarter of an hour; what is broken then stays broken.",
+      "starts",
+      1,
+      1_000,
+      10,
+    ),
+  },
+};
+
 const webhookSchema: Schema = {
   type: "object",
   description: "One address, and the secret that its receiver verifies messages with.",
@@ -565,6 +625,17 @@ export const configSchema: Schema = {
       additionalProperties: hookSchema,
       "x-unit": "name to settings",
       "x-reason": "An agent can only name what an operator has written down.",
+    },
+    agents: {
+      type: "object",
+      default: {},
+      maxProperties: 256,
+      description:
+        "Hosted agents, by the name of the agent of the tenant in whose name they act; one that there is not is made.",
+      propertyNames: { pattern: "^[A-Za-z0-9._-]{1,64}$" },
+      additionalProperties: agentSchema,
+      "x-unit": "name to settings",
+      "x-reason": "What an agent may do is policy's to say, under the same name.",
     },
     approvals: section("How people hear that they are asked for an approval.", {
       webhooks: {

@@ -11,6 +11,8 @@ import type { RawWebhook, WebhookSettings } from "./config-webhooks.ts";
 import { webhookProblems, webhookSettings } from "./config-webhooks.ts";
 import { validateConfig } from "./config-validate.ts";
 import type { ConfigProblem, YamlText } from "./config-yaml.ts";
+import type { AgentSettings, RawAgent } from "./config-agents.ts";
+import { agentSettings } from "./config-agents.ts";
 import type { HookSettings, RawHook } from "./config-hooks.ts";
 import { hookSettings } from "./config-hooks.ts";
 import { looksLikeCredential } from "./import-credentials.ts";
@@ -35,6 +37,7 @@ export interface Config {
   readonly serversDigest: Sha256Hex;
   readonly policies: { readonly files: readonly string[] }; // absolute glob patterns
   readonly hooks: readonly HookSettings[];
+  readonly agents: readonly AgentSettings[];
   readonly approvals: { readonly webhooks: readonly WebhookSettings[] };
   readonly limits: {
     readonly callsInFlightMax: number;
@@ -105,7 +108,10 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   const hooks = Object.entries(raw.hooks).map(([name, hook]) =>
     hookSettings(name, hook, resolved.secrets, directory),
   );
-  return ok(configOf(raw, { servers, hooks, webhooks, directory, given, literalSecrets }));
+  const agents = Object.entries(raw.agents).map(([name, agent]) =>
+    agentSettings(name, agent, resolved.secrets, directory),
+  );
+  return ok(configOf(raw, { servers, hooks, agents, webhooks, directory, given, literalSecrets }));
 }
 
 /** The configuration of a node that has no file. */
@@ -130,6 +136,7 @@ interface RawConfig {
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
   readonly hooks: Readonly<Record<string, RawHook>>;
+  readonly agents: Readonly<Record<string, RawAgent>>;
   readonly approvals: { readonly webhooks: Readonly<Record<string, RawWebhook>> };
   readonly limits: {
     readonly callsInFlightMax: number;
@@ -174,11 +181,12 @@ function configOf(
   {
     servers,
     hooks,
+    agents,
     webhooks,
     directory,
     given,
     literalSecrets,
-  }: Pick<Config, "servers" | "hooks" | "given" | "literalSecrets"> & {
+  }: Pick<Config, "servers" | "hooks" | "agents" | "given" | "literalSecrets"> & {
     readonly webhooks: readonly WebhookSettings[];
     readonly directory: string;
   },
@@ -192,6 +200,7 @@ function configOf(
     servers,
     serversDigest: canonicalDigest(servers),
     hooks,
+    agents,
     policies: { files: raw.policies.files.map((pattern) => resolve(directory, pattern)) },
     approvals: { webhooks },
     limits: { ...counts, bodyBytesMax: bytes(bodyBytesMax), shutdownGraceMs: ms(shutdownGrace) },

@@ -28,6 +28,7 @@ import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import { registerGauges } from "./gauges.ts";
 import { hooksOf } from "./hooks.ts";
+import { Hosting } from "./hosting.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { hasStartedBefore, installationId } from "./installation.ts";
 import { ownKeyFile, readKeyFile } from "./key-file.ts";
@@ -244,7 +245,24 @@ export class Node {
     const policyFiles = await this.watchPolicies(policies, registry, identities, acts);
     this.shutdown.add("leaving the policy files", () => policyFiles?.stop());
 
-    const hooks = hooksOf(config.hooks, { clock, net, vault, log, environment, tenant: config.tenant });
+    const { tenant } = config;
+    const hosting = new Hosting({
+      clock,
+      log,
+      vault,
+      identities,
+      acts,
+      environment,
+      tenant,
+      agents: config.agents,
+      url: () => edge.url,
+      onLost: (orders, reason) => waker.lost(orders, reason),
+    });
+    await hosting.makeAgents(this.node(identities, tenant));
+    const hooks = new Map([
+      ...hooksOf(config.hooks, { clock, net, vault, log, environment, tenant }),
+      ...hosting.hooks(),
+    ]);
     const runs = new Runs({
       clock,
       random,
@@ -252,6 +270,7 @@ export class Node {
       keys,
       ledger,
       hooks,
+      onDue: () => waker.hint(),
       asksOf: (run) => approvals.ofRun(run),
     });
     const nodeOf = (tenant: TenantId) => {
@@ -260,8 +279,7 @@ export class Node {
     };
     const deadlines = new Deadlines({ clock, random, store, keys, ledger, nodeOf, onTrouble });
     await this.openPart("the deadlines of runs", deadlines);
-    const waker = new Waker({ clock, random, store, keys, ledger, hooks, nodeOf, onTrouble });
-    await this.openPart("the hooks of runs", waker);
+    const waker: Waker = new Waker({ clock, random, store, keys, ledger, hooks, nodeOf, onTrouble });
     const admin = new Admin({
       clock,
       random,
@@ -277,6 +295,7 @@ export class Node {
       upstreams,
       calls: line,
       runs,
+      hosting,
       node: {
         name: nodeName,
         fence,
@@ -325,8 +344,9 @@ export class Node {
       bounds: { bodyBytesMax: config.limits.bodyBytesMax, connectionsMax: config.limits.connectionsMax },
     });
     const { url } = await edge.start();
-    // Not before: links to this node have its address in them.
+    // Not before: links to this node have its address in them, and agents that are started want to reach it.
     await this.openPart("the announcements", announcing);
+    await this.openPart("the hooks of runs", waker);
     this.shutdown.add(
       "telling clients of changed lists",
       registry.onListChanged((tenant, kinds) => edge.listChanged(tenant, kinds)),

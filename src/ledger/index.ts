@@ -65,6 +65,7 @@ export {
   endRun,
   keepAlive,
   listRuns,
+  loseAgent,
   newRun,
   overdueRuns,
   putToRest,

@@ -32,7 +32,7 @@ export interface RunRecord {
   readonly hook: string | null;
   /** From then on its hook may start the agent, unless it says meanwhile that it lives. null = not by itself. */
   readonly wakeAt: StoreMs | null;
-  /** How often the hook has started the agent since it last put itself to rest. */
+  /** How often the hook has started the agent since it last recorded a step or put itself to rest. */
   readonly starts: number;
   /** null = open. */
   readonly endedAt: WallMs | null;
@@ -141,6 +141,18 @@ export const claimStart = (run: RunRecord, nextAt: StoreMs, starts: number | nul
     { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
 
+/**
+ * Its agent is known to be gone: it may be started from `wakeAt` on. Fails when another one was attached, or it has said meanwhile that it
+ * lives.
+ */
+export const loseAgent = (run: RunRecord, wakeAt: StoreMs): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { aliveUntil: null, wakeAt: msOf(wakeAt) },
+    { attempt: run.attempt, state: "open", aliveUntil: msOrNull(run.aliveUntil) },
+  );
+
 /** Open runs whose agent may be started, over all tenants. */
 export async function runsToWake(store: Reader, now: StoreMs, limit: number): Promise<readonly RunRecord[]> {
   const rows = await store.list(runTable, {
@@ -153,10 +165,14 @@ export async function runsToWake(store: Reader, now: StoreMs, limit: number): Pr
   return rows.map(runOf);
 }
 
-/** What may move while a run is open; nothing = a check that goes into a transaction. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
+/** What may move while a run is open; nothing = a check that goes into a transaction. It got on, so starts are counted anew. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
 export function changeRun(run: RunRecord, change: { readonly waitsFor?: readonly RunWait[] }): Write {
   const { waitsFor } = change;
-  return update(runTable, keyOf(run), waitsFor === undefined ? {} : { waitsFor: waitsText(waitsFor) }, {
+  const now = {
+    ...(waitsFor === undefined ? {} : { waitsFor: waitsText(waitsFor) }),
+    ...(run.starts === 0 ? {} : { starts: 0 }),
+  };
+  return update(runTable, keyOf(run), now, {
     attempt: run.attempt,
     state: "open",
     ...(waitsFor === undefined ? {} : { waitsFor: waitsText(run.waitsFor) }),

@@ -11,18 +11,18 @@ export interface StartOrder {
   readonly name: string;
   /** The newest attempt so far; the program attaches a next one. */
   readonly attempt: number;
-  /** How often the agent has been started since it last put itself to rest, this one included. */
+  /** How often the agent has been started since it last recorded a step or put itself to rest, this one included. */
   readonly start: number;
 }
 
 /** Starts an agent again. Whether it got on is seen by its attaching, not here. */
 export interface Hook {
-  /** The run fails when its agent was started so often and did not put itself to rest or end. */
+  /** The run fails when its agent was started so often and did not get on: no step, no rest, no end. */
   readonly startsMax: number;
   /** Whether this principal may have its agent started so: a hook's program holds somebody's token and works in that name. */
   isFor(owner: Principal): boolean;
-  /** It takes no start just now; that counts as none. */
-  readonly isFull: boolean;
+  /** So many more starts it takes just now; a run that finds no room waits, and that counts as no start. */
+  readonly room: number;
   /** Rejects when nothing was started. */
   start(order: StartOrder): Promise<void>;
   /** Ends what it started. Safe to call twice. */

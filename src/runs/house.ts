@@ -18,6 +18,8 @@ export interface Records {
 export interface House extends Records {
   /** What can start agents again, by name. */
   readonly hooks: ReadonlyMap<string, Hook>;
+  /** An act may have made a run due: whoever starts agents need not wait. */
+  readonly onDue: () => void;
   /** Calls of a run that people are asked about, or have decided about while its agent was away. */
   readonly asksOf: (run: RunId) => Promise<readonly RunAsks[]>;
 }

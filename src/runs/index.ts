@@ -1,5 +1,5 @@
 /**
- * runs: serves attached runs, whose reasoning lives in a foreign process: attaching, what the agent itself produces under a step, timers,
+ * runs: serves runs, whose reasoning lives in a process of its own: attaching, what the agent itself produces under a step, timers,
  * signals, memory, the run's end. Tool calls of a run go the governed line in `calls` and meet here only in the journal: one claim per step, whoever makes
  * it. Knows no MCP and no HTTP.
  *
@@ -8,7 +8,9 @@
  * recorded in one transaction; the first record counts. A timer: its instant on record at the first visit. A signal: kept until a step
  * takes it, which is one transaction. Memory: snapshots of named slots, sealed, the newest few of each.
  *
- * The waker starts agents again by their hooks, which `app` makes from the configuration: a program, or a webhook.
+ * The waker starts agents again by their hooks, which `app` makes from the configuration: a program, a webhook, or a hosted agent, which is
+ * driven in a child process of ours (`hosted/`). A hosted run is like any other: what drives it asks over HTTP for everything, keeps nothing
+ * while it waits, and is started again from the journal. It is pinned to the version of its agent that it began with.
  *
  * Identities: step ids (`step_…`), event ids (`evt_…`); run ids are the ledger's. Bounds: limits.ts names them all. Errors: refusals
  * `not-found`, `run-ended`, `stale-attempt`, `step-mismatch`, `erased`, `body-too-large`, `conflict`; Faults of store and keys.
@@ -37,6 +39,8 @@ export type { Waited } from "./wait.ts";
 export type { RunAsks, Standing } from "./waits.ts";
 export type { Hook, StartOrder } from "./hook.ts";
 export { CommandHook } from "./hooks/command.ts";
+export { HostedAgent, renewEveryMs } from "./hosted/hosted-agent.ts";
+export { startRun } from "./start.ts";
 export { WebhookHook } from "./hooks/webhook.ts";
 export { Waker } from "./waker.ts";
 export type { Speaker } from "./open-run.ts";

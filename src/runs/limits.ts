@@ -47,3 +47,6 @@ export const memoryBytesOfRunMax = 16 * memoryBytesMax;
 export const startFirstMs = 30_000;
 /** Longer pauses would only make a repaired agent wait. */
 export const startMsMax = 15 * 60_000;
+
+/** After a start that is known to have failed. Doubled with each in a row, up to `startMsMax`. */
+export const retryFirstMs = 1_000;

@@ -63,7 +63,7 @@ export async function openRuns(
   const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
   const hooks = over.hooks ?? new Map<string, Hook>();
   const asksOf = over.asksOf ?? (() => Promise.resolve([]));
-  const runs = new Runs({ clock, random, store, keys, ledger, hooks, asksOf });
+  const runs = new Runs({ clock, random, store, keys, ledger, hooks, asksOf, onDue: () => undefined });
   const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();
   return { clock, database, store, keys, ledger, runs, hooks, asksOf, entries };
 }

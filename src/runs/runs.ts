@@ -93,6 +93,7 @@ export class Runs {
   /** What an act on a run does to whoever waits for it here, once it is durable. */
   changed(run: RunId): void {
     this.arrivals.tell(run);
+    this.house.onDue();
   }
 
   end(

@@ -15,7 +15,7 @@ class Remembering implements Hook {
   readonly startsMax = 3;
   readonly orders: StartOrder[] = [];
   isBroken = false;
-  isFull = false;
+  room = 1_000;
   isFor(owner: Principal): boolean {
     return owner.id === agent.id;
   }
@@ -86,10 +86,10 @@ describe("an agent that has died", () => {
 
   test("waits for its turn while the hook is full, which is no start that failed", async () => {
     const { hook, pass, runs } = await watched();
-    hook.isFull = true;
+    hook.room = 0;
     await pass(10 * aliveForMs);
     expect(hook.orders).toEqual([]);
-    hook.isFull = false;
+    hook.room = 1;
     await pass(6_000);
     expect(hook.orders).toMatchObject([{ start: 1 }]);
     expect((await value(runs.find(agent, "nightly"))).state).toBe("open");
@@ -114,6 +114,62 @@ describe("an agent that has died", () => {
     expect(hook.orders).toHaveLength(3);
     expect(troubles).toHaveLength(3);
   });
+});
+
+describe("a start that is known to have come to nothing", () => {
+  test("is on record with its reason and followed by the next after pauses that double; the last reason is the run's", async () => {
+    const { hook, pass, runs, waker, entries } = await watched();
+    await pass(aliveForMs + 1_000);
+    const startedAfter: number[] = [];
+    for (let n = 1; n <= hook.startsMax; n++) {
+      await value(runs.attach(agent, "nightly", { deadlineMs: null }));
+      await waker.lost(hook.orders.slice(-1), `it threw ${n}`);
+      let seconds = 0;
+      for (; seconds < 60 && hook.orders.length === n; seconds++) await pass(1_000);
+      startedAfter.push(seconds);
+    }
+    expect(startedAfter.slice(0, 2)).toEqual([1, 2]);
+    const run = await value(runs.find(agent, "nightly"));
+    expect(await runs.endOf(run)).toMatchObject({
+      reason: "its agent was started 3 times in a row and did not get on: it threw 3",
+    });
+    const methods = (await entries()).map(({ entry }) => entry.method);
+    expect(methods.filter((method) => method === "runs/lost")).toHaveLength(2);
+  });
+
+  test("counts no more once the agent has recorded a step", async () => {
+    const { hook, pass, runs, waker } = await watched();
+    await pass(aliveForMs + 1_000);
+    for (let n = 1; n <= 3 * hook.startsMax; n++) {
+      const { run } = await value(runs.attach(agent, "nightly", { deadlineMs: null }));
+      const speaker = { name: "nightly", attempt: run.attempt };
+      const step = { key: `step-${n}`, kind: "value", input: null, output: n, note: null } as const;
+      await value(runs.record(agent, speaker, step));
+      await waker.lost(hook.orders.slice(-1), "it threw");
+      await pass(2_000);
+      expect(hook.orders).toHaveLength(n + 1);
+    }
+    expect(hook.orders.every(({ start }) => start === 1)).toBe(true);
+  });
+
+  test("says nothing about an attempt that somebody else has attached since", async () => {
+    const { hook, pass, runs, waker } = await watched();
+    await pass(aliveForMs + 1_000);
+    await value(runs.attach(agent, "nightly", { deadlineMs: null }));
+    await value(runs.attach(agent, "nightly", { deadlineMs: null }));
+    await waker.lost(hook.orders, "its process ended");
+    await pass(5_000);
+    expect(hook.orders).toHaveLength(1);
+  });
+});
+
+test("a hook is asked for no more starts at once than it has room for", async () => {
+  const { hook, pass, runs } = await watched();
+  hook.room = 2;
+  for (const name of ["b", "c", "d"])
+    await value(runs.attach(agent, name, { deadlineMs: null, hook: "starter" }));
+  await pass(aliveForMs + 1_000);
+  expect(hook.orders).toHaveLength(2);
 });
 
 describe("an agent at rest", () => {

@@ -2,21 +2,21 @@ import type { CancelTimer, StoreMs } from "../base/index.ts";
 import { elapsedMs, explain, plusMs } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
-import { claimStart, runsToWake } from "../ledger/index.ts";
+import { claimStart, loseAgent, runById, runsToWake } from "../ledger/index.ts";
 import { endingWrites } from "./end.ts";
-import type { Hook } from "./hook.ts";
+import type { Hook, StartOrder } from "./hook.ts";
 import type { House } from "./house.ts";
-import { startFirstMs, startMsMax } from "./limits.ts";
+import { reasonCharactersMax, retryFirstMs, startFirstMs, startMsMax } from "./limits.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 /** An agent that died half a minute ago, or slept for an hour, does not feel a second. */
 const everyMs = 1_000;
 /** When a hook has no room for another program, the run's turn is looked for again so much later. */
 const whenFullMs = 5_000;
-/** Started at one look; what is left over is started at the next. */
+/** Looked after at once; what is left over at the next look, which then follows at once. */
 const runsPerLook = 64;
 
-export interface WakerOptions extends Omit<House, "asksOf"> {
+export interface WakerOptions extends Omit<House, "asksOf" | "onDue"> {
   /** In whose name a tenant's agents are started; null = the tenant is gone. */
   readonly nodeOf: (tenant: TenantId) => Principal | null;
   readonly onTrouble: (doing: string, thrown: unknown) => void;
@@ -30,6 +30,8 @@ export interface WakerOptions extends Omit<House, "asksOf"> {
 export class Waker {
   private readonly options: WakerOptions;
   private cancel: CancelTimer | null = null;
+  private looking: Promise<void> | null = null;
+  private isHinted = false;
   private isStopped = false;
 
   constructor(options: WakerOptions) {
@@ -40,37 +42,98 @@ export class Waker {
     this.later();
   }
 
+  /** Something is due on this node: it need not wait for the next look. */
+  hint(): void {
+    if (this.cancel === null) return; // not started
+    this.isHinted = true;
+    this.looking ??= this.lookWhileHinted().finally(() => (this.looking = null));
+  }
+
   /** Ends what the hooks have started. Safe to call twice. */
   async stop(): Promise<void> {
     this.isStopped = true;
     this.cancel?.();
+    await this.looking;
     await Promise.allSettled([...this.options.hooks.values()].map((hook) => hook.stop()));
   }
 
   private later(): void {
     if (this.isStopped) return;
     this.cancel = this.options.clock.after(everyMs, () => {
-      void this.look().finally(() => this.later());
+      this.hint();
+      this.later();
     });
   }
 
+  private async lookWhileHinted(): Promise<void> {
+    while (this.isHinted && !this.isStopped) {
+      this.isHinted = false;
+      await this.look();
+    }
+  }
+
   private async look(): Promise<void> {
-    const { store, hooks, onTrouble } = this.options;
+    const { store, onTrouble } = this.options;
     try {
       const now = await store.now();
-      for (const run of await runsToWake(store, now, runsPerLook)) {
-        if (this.isStopped) return;
-        const hook = run.hook === null ? undefined : hooks.get(run.hook);
-        const lives = run.aliveUntil !== null && elapsedMs(run.aliveUntil, now) > 0;
-        if (lives) await store.commit([claimStart(run, run.aliveUntil, null)]);
-        else if (hook === undefined) await this.missing(run, now);
-        else if (run.starts >= hook.startsMax) await this.giveUp(run);
-        else if (hook.isFull) await store.commit([claimStart(run, plusMs(now, whenFullMs), null)]);
-        else await this.wake(run, hook, now);
-      }
+      const due = await runsToWake(store, now, runsPerLook);
+      // All of these are looked after, so that the next look finds others.
+      if (due.length === runsPerLook) this.isHinted = true;
+      const room = new Map<Hook, number>();
+      await Promise.all(due.map((run) => this.lookAfter(run, room, now)));
     } catch (thrown) {
+      this.isHinted = false;
       onTrouble("starting agents again", thrown);
     }
+  }
+
+  /** `room`: what is left of it in this look, of hooks that were looked at. */
+  private async lookAfter(run: RunRecord, room: Map<Hook, number>, now: StoreMs): Promise<void> {
+    if (this.isStopped) return;
+    const { store, hooks } = this.options;
+    const hook = run.hook === null ? undefined : hooks.get(run.hook);
+    const lives = run.aliveUntil !== null && elapsedMs(run.aliveUntil, now) > 0;
+    if (lives) await store.commit([claimStart(run, run.aliveUntil, null)]);
+    else if (hook === undefined) await this.missing(run, now);
+    else if (run.starts >= hook.startsMax) await this.giveUp(run, null);
+    else {
+      const left = room.get(hook) ?? hook.room;
+      room.set(hook, left - 1);
+      if (left > 0) await this.wake(run, hook, now);
+      else await store.commit([claimStart(run, plusMs(now, whenFullMs), null)]);
+    }
+  }
+
+  /**
+   * These starts are known to have come to nothing: the agent threw, or its process died. Each is on record with its reason, and its run's
+   * agent is started again after a pause that doubles, or not any more.
+   */
+  async lost(orders: readonly StartOrder[], reason: string): Promise<void> {
+    try {
+      await Promise.all(orders.map((order) => this.lostOne(order, reason)));
+    } catch (thrown) {
+      // Then they count as dead when they have said nothing for long enough.
+      this.options.onTrouble("recording that agents were lost", thrown);
+    }
+  }
+
+  private async lostOne(order: StartOrder, reason: string): Promise<void> {
+    const { store, ledger, hooks, random, nodeOf } = this.options;
+    const run = await runById(store, order.tenant, order.run);
+    const node = nodeOf(order.tenant);
+    // One that was attached after the one that we started is somebody else's.
+    if (run === null || node === null || run.state !== "open" || run.attempt > order.attempt + 1) return;
+    const hook = run.hook === null ? undefined : hooks.get(run.hook);
+    if (hook !== undefined && run.starts >= hook.startsMax) return this.giveUp(run, reason);
+    const pauseMs = Math.min(retryFirstMs * 2 ** Math.max(0, run.starts - 1), startMsMax);
+    const wakeAt = plusMs(await store.now(), pauseMs);
+    const salt = random.bytes(saltBytes);
+    const note = { reason: reason.slice(0, reasonCharactersMax), start: run.starts };
+    const nothing = { step: null, stepDigest: null, input: null, output: null } as const;
+    const draft = { kind: "run", method: "runs/lost", salt, ...nothing, note } as const;
+    const entry = await prepareEntry(node, run, draft, this.options);
+    const { verdict } = await store.commit([loseAgent(run, wakeAt), entry.write]);
+    if (verdict === "done") ledger.noted(run.tenant);
   }
 
   private async wake(run: RunRecord, hook: Hook, now: StoreMs): Promise<void> {
@@ -94,19 +157,19 @@ export class Waker {
     if (verdict !== "done") return; // somebody was faster, or it lives
     ledger.noted(run.tenant);
     const { tenant, name, attempt } = run;
-    try {
-      await hook.start({ id: entry.id, tenant, run: run.run, name, attempt, start });
-    } catch (thrown) {
-      // It counts as a start: the next one comes in its time.
+    // Not waited for: a slow one delays no other. It counts as a start also when it fails: the next one comes in its time.
+    hook.start({ id: entry.id, tenant, run: run.run, name, attempt, start }).catch((thrown: unknown) => {
       onTrouble(`starting the agent of run "${name}" by the hook "${run.hook}": ${explain(thrown)}`, thrown);
-    }
+    });
   }
 
-  private async giveUp(run: RunRecord): Promise<void> {
+  /** `last` null = nobody knows what became of its last start. */
+  private async giveUp(run: RunRecord, last: string | null): Promise<void> {
     const { store, ledger, nodeOf } = this.options;
     const node = nodeOf(run.tenant);
     if (node === null) return;
-    const reason = `its agent was started ${run.starts} times in a row and did not get on`;
+    const told = last === null ? "" : `: ${last.slice(0, reasonCharactersMax - 200)}`;
+    const reason = `its agent was started ${run.starts} times in a row and did not get on${told}`;
     const { writes } = await endingWrites(node, run, { state: "failed", reason }, this.options);
     if ((await store.commit(writes)).verdict === "done") ledger.noted(run.tenant);
   }

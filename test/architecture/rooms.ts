@@ -102,7 +102,11 @@ export const reserved: readonly { pattern: RegExp; what: string; allowedIn: read
     what: "randomness",
     allowedIn: ["src/base/random.ts"],
   },
-  { pattern: /\bchild_process\b/, what: "child processes", allowedIn: ["src/upstream/", "src/runs/hooks/"] },
+  {
+    pattern: /\bchild_process\b/,
+    what: "child processes",
+    allowedIn: ["src/upstream/", "src/runs/hooks/", "src/runs/hosted/"],
+  },
   { pattern: /"undici\b|\bfetch\(/, what: "outbound HTTP", allowedIn: ["src/net/", "src/cli/"] },
   { pattern: /^import \{.*from "node:http"/m, what: "node:http as a module", allowedIn: [] },
   { pattern: /\bconsole\./, what: "the console", allowedIn: ["src/cli/"] },

@@ -19,7 +19,13 @@ import { elapsedMs, ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { EntryId, RunId, RunRecord } from "../../ledger/index.ts";
 import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
-import { endingWrites, reasonCharactersMax, signalWrites } from "../../runs/index.ts";
+import {
+  deadlineMsMax,
+  endingWrites,
+  reasonCharactersMax,
+  signalWrites,
+  startRun,
+} from "../../runs/index.ts";
 import { rowsPerReadMax } from "../../store/index.ts";
 import type { House } from "../house.ts";
 import { iso, isoOrNull } from "../instant.ts";
@@ -37,6 +43,11 @@ const run = named(
     state: { enum: runStates },
     attempt: { ...whole, description: "how many processes have worked on it" },
     isAlive: { ...flag, description: "its agent has been heard of lately" },
+    hook: {
+      ...textOrNull,
+      description: "what starts its agent: a hook, or `agent@version` of a hosted one; null = nothing does",
+    },
+    starts: { ...whole, description: "how often in a row that has led to nothing so far" },
     waitsFor: listOf(
       object({
         kind: { enum: ["timer", "signal", "approval"] },
@@ -62,6 +73,47 @@ const params = {
 } as const;
 
 export const runRoutes = [
+  route({
+    method: "POST",
+    path: "/agents/{name}/runs",
+    summary: "Start a run of a hosted agent",
+    notes:
+      "Due at once, and driven by the version of the agent that the configuration has for new runs. A name that the agent has a run of already is refused with `conflict`, so whoever starts by a name starts once.",
+    action: "admin.run.start",
+    kind: "act",
+    params: { name: { type: "string", description: "name of a hosted agent of the configuration" } },
+    body: objectWith([], {
+      input: { description: "what the agent is given: any JSON, at most 1 MiB; left out = null" },
+      name: {
+        type: "string",
+        pattern: callerName.source,
+        description: "what the run is called; left out = one is made up",
+      },
+      deadlineMs: {
+        type: "integer",
+        minimum: 1_000,
+        maximum: deadlineMsMax,
+        description: "how long from now the run fails if it is still open; left out = it may take any time",
+      },
+    }),
+    example: { input: { invoice: "2026-0417" }, name: "invoice-2026-0417" },
+    status: 201,
+    answer: object({ run: text, name: text, receipt }),
+    handle: async ({ actor, act, params, body }, house) => {
+      const hosted = house.hosting.find(actor.tenant, params.name);
+      if (!hosted.ok) return hosted;
+      const { owner, hook } = hosted.value;
+      const { input = null, name = null, deadlineMs = null } = body;
+      const started = await startRun(owner, { hook, name, input, deadlineMs }, house);
+      if (!started.ok) return started;
+      const { run, writes } = started.value;
+      const change = { writes, value: null, applied: () => house.runs.changed(run.run) };
+      // What it is given stays with the run, under the run's key.
+      const performed = await house.acts.perform(act, run.run, change, { name: run.name, hook });
+      if (!performed.ok) return performed;
+      return ok({ run: run.run, name: run.name, receipt: performed.value.receipt });
+    },
+  }),
   route({
     method: "GET",
     path: "/runs",
@@ -237,6 +289,8 @@ async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Sh
     state: found.state,
     attempt: found.attempt,
     isAlive: (leftMs(found.aliveUntil) ?? 0) > 0,
+    hook: found.hook,
+    starts: found.starts,
     waitsFor: waits.map((wait) => ({
       kind: wait.kind,
       step: wait.step,

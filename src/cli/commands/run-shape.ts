@@ -15,6 +15,8 @@ export interface Run {
   readonly state: (typeof runStates)[number];
   readonly attempt: number;
   readonly isAlive: boolean;
+  readonly hook: string | null;
+  readonly starts: number;
   readonly waitsFor: readonly RunWait[];
   readonly createdAt: string;
   readonly deadlineLeftMs: number | null;

@@ -80,6 +80,30 @@ export function runsCommand(program: Command, terminal: Terminal): void {
   );
 
   apiVerb(runs, {
+    usage: "start <agent>",
+    summary: "Start a run of a hosted agent",
+    notes:
+      "The agent stands under `agents` in the configuration. A name that it has a run of already is refused.",
+    example: `signalbox runs start clerk --name invoice-2026-0417 --input '{"invoice": "2026-0417"}'`,
+  })
+    .option("--input <json>", "what the agent is given", "null")
+    .option("--name <name>", "what the run is called; left out, one is made up")
+    .option("--deadline <seconds>", "the run fails when it is still open then")
+    .action(
+      run(terminal, async (session, agent: string, options: StartOptions) => {
+        const body = {
+          input: jsonOf("--input", options.input),
+          ...(options.name === undefined ? {} : { name: options.name }),
+          ...(options.deadline === undefined ? {} : { deadlineMs: 1_000 * Number(options.deadline) }),
+        };
+        const answer = await session
+          .api()
+          .post<{ run: string; name: string; receipt: ReceiptReference }>(api`/agents/${agent}/runs`, body);
+        session.print(done(answer, `Started ${answer.name}.`));
+      }),
+    );
+
+  apiVerb(runs, {
     usage: "cancel <run>",
     summary: "End an open run; its agent hears of it with its next step",
     notes: "A call that was sent already comes to its own end.",
@@ -105,7 +129,7 @@ export function runsCommand(program: Command, terminal: Terminal): void {
     .option("--payload <json>", "what it carries", "null")
     .action(
       run(terminal, async (session, given: string, signal: string, options: { payload: string }) => {
-        const payload = jsonOf(options.payload);
+        const payload = jsonOf("--payload", options.payload);
         const id = await runId(session.api(), given);
         const answer = await session
           .api()
@@ -113,6 +137,12 @@ export function runsCommand(program: Command, terminal: Terminal): void {
         session.print(done(answer, `Sent ${given} the signal ${signal}.`));
       }),
     );
+}
+
+interface StartOptions {
+  readonly input: string;
+  readonly name?: string;
+  readonly deadline?: string;
 }
 
 type Who = (chain: readonly string[]) => string;
@@ -140,6 +170,8 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["state", found.state, colourOfState(found.state)],
   ["by", who(found.principals)],
   ["attempt", String(found.attempt)],
+  ["driven by", found.hook],
+  ["starts", found.starts === 0 ? null : `${found.starts} in a row that have led to nothing so far`],
   ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],
   ...found.waitsFor.map((wait): Field => ["waits for", waitText(wait)]),
   ["since", instantText(found.createdAt)],
@@ -173,13 +205,13 @@ const endFields = (end: EndPayload | null): readonly Field[] =>
         ["reason", end.note?.reason ?? null],
       ];
 
-function jsonOf(text: string): unknown {
+function jsonOf(option: string, text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
     throw usage(
-      `--payload is not JSON: ${text.slice(0, 60)}`,
-      "A text needs its quotes: --payload '\"hello\"'",
+      `${option} is not JSON: ${text.slice(0, 60)}`,
+      `A text needs its quotes: ${option} '"hello"'`,
     );
   }
 }

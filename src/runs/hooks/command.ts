@@ -25,14 +25,15 @@ export class CommandHook implements Hook {
   readonly startsMax: number;
   private readonly options: CommandHookOptions;
   private readonly alive = new Set<ChildProcess>();
+  private starting = 0;
 
   constructor(options: CommandHookOptions) {
     this.options = options;
     this.startsMax = options.startsMax;
   }
 
-  get isFull(): boolean {
-    return this.alive.size >= this.options.processesMax;
+  get room(): number {
+    return this.options.processesMax - this.alive.size - this.starting;
   }
 
   isFor(owner: Principal): boolean {
@@ -40,6 +41,15 @@ export class CommandHook implements Hook {
   }
 
   async start(order: StartOrder): Promise<void> {
+    this.starting++;
+    try {
+      await this.startProgram(order);
+    } finally {
+      this.starting--;
+    }
+  }
+
+  private async startProgram(order: StartOrder): Promise<void> {
     const { command, args, directory, environment, onExit } = this.options;
     const env = {
       ...(await environment()),

@@ -19,7 +19,7 @@ export interface WebhookHookOptions {
 /** Asks somebody else to start an agent. Whoever does takes the order and starts later; a slow one is asked again, under the same id. */
 export class WebhookHook implements Hook {
   readonly startsMax: number;
-  readonly isFull = false;
+  readonly room = Infinity;
   private readonly options: WebhookHookOptions;
   private webhook: Webhook | null = null;
 

@@ -1,0 +1,145 @@
+import { dirname } from "node:path";
+import type { Refusal } from "../../contract/index.ts";
+import type { Acts } from "../admin/index.ts";
+import type { Clock, Result } from "../base/index.ts";
+import { Fault, ok, refuse } from "../base/index.ts";
+import type { Identities, Principal, TenantId } from "../identity/index.ts";
+import type { SecretText } from "../registry/index.ts";
+import type { StartOrder } from "../runs/index.ts";
+import { HostedAgent, renewEveryMs } from "../runs/index.ts";
+import type { Log } from "../telemetry/index.ts";
+import { pickEnvironment } from "../upstream/index.ts";
+import type { Vault } from "../vault/index.ts";
+import type { AgentSettings } from "./config-agents.ts";
+import type { Environment } from "./environment.ts";
+
+/** Renewed long before: a node that is busy for a while does not lock its agents out. */
+const tokenTtlMs = 3 * renewEveryMs;
+
+export interface HostingOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly vault: Pick<Vault, "reveal">;
+  readonly identities: Identities;
+  readonly acts: Acts;
+  readonly environment: Environment;
+  readonly tenant: TenantId;
+  readonly agents: readonly AgentSettings[];
+  /** Of this node, without a path; null = it does not listen yet. */
+  readonly url: () => string | null;
+  readonly onLost: (orders: readonly StartOrder[], reason: string) => Promise<void>;
+}
+
+/** An agent that new runs can be started of. */
+export interface Hosted {
+  readonly owner: Principal;
+  /** What drives its new runs. */
+  readonly hook: string;
+}
+
+/** The hosted agents of the configuration file: who they are, and what drives each of their versions. */
+export class Hosting {
+  private readonly options: HostingOptions;
+
+  constructor(options: HostingOptions) {
+    this.options = options;
+  }
+
+  /** By `agent@version`: no name of a hook that an agent could give has that character. */
+  hooks(): readonly (readonly [string, HostedAgent])[] {
+    return this.options.agents.flatMap((settings) =>
+      Object.entries(settings.modules).map(
+        ([version, module]) =>
+          [hookOf(settings.name, version), this.hosted(settings, version, module)] as const,
+      ),
+    );
+  }
+
+  /** Makes the agents that the tenant does not have yet, as acts of the node. */
+  async makeAgents(node: Principal): Promise<void> {
+    const { identities, acts, agents } = this.options;
+    for (const { name } of agents) {
+      if (identities.find(node, "agent", name).ok) continue;
+      const fresh = { name, roles: [] };
+      const change = identities.createAgent(node, fresh);
+      if (!change.ok) throw new Fault("config-invalid", `agent ${name}: ${change.refusal.detail}`);
+      const act = { actor: node, action: "admin.agent.create", decision: null };
+      const made = await acts.perform(act, change.value.value.id, change.value, { ...fresh, hosted: true });
+      if (!made.ok) throw new Fault(made.refusal.code, made.refusal.detail);
+    }
+  }
+
+  find(tenant: TenantId, name: string): Result<Hosted> {
+    const settings = this.options.agents.find((each) => each.name === name);
+    if (settings === undefined || tenant !== this.options.tenant)
+      return refuse({ code: "not-found", detail: `The configuration has no agent "${name}".` });
+    const owner = this.principal(name);
+    return owner.ok ? ok({ owner: owner.value, hook: hookOf(name, settings.version) }) : owner;
+  }
+
+  private hosted(settings: AgentSettings, version: string, module: string): HostedAgent {
+    const { clock, log, url, onLost, tenant, environment } = this.options;
+    const { name, env, runsMax, startsMax } = settings;
+    return new HostedAgent({
+      clock,
+      name,
+      version,
+      module,
+      directory: dirname(module),
+      startsMax,
+      runsMax,
+      isFor: (owner) => owner.tenant === tenant && owner.kind === "agent" && owner.name === name,
+      environment: async () => ({
+        ...pickEnvironment(environment.variables),
+        ...(await this.revealed(env)),
+      }),
+      url,
+      token: () => this.token(name),
+      onLost: (orders, reason) => {
+        if (orders.length > 0)
+          log.warn("runs of a hosted agent did not get on", {
+            agent: name,
+            version,
+            runs: orders.length,
+            reason,
+          });
+        return onLost(orders, reason);
+      },
+      onSays: (text) => log.info("a hosted agent says", { agent: name, version, text }),
+    });
+  }
+
+  private async revealed(
+    env: Readonly<Record<string, SecretText>>,
+  ): Promise<Readonly<Record<string, string>>> {
+    const { vault, tenant } = this.options;
+    const all = Object.entries(env).map(async ([name, secret]) => [
+      name,
+      "literal" in secret ? secret.literal : await vault.reveal(tenant, secret.vault),
+    ]);
+    return Object.fromEntries(await Promise.all(all)) as Record<string, string>;
+  }
+
+  /** For the steps of its runs and the calls in them, and nothing else. */
+  private token(name: string): string {
+    const { identities, tenant } = this.options;
+    const refused = (why: Refusal) => new Fault(why.code, `agent ${name}: ${why.detail}`);
+    const owner = this.principal(name);
+    if (!owner.ok) throw refused(owner.refusal);
+    const node = identities.node(tenant);
+    if (!node.ok) throw refused(node.refusal);
+    const issued = identities.issueToken(node.value, owner.value.id, tokenTtlMs, ["mcp:call"]);
+    if (!issued.ok) throw refused(issued.refusal);
+    return issued.value.token;
+  }
+
+  private principal(name: string): Result<Principal> {
+    const { identities, tenant } = this.options;
+    const node = identities.node(tenant);
+    if (!node.ok) return node;
+    const record = identities.find(node.value, "agent", name);
+    return record.ok ? identities.recorded(tenant, record.value.id) : record;
+  }
+}
+
+const hookOf = (agent: string, version: string): string => `${agent}@${version}`;

@@ -1,0 +1,160 @@
+import type { WorkerReport } from "../../../contract/index.ts";
+import type { CancelTimer, Clock, MonotonicMs } from "../../base/index.ts";
+import { Fault, elapsedMs } from "../../base/index.ts";
+import type { Principal } from "../../identity/index.ts";
+import type { Hook, StartOrder } from "../hook.ts";
+import { WorkerProcess } from "./worker-process.ts";
+
+export interface HostedAgentOptions {
+  readonly clock: Clock;
+  readonly name: string;
+  readonly version: string;
+  /** An absolute path. */
+  readonly module: string;
+  readonly directory: string;
+  readonly startsMax: number;
+  /** Runs in its process at once; those that wait are not among them. */
+  readonly runsMax: number;
+  readonly isFor: (owner: Principal) => boolean;
+  /** At the moment of the start; with the secrets in it. */
+  readonly environment: () => Promise<Readonly<Record<string, string>>>;
+  /** Of the node; null = it does not listen yet. */
+  readonly url: () => string | null;
+  /** A new one of the agent's own, good for at least twice `renewEveryMs`. Throws when it may have none. */
+  readonly token: () => string;
+  /** Starts whose run did not get on: the agent threw, or its process ended. Never rejects. */
+  readonly onLost: (orders: readonly StartOrder[], reason: string) => Promise<void>;
+  readonly onSays: (text: string) => void;
+}
+
+export const renewEveryMs = 5 * 60_000;
+/** After a process that died, doubled with each that dies within a minute. */
+const pauseFirstMs = 500;
+const pauseMsMax = 60_000;
+const isSteadyAfterMs = 60_000;
+
+/**
+ * One version of an agent of the configuration. It is a hook: a run that is due is driven in the agent's process, which is started with
+ * the first one, driven beside others, and gone from memory when it waits.
+ */
+export class HostedAgent implements Hook {
+  readonly startsMax: number;
+  private readonly options: HostedAgentOptions;
+  private readonly driven = new Map<string, StartOrder>();
+  private starting: Promise<WorkerProcess> | null = null;
+  private startedAt: MonotonicMs | null = null;
+  private cancelRenewal: CancelTimer | null = null;
+  private pauseMs = 0;
+  private isPausing = false;
+  private isServing = false;
+  private isStopped = false;
+
+  constructor(options: HostedAgentOptions) {
+    this.options = options;
+    this.startsMax = options.startsMax;
+  }
+
+  get room(): number {
+    return this.isPausing || this.isStopped ? 0 : this.options.runsMax - this.driven.size;
+  }
+
+  isFor(owner: Principal): boolean {
+    return this.options.isFor(owner);
+  }
+
+  async start(order: StartOrder): Promise<void> {
+    this.driven.set(order.id, order);
+    try {
+      const worker = await (this.starting ??= this.startWorker());
+      worker.send({ kind: "drive", order: order.id, run: order.name });
+    } catch (thrown) {
+      this.driven.delete(order.id);
+      throw thrown;
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.cancelRenewal?.();
+    const worker = await this.starting?.catch(() => null);
+    await worker?.end();
+    const orders = [...this.driven.values()];
+    this.driven.clear();
+    // So that the next node need not wait until they have said nothing for long enough.
+    await this.options.onLost(orders, "its node has stopped");
+  }
+
+  private async startWorker(): Promise<WorkerProcess> {
+    const { clock, name, version, module, directory, environment, url, token, onSays } = this.options;
+    try {
+      const at = url();
+      if (at === null || this.isStopped)
+        throw new Fault("shutting-down", "the node does not listen, so its agents cannot reach it");
+      this.startedAt = clock.monotonic();
+      const worker = await WorkerProcess.start({
+        clock,
+        serve: { kind: "serve", agent: name, version, module, url: at, token: token() },
+        environment: await environment(),
+        directory,
+        onReport: (report) => this.heard(report),
+        onSays,
+        onEnd: (how) => this.ended(how),
+      });
+      this.isServing = true;
+      this.renewLater(worker);
+      return worker;
+    } catch (thrown) {
+      this.pauseAfterEnd();
+      throw thrown;
+    }
+  }
+
+  private heard(report: WorkerReport): void {
+    switch (report.kind) {
+      case "serving":
+      case "unusable":
+        return;
+      case "trouble":
+        return this.options.onSays(report.reason);
+      case "left": {
+        const order = this.driven.get(report.order);
+        this.driven.delete(report.order);
+        if (order !== undefined && report.trouble !== null) void this.options.onLost([order], report.trouble);
+      }
+    }
+  }
+
+  /** Its process is gone, and with it whatever it drove. */
+  private ended(how: string): void {
+    if (!this.isServing || this.isStopped) return;
+    const { name, version, onLost } = this.options;
+    this.isServing = false;
+    this.cancelRenewal?.();
+    this.pauseAfterEnd();
+    const orders = [...this.driven.values()];
+    this.driven.clear();
+    void onLost(orders, `the process of ${name} ${version} ${how}`);
+  }
+
+  private pauseAfterEnd(): void {
+    const { clock } = this.options;
+    this.starting = null;
+    const lived = this.startedAt === null ? 0 : elapsedMs(clock.monotonic(), this.startedAt);
+    this.pauseMs =
+      lived > isSteadyAfterMs ? pauseFirstMs : Math.min(2 * this.pauseMs || pauseFirstMs, pauseMsMax);
+    this.isPausing = true;
+    clock.after(this.pauseMs, () => (this.isPausing = false));
+  }
+
+  private renewLater(worker: WorkerProcess): void {
+    this.cancelRenewal = this.options.clock.after(renewEveryMs, () => {
+      try {
+        worker.send({ kind: "token", token: this.options.token() });
+      } catch (thrown) {
+        // The agent was disabled: its steps are refused from then on, as they should be.
+        this.options.onSays(String(thrown));
+      }
+      this.renewLater(worker);
+    });
+  }
+}

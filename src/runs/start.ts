@@ -1,0 +1,92 @@
+import type { ReceiptReference } from "../../contract/index.ts";
+import { callerName, inputStep } from "../../contract/index.ts";
+import type { Result } from "../base/index.ts";
+import { canonicalJson, newId, ok, plusMs, refuse } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { CallId, RunRecord } from "../ledger/index.ts";
+import { askToWake, claimFinal, newRun, readRun, stepPlace } from "../ledger/index.ts";
+import type { Write } from "../store/index.ts";
+import type { Records } from "./house.ts";
+import { outputBytesMax } from "./limits.ts";
+import { prepareEntry, saltBytes } from "./run-entry.ts";
+import { localDigest } from "./step-digest.ts";
+
+export interface StartWishes {
+  /** What drives it: an agent and its version. */
+  readonly hook: string;
+  /** null = one is made up. */
+  readonly name: string | null;
+  /** Any JSON. */
+  readonly input: unknown;
+  /** From now on; null = it may take any time. */
+  readonly deadlineMs: number | null;
+}
+
+export interface Started {
+  readonly run: RunRecord;
+  readonly receipt: ReceiptReference;
+  /** Fail when somebody made the owner a run of this name meanwhile. */
+  readonly writes: readonly Write[];
+}
+
+/**
+ * A new run of a hosted agent, due at once. Its input is a step like any other, recorded before the agent's first, so that every start of
+ * the agent is given the same.
+ */
+export async function startRun(
+  owner: Principal,
+  wishes: StartWishes,
+  house: Records,
+): Promise<Result<Started>> {
+  const { clock, random, store } = house;
+  const input = canonicalJson(wishes.input);
+  const bytes = Buffer.byteLength(input);
+  if (bytes > outputBytesMax)
+    return refuse({
+      code: "body-too-large",
+      detail: `the input has ${bytes} bytes; at most ${outputBytesMax} are kept`,
+    });
+  const name = wishes.name ?? `${owner.name}-${newId("run", clock.wall(), random).slice(-12)}`;
+  if (!callerName.test(name))
+    return refuse({ code: "invalid-params", detail: `"${name}" is no name for a run` });
+  const before = await readRun(store, owner, name);
+  if (before !== null)
+    return refuse({
+      code: "conflict",
+      detail: `${owner.name} has a run "${name}" already, which is ${before.state}`,
+      evidence: { run: before.run },
+    });
+  const now = await store.now();
+  const { run, write } = newRun(owner, name, house, {
+    aliveUntil: null,
+    deadline: wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs),
+    hook: wishes.hook,
+  });
+  const salt = random.bytes(saltBytes);
+  const digest = localDigest("value", nothing, salt);
+  const entry = await prepareEntry(
+    owner,
+    run,
+    {
+      kind: "step",
+      method: "steps/value",
+      step: inputStep,
+      stepDigest: digest,
+      salt,
+      input: nothing,
+      output: input,
+      note: { hook: wishes.hook },
+    },
+    house,
+  );
+  const call = entry.id.slice(0, -":0".length) as CallId; // as `writeStep` has it
+  const claim = { tenant: run.tenant, place: stepPlace(run.run, inputStep), call, stepDigest: digest };
+  return ok({
+    run,
+    receipt: entry.receipt,
+    writes: [write, askToWake(run, now), claimFinal(claim, entry.id), entry.write],
+  });
+}
+
+/** The input is made from nothing of the agent's. */
+const nothing = "null";
