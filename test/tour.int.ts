@@ -18,6 +18,8 @@ test("the tour tells its story to the end", async () => {
     /finance can approve it at http:\/\/127\.0\.0\.1:\d+\/approvals\/apr_/,
     /kill -9 \d+/,
     /Three answers, one receipt: call_[0-9a-z]{26}:1\n +The bank's books:\n +4200 EUR to ACME GmbH\n\n/,
+    /tuesday: all quiet, says process (\d+)\.\n +\$ kill -9 \1\n/,
+    /thursday: all quiet[^]*finished, attempt 3, 10 steps on record, each done once/,
     /tenant default: all \d+ entries proven/,
     /BROKEN at position \d+, entry call_/,
   ]) {

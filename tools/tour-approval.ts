@@ -1,7 +1,6 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import type { RunningNode } from "./tour-node.ts";
-import { cli, connect } from "./tour-node.ts";
+import { connect, signalbox } from "./tour-node.ts";
 import { Surprise, chapter, expectThat, receiptOf, show, textOf } from "./tour-words.ts";
 
 interface Place {
@@ -73,15 +72,4 @@ export async function approvalChapters(node: RunningNode, { work, books, startAg
 interface Shown {
   readonly approval: { readonly intent: string; readonly name: string; readonly names: readonly string[] };
   readonly shown: string;
-}
-
-/** What a command answers. Without variables of its own it is the admin's, whose key the node left in its data directory. */
-function signalbox(cwd: string, variables: Readonly<Record<string, string>>, ...args: string[]): unknown {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args, "--json"], {
-    cwd,
-    env: { ...process.env, ...variables },
-    encoding: "utf8",
-  });
-  expectThat(status === 0, `signalbox ${args.slice(0, 2).join(" ")} works: ${stderr}`);
-  return JSON.parse(stdout);
 }

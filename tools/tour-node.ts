@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { Surprise } from "./tour-words.ts";
+import { Surprise, expectThat } from "./tour-words.ts";
 
 export const cli = join(import.meta.dirname, "../src/cli/main.ts");
 
@@ -73,4 +73,19 @@ export async function until(condition: () => Promise<boolean>): Promise<void> {
     if (performance.now() > givenUpAt) throw new Surprise(`it happens within 30 s: ${condition.toString()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+}
+
+/** What a command answers. Without variables of its own it is the admin's, whose key the node left in its data directory. */
+export function signalbox(
+  cwd: string,
+  variables: Readonly<Record<string, string>>,
+  ...args: string[]
+): unknown {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, ...args, "--json"], {
+    cwd,
+    env: { ...process.env, ...variables },
+    encoding: "utf8",
+  });
+  expectThat(status === 0, `signalbox ${args.slice(0, 2).join(" ")} works: ${stderr}`);
+  return JSON.parse(stdout);
 }

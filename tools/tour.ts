@@ -7,13 +7,14 @@ import { fileURLToPath } from "node:url";
 import type { Client } from "@modelcontextprotocol/client";
 import Database from "better-sqlite3";
 import { approvalChapters } from "./tour-approval.ts";
+import { hostedChapter } from "./tour-hosted.ts";
 import type { RunningNode } from "./tour-node.ts";
 import { cli, connect, startNode, until } from "./tour-node.ts";
 import { bold, chapter, dim, expectThat, receiptOf, say, show, textOf } from "./tour-words.ts";
 
 /**
  * `npm run tour`: a node with four servers, driven as an agent would, by the official MCP client, and killed while people decide about a
- * payment; then its ledger, verified offline, and a copy of it with one word changed. Everything you see really happens; nothing is left behind.
+ * payment; an agent that it drives, killed in the middle of a run; then its ledger, verified offline, and a copy of it with one word changed. Everything you see really happens; nothing is left behind.
  */
 const root = fileURLToPath(new URL("..", import.meta.url));
 const work = mkdtempSync(join(tmpdir(), "signalbox-tour-"));
@@ -44,6 +45,7 @@ async function tour(): Promise<void> {
       books,
       startAgain: async () => (node = await startNode(config.file, work)),
     });
+    await hostedChapter({ work, scratch });
   } finally {
     await node.end("SIGTERM");
   }
@@ -187,6 +189,8 @@ servers:
     command: ${process.execPath}
     args: [${join(root, "examples/tour/bank-server.ts")}]
     env: { BOOKS: ${books} }
+agents:
+  clerk: { module: ${join(root, "examples/tour/clerk-agent.ts")}, version: "1" }
 `;
   const file = join(work, "signalbox.yaml");
   writeFileSync(file, text);
