@@ -93,7 +93,10 @@ export class Hosting {
         ...pickEnvironment(environment.variables),
         ...(await this.revealed(env)),
       }),
-      url,
+      url: () => {
+        const at = url();
+        return at === null ? null : reachable(at);
+      },
       token: () => this.token(name),
       onLost: (orders, reason) => {
         if (orders.length > 0)
@@ -143,3 +146,7 @@ export class Hosting {
 }
 
 const hookOf = (agent: string, version: string): string => `${agent}@${version}`;
+
+/** Whoever listens on every address is reached on loopback, whose name the edge always takes. */
+export const reachable = (url: string): string =>
+  url.replace(/^http:\/\/0\.0\.0\.0:/, "http://127.0.0.1:").replace(/^http:\/\/\[::\]:/, "http://[::1]:");

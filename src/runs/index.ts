@@ -40,6 +40,7 @@ export type { RunAsks, Standing } from "./waits.ts";
 export type { Hook, StartOrder } from "./hook.ts";
 export { CommandHook } from "./hooks/command.ts";
 export { HostedAgent, renewEveryMs } from "./hosted/hosted-agent.ts";
+export { forkRun } from "./fork.ts";
 export { startRun } from "./start.ts";
 export { WebhookHook } from "./hooks/webhook.ts";
 export { Waker } from "./waker.ts";

@@ -50,3 +50,6 @@ export const startMsMax = 15 * 60_000;
 
 /** After a start that is known to have failed. Doubled with each in a row, up to `startMsMax`. */
 export const retryFirstMs = 1_000;
+
+/** Steps that a fork shares, all in its first transaction: the store takes 512 writes in one. */
+export const forkedStepsMax = 500;

@@ -109,6 +109,11 @@ export class Runs {
     return ownRun(owner, name, this.house);
   }
 
+  /** The configuration has lost what starts the run's agent: somebody has to bring it back, or cancel the run. */
+  isOrphan({ state, hook }: RunRecord): boolean {
+    return state === "open" && hook !== null && !this.house.hooks.has(hook);
+  }
+
   /** What an open run stands in front of. */
   async standing(run: RunRecord, now: StoreMs): Promise<readonly Standing[]> {
     if (run.state !== "open") return [];

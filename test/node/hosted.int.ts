@@ -15,6 +15,7 @@ const moduleOf = (name: string) =>
 const yaml = (agents: string) => `
 servers:
   bank: { url: "${bank.url}" }
+  till: { url: "${bank.url}", tools: { pay: { class: idempotent, keyArgument: to } } }
 agents: ${agents}
 `;
 const first = () => yaml(`{ payer: { module: ${moduleOf("hosted-payer")}, version: "1", startsMax: 3 } }`);
@@ -81,6 +82,24 @@ describe("a hosted agent", () => {
     expect([count("runs/started"), count("runs/lost"), count("runs/failed")]).toEqual([4, 3, 1]);
   });
 
+  test("that failed is given another try: a fork is given back its steps, and pays only what it had not", async () => {
+    const failed = (await node.admin<{ items: { run: string }[] }>("GET", "/runs?state=failed")).body.items[0]
+      ?.run;
+    const fork = async (body: unknown) =>
+      (await node.admin<{ run: string; kept: number }>("POST", `/runs/${failed}/fork`, body)).body;
+    // The same program throws again, and pays nothing a second time.
+    const { run, kept } = await fork({});
+    expect(kept).toBe(3);
+    await stateIs(run, "failed");
+    const [first] = bank.received.filter(({ args }) => args["amount"] === 1).slice(-1);
+    expect(amountsTo(first?.args["to"])).toEqual([1]);
+    // From a step on, it is done anew.
+    const anew = await fork({ from: "pay-1", name: "once-more" });
+    expect(anew.kept).toBe(2);
+    await until(() => amountsTo(first?.args["to"]).length === 2);
+    expect((await node.admin("POST", `/runs/${failed}/fork`, { from: "no-such" })).status).toBe(400);
+  });
+
   test("whose run is cancelled stops with its next step", async () => {
     const run = await startHosted(node, "payer", { input: { payments: 1_000, napMs: 200 } });
     await until(async () => (await showRun(node, run)).isAlive);
@@ -109,7 +128,14 @@ describe("killed with -9", () => {
     for (const run of runs) expect(amountsTo(await paidBy(run))).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
-  test("its node, the process ends as well, and the next node goes on with every run", async () => {
+  test("its node, in the middle of payments and while runs wait, the process ends as well, and the next node goes on with every run", async () => {
+    // Of these, calls are under way when the node dies: they can be sent again, each under its own key.
+    const busy = await Promise.all(
+      Array.from({ length: 8 }, (_, n) =>
+        startHosted(node, "payer", { input: { payments: 40, tool: "till__pay", above: 1_000 * (n + 1) } }),
+      ),
+    );
+    const ofBusy = () => bank.received.filter(({ args }) => Number(args["amount"]) > 1_000);
     const runs = await Promise.all(
       Array.from({ length: 10 }, (_, n) =>
         startHosted(node, "payer", { input: { payments: 2, napMs: n < 5 ? 3_000 : 1, signal: "go" } }),
@@ -119,12 +145,22 @@ describe("killed with -9", () => {
       (await showRun(node, run)).waitsFor.some(({ kind }) => kind === "signal");
     for (const run of runs) await until(() => isWaiting(run), 30_000);
     const [worker] = workersOf(node);
+    busy.push(
+      await startHosted(node, "payer", { input: { payments: 400, tool: "till__pay", above: 9_000 } }),
+    );
+    await until(() => ofBusy().some(({ args }) => Number(args["amount"]) > 9_020));
     await node.kill9();
     await until(() => !isUp(worker ?? 0));
     node = await NodeProcess.start({ directory, yaml: first() });
     for (const run of runs) await node.admin("POST", `/runs/${run}/signals/go`, {});
     for (const run of runs) await stateIs(run, "finished", 60_000);
     for (const run of runs) expect(amountsTo(await paidBy(run))).toEqual([1, 2]);
+    for (const run of busy) await stateIs(run, "finished", 60_000);
+    const keys = new Map<unknown, Set<unknown>>();
+    for (const { args } of ofBusy())
+      keys.set(args["amount"], (keys.get(args["amount"]) ?? new Set()).add(args["to"]));
+    expect(keys.size).toBe(8 * 40 + 400);
+    expect([...keys.values()].filter(({ size }) => size > 1)).toEqual([]);
   });
 });
 
@@ -149,7 +185,7 @@ describe("a new version of the agent", () => {
     node = await NodeProcess.start({ directory, yaml: yaml(onlyNew) });
     await node.admin("POST", `/runs/${orphan}/signals/go`, {});
     await until(() => node.log.includes("payer@1"));
-    expect(await showRun(node, orphan)).toMatchObject({ state: "open", hook: "payer@1" });
+    expect(await showRun(node, orphan)).toMatchObject({ state: "open", hook: "payer@1", isOrphan: true });
   });
 });
 

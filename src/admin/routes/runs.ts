@@ -22,6 +22,7 @@ import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
 import {
   deadlineMsMax,
   endingWrites,
+  forkRun,
   reasonCharactersMax,
   signalWrites,
   startRun,
@@ -46,6 +47,11 @@ const run = named(
     hook: {
       ...textOrNull,
       description: "what starts its agent: a hook, or `agent@version` of a hosted one; null = nothing does",
+    },
+    isOrphan: {
+      ...flag,
+      description:
+        "the configuration has lost its hook, or its agent's version: bring it back, or cancel the run",
     },
     starts: { ...whole, description: "how often in a row that has led to nothing so far" },
     waitsFor: listOf(
@@ -238,6 +244,62 @@ export const runRoutes = [
   }),
   route({
     method: "POST",
+    path: "/runs/{run}/fork",
+    summary: "Go on from the steps of a run, in a new one",
+    notes:
+      "The new run is given back every step before `from` as it is on record, and does the others anew, with their effects. The run itself stays as it is, so this is also another try for one that has failed.",
+    action: "admin.run.fork",
+    kind: "act",
+    params,
+    body: objectWith([], {
+      from: {
+        type: "string",
+        pattern: callerName.source,
+        description: "the first step that is done anew; left out = everything on record is kept",
+      },
+      name: {
+        type: "string",
+        pattern: callerName.source,
+        description: "what the new run is called; left out = one is made up",
+      },
+      isLatest: {
+        ...flag,
+        description:
+          "true = of a hosted agent: driven by its version for new runs, in place of the one the run began with",
+      },
+    }),
+    example: { from: "book-2" },
+    status: 201,
+    answer: object({
+      run: text,
+      name: text,
+      kept: { ...whole, description: "steps that it is given back" },
+      receipt,
+    }),
+    handle: async ({ actor, act, params, body }, house) => {
+      const found = await runOf(house, actor, params.run);
+      if (!found.ok) return found;
+      const origin = found.value;
+      if (origin.chain.length > 1)
+        return refuse({ code: "conflict", detail: "Its agent acted on behalf of somebody; only they can." });
+      const owner = house.identities.recorded(origin.tenant, origin.owner);
+      if (!owner.ok) return owner;
+      const latest = body.isLatest === true ? house.hosting.find(origin.tenant, owner.value.name) : null;
+      if (latest !== null && !latest.ok) return latest;
+      const hook = latest === null ? origin.hook : latest.value.hook;
+      const wishes = { name: body.name ?? null, from: body.from ?? null, hook };
+      const forked = await forkRun(actor, owner.value, origin, wishes, house);
+      if (!forked.ok) return forked;
+      const { run, kept, writes } = forked.value;
+      const change = { writes, value: null, applied: () => house.runs.changed(run.run) };
+      const note = { name: run.name, origin: origin.run, from: wishes.from, kept, hook };
+      const performed = await house.acts.perform(act, run.run, change, note);
+      if (!performed.ok) return performed;
+      return ok({ run: run.run, name: run.name, kept, receipt: performed.value.receipt });
+    },
+  }),
+  route({
+    method: "POST",
     path: "/runs/{run}/signals/{signal}",
     summary: "Send an open run a signal, for a step that waits for it or will",
     notes:
@@ -290,6 +352,7 @@ async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Sh
     attempt: found.attempt,
     isAlive: (leftMs(found.aliveUntil) ?? 0) > 0,
     hook: found.hook,
+    isOrphan: house.runs.isOrphan(found),
     starts: found.starts,
     waitsFor: waits.map((wait) => ({
       kind: wait.kind,

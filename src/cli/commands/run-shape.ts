@@ -16,6 +16,7 @@ export interface Run {
   readonly attempt: number;
   readonly isAlive: boolean;
   readonly hook: string | null;
+  readonly isOrphan: boolean;
   readonly starts: number;
   readonly waitsFor: readonly RunWait[];
   readonly createdAt: string;

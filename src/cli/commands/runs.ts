@@ -104,6 +104,31 @@ export function runsCommand(program: Command, terminal: Terminal): void {
     );
 
   apiVerb(runs, {
+    usage: "fork <run>",
+    summary: "Go on from the steps of a run, in a new one",
+    notes:
+      "Steps before --from are given back as they are on record, the others are done anew, with their effects. The run itself stays as it is: also another try for one that has failed.",
+    example: "signalbox runs fork invoice-2026-0417 --from book --latest",
+  })
+    .option("--from <step>", "the first step that is done anew; left out, all that is on record is kept")
+    .option("--name <name>", "what the new run is called; left out, one is made up")
+    .option("--latest", "of a hosted agent: driven by its version for new runs")
+    .action(
+      run(terminal, async (session, given: string, options: ForkOptions) => {
+        const { from, name, latest } = options;
+        const client = session.api();
+        const body = {
+          ...(from === undefined ? {} : { from }),
+          ...(name === undefined ? {} : { name }),
+          ...(latest === true ? { isLatest: true } : {}),
+        };
+        const id = await runId(client, given);
+        const answer = await client.post<Forked>(api`/runs/${id}/fork`, body);
+        session.print(done(answer, `Forked ${answer.name}, with ${answer.kept} steps of ${given}.`));
+      }),
+    );
+
+  apiVerb(runs, {
     usage: "cancel <run>",
     summary: "End an open run; its agent hears of it with its next step",
     notes: "A call that was sent already comes to its own end.",
@@ -145,6 +170,19 @@ interface StartOptions {
   readonly deadline?: string;
 }
 
+interface ForkOptions {
+  readonly from?: string;
+  readonly name?: string;
+  readonly latest?: boolean;
+}
+
+interface Forked {
+  readonly run: string;
+  readonly name: string;
+  readonly kept: number;
+  readonly receipt: ReceiptReference;
+}
+
 type Who = (chain: readonly string[]) => string;
 
 const runColumns = (who: Who) => [
@@ -159,6 +197,7 @@ const runColumns = (who: Who) => [
 
 function nowText(each: Run): string {
   if (each.state !== "open") return "";
+  if (each.isOrphan) return `${each.hook ?? ""} is not configured`;
   const [wait] = each.waitsFor;
   if (wait !== undefined) return waitText(wait);
   return each.isAlive ? "works" : "silent";
@@ -170,7 +209,7 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["state", found.state, colourOfState(found.state)],
   ["by", who(found.principals)],
   ["attempt", String(found.attempt)],
-  ["driven by", found.hook],
+  ["driven by", found.isOrphan ? `${found.hook ?? ""}, which is not configured any more` : found.hook],
   ["starts", found.starts === 0 ? null : `${found.starts} in a row that have led to nothing so far`],
   ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],
   ...found.waitsFor.map((wait): Field => ["waits for", waitText(wait)]),

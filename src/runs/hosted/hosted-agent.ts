@@ -47,7 +47,7 @@ export class HostedAgent implements Hook {
   private pauseMs = 0;
   private isPausing = false;
   private isServing = false;
-  private isStopped = false;
+  private readonly stopping = new AbortController();
 
   constructor(options: HostedAgentOptions) {
     this.options = options;
@@ -55,7 +55,7 @@ export class HostedAgent implements Hook {
   }
 
   get room(): number {
-    return this.isPausing || this.isStopped ? 0 : this.options.runsMax - this.driven.size;
+    return this.isPausing || this.stopping.signal.aborted ? 0 : this.options.runsMax - this.driven.size;
   }
 
   isFor(owner: Principal): boolean {
@@ -74,7 +74,7 @@ export class HostedAgent implements Hook {
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true;
+    this.stopping.abort();
     this.cancelRenewal?.();
     const worker = await this.starting?.catch(() => null);
     await worker?.end();
@@ -88,7 +88,7 @@ export class HostedAgent implements Hook {
     const { clock, name, version, module, directory, environment, url, token, onSays } = this.options;
     try {
       const at = url();
-      if (at === null || this.isStopped)
+      if (at === null || this.stopping.signal.aborted)
         throw new Fault("shutting-down", "the node does not listen, so its agents cannot reach it");
       this.startedAt = clock.monotonic();
       const worker = await WorkerProcess.start({
@@ -96,6 +96,7 @@ export class HostedAgent implements Hook {
         serve: { kind: "serve", agent: name, version, module, url: at, token: token() },
         environment: await environment(),
         directory,
+        stopping: this.stopping.signal,
         onReport: (report) => this.heard(report),
         onSays,
         onEnd: (how) => this.ended(how),
@@ -126,7 +127,7 @@ export class HostedAgent implements Hook {
 
   /** Its process is gone, and with it whatever it drove. */
   private ended(how: string): void {
-    if (!this.isServing || this.isStopped) return;
+    if (!this.isServing || this.stopping.signal.aborted) return;
     const { name, version, onLost } = this.options;
     this.isServing = false;
     this.cancelRenewal?.();

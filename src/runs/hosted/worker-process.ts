@@ -9,6 +9,8 @@ export interface WorkerChoice {
   readonly serve: Extract<WorkerOrder, { kind: "serve" }>;
   readonly environment: Readonly<Record<string, string>>;
   readonly directory: string;
+  /** Fires when the node stops: loading is not waited for any more. */
+  readonly stopping: AbortSignal;
   readonly onReport: (report: WorkerReport) => void;
   /** A line or more of what the agent prints, cut off where it is long. */
   readonly onSays: (text: string) => void;
@@ -50,7 +52,7 @@ export class WorkerProcess {
 
   /** Resolves once it has loaded the agent. Rejects with the reason when it cannot. */
   static async start(choice: WorkerChoice): Promise<WorkerProcess> {
-    const { clock, serve, environment, directory, onReport } = choice;
+    const { clock, serve, environment, directory, stopping, onReport } = choice;
     const child = spawn(process.execPath, [program.pathname], {
       cwd: directory,
       env: environment,
@@ -66,6 +68,9 @@ export class WorkerProcess {
         onReport(report);
       });
       void worker.ended.then(() => resolve({ kind: "unusable", reason: "its process has ended" }));
+      stopping.addEventListener("abort", () => resolve({ kind: "unusable", reason: "its node stops" }), {
+        once: true,
+      });
       clock.after(serveMsMax, () => resolve({ kind: "unusable", reason: "it takes too long to load" }));
     });
     worker.send(serve);
