@@ -55,12 +55,30 @@ const pauseMsMax = 3_000;
  */
 export async function ask<T>(
   wire: Wire,
+  asked: Ask,
+  read: (status: number, text: string) => Heard<T>,
+): Promise<T> {
+  // A node that took a request and never answers must not hold its agent for longer than that either. Not `AbortSignal.timeout`: that
+  // would hold on to what has been asked for as long, and a process that drives thousands of runs asks much.
+  const late = new AbortController();
+  const timer = setTimeout(
+    () => late.abort(),
+    Math.min(Math.ceil(Math.max(asked.patienceMs, answerMsMin)), timerMsMax),
+  );
+  try {
+    return await askUntil(wire, asked, AbortSignal.any([asked.signal, late.signal]), read);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function askUntil<T>(
+  wire: Wire,
   { method, path, body, headers, step, signal, patienceMs }: Ask,
+  whole: AbortSignal,
   read: (status: number, text: string) => Heard<T>,
 ): Promise<T> {
   const endAt = performance.now() + patienceMs;
-  // A node that took a request and never answers must not hold its agent for longer than that either.
-  const whole = AbortSignal.any([signal, AbortSignal.timeout(Math.ceil(Math.max(patienceMs, answerMsMin)))]);
   for (let pauseMs = pauseFirstMs; ; pauseMs = Math.min(2 * pauseMs, pauseMsMax)) {
     signal.throwIfAborted();
     const isLast = performance.now() + pauseMs >= endAt;
