@@ -20,6 +20,7 @@ class Remembering implements Hook {
     return owner.id === agent.id;
   }
   async start(order: StartOrder): Promise<void> {
+    this.room--;
     this.orders.push(order);
     if (this.isBroken) throw new Error("no such program");
   }

@@ -11,8 +11,10 @@ import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 /** An agent that died half a minute ago, or slept for an hour, does not feel a second. */
 const everyMs = 1_000;
-/** When a hook has no room for another program, the run's turn is looked for again so much later. */
-const whenFullMs = 5_000;
+/** When a hook has no room for another run, its turn is looked for again so much later, and for each that was turned away before it */
+const whenFullMs = 1_000;
+/** later by this: ten thousand that wait for their turn cost 250 looks a second, not ten thousand. */
+const turnMs = 4;
 /** Looked after at once; what is left over at the next look, which then follows at once. */
 const runsPerLook = 64;
 
@@ -32,6 +34,8 @@ export class Waker {
   private cancel: CancelTimer | null = null;
   private looking: Promise<void> | null = null;
   private isHinted = false;
+  /** Runs that found no room, in looks that followed one another. */
+  private turnedAway = 0;
   private isStopped = false;
 
   constructor(options: WakerOptions) {
@@ -66,6 +70,7 @@ export class Waker {
   }
 
   private async lookWhileHinted(): Promise<void> {
+    this.turnedAway = 0;
     while (this.isHinted && !this.isStopped) {
       this.isHinted = false;
       await this.look();
@@ -100,7 +105,10 @@ export class Waker {
       const left = room.get(hook) ?? hook.room;
       room.set(hook, left - 1);
       if (left > 0) await this.wake(run, hook, now);
-      else await store.commit([claimStart(run, plusMs(now, whenFullMs), null)]);
+      else {
+        const turnAt = plusMs(now, whenFullMs + turnMs * this.turnedAway++);
+        await store.commit([claimStart(run, turnAt, null)]);
+      }
     }
   }
 
