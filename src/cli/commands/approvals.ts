@@ -10,7 +10,6 @@ import type { Field, ReceiptReference } from "../show.ts";
 import { done, instantText, listed } from "../show.ts";
 import { fieldsText } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { nameFinder } from "./who.ts";
 
 const states = ["pending", "approved", "used", "denied", "expired", "void"] as const;
 
@@ -20,7 +19,8 @@ interface Approval {
   readonly state: (typeof states)[number];
   readonly call: string;
   readonly name: string;
-  readonly principals: readonly string[];
+  /** Who asks, then on whose behalf. */
+  readonly names: readonly string[];
   readonly run: string | null;
   readonly step: string | null;
   readonly intent: string;
@@ -39,7 +39,7 @@ interface Approval {
 
 interface Detailed {
   readonly approval: Approval;
-  readonly votes: readonly { readonly person: string; readonly vote: string; readonly at: string }[];
+  readonly votes: readonly { readonly name: string; readonly vote: string; readonly at: string }[];
   readonly shown: string | null;
 }
 
@@ -63,11 +63,7 @@ export function approvalsCommand(program: Command, terminal: Terminal): void {
       run(terminal, async (session, options: { limit: string; state?: string }) => {
         const state = oneOf("--state", options.state ?? "pending", states);
         const found = await session.api().list<Approval>("/approvals", limitOf(options.limit), { state });
-        const who = await nameFinder(
-          session,
-          found.items.map(({ principals }) => principals),
-        );
-        session.print(listed(found, columns(who), `Nobody is asked about anything that is ${state}.`));
+        session.print(listed(found, columns, `Nobody is asked about anything that is ${state}.`));
       }),
     );
 
@@ -80,13 +76,9 @@ export function approvalsCommand(program: Command, terminal: Terminal): void {
   }).action(
     run(terminal, async (session, id: string) => {
       const found = await session.api().get<Detailed>(api`/approvals/${id}`);
-      const who = await nameFinder(session, [
-        found.approval.principals,
-        ...found.votes.map(({ person }) => [person]),
-      ]);
       session.print({
         json: found,
-        human: ({ paint }) => `${fieldsText(fields(found, who), paint)}\n\n${question(found)}`,
+        human: ({ paint }) => `${fieldsText(fields(found), paint)}\n\n${question(found)}`,
       });
     }),
   );
@@ -154,12 +146,12 @@ function sentence({ approval, isDecided }: Decided, verb: "approve" | "deny"): s
   return `Your yes counts; it still needs ${missing.join(" and ")}.`;
 }
 
-type Who = (chain: readonly string[]) => string;
+const requester = ({ names }: Approval): string => names.join(" for ");
 
-const columns = (who: Who) => [
+const columns = [
   { title: "approval", of: ({ id }: Approval) => id, keep: true },
   { title: "call", of: ({ name }: Approval) => name },
-  { title: "by", of: ({ principals }: Approval) => who(principals) },
+  { title: "by", of: requester },
   { title: "asked", of: ({ rules }: Approval) => rules.flatMap(({ groups }) => groups).join(" ") },
   { title: "until", of: ({ expiresAt }: Approval) => instantText(expiresAt) },
   {
@@ -169,11 +161,11 @@ const columns = (who: Who) => [
   },
 ];
 
-const fields = ({ approval, votes, shown }: Detailed, who: Who): readonly Field[] => [
+const fields = ({ approval, votes, shown }: Detailed): readonly Field[] => [
   ["approval", approval.id, "bold"],
   ["state", approval.state, colourOfState(approval.state)],
   ["call", approval.name, "bold"],
-  ["by", who(approval.principals)],
+  ["by", requester(approval)],
   ["run", approval.run],
   ["step", approval.step],
   ["arguments", shown ?? "erased"],
@@ -183,7 +175,7 @@ const fields = ({ approval, votes, shown }: Detailed, who: Who): readonly Field[
     ["needs", `${approvals} of ${quorum} by ${groups.join(" or ")} (${policy})`],
     ["endorses", endorses.length === 0 ? null : `${endorses.join(" ")} for the whole run`, "yellow"],
   ]),
-  ...votes.map(({ person, vote, at }): Field => ["vote", `${vote} by ${who([person])} at ${at}`]),
+  ...votes.map(({ name, vote, at }): Field => ["vote", `${vote} by ${name}, ${instantText(at) ?? at}`]),
 ];
 
 function question({ approval }: Detailed): string {
