@@ -208,7 +208,6 @@ export class Node {
       targets: (tenant) => (tenant === config.tenant ? announcing.targets : []),
       onTrouble,
     });
-    this.shutdown.add("closing the approvals", () => approvals.stop());
     const gate = new Gate({ clock, waitingMax: waitingCallsMax });
     const line = new CallLine({
       clock,
@@ -359,6 +358,7 @@ export class Node {
     this.shutdown.add("waiting for calls under way", () => line.stop(config.limits.shutdownGraceMs));
     this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
     this.shutdown.add("answering those who wait in runs", () => runs.stop());
+    this.shutdown.add("answering those who wait for approvals", () => approvals.stop());
     const unknownCalls = new UnknownCalls({ clock, store, tenants });
     await this.openPart("the count of unknown calls", unknownCalls);
     registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls });

@@ -68,8 +68,13 @@ export class Approvals {
     this.bound = new PendingBound(options);
   }
 
+  /** Whoever waits for people to decide is let go at once, so that a node that stops can answer them. */
   stop(): void {
     this.waiting.stop();
+  }
+
+  get isStopped(): boolean {
+    return this.waiting.isClosed;
   }
 
   /** A new request with the writes that make it durable, which go into the call's own transaction. */
@@ -167,7 +172,7 @@ export class Approvals {
     return overdueApprovals(this.options.store, now, overduePerRound);
   }
 
-  /** Resolves when the request is no longer pending as far as anyone has told, or when `until` does. */
+  /** Resolves when the request is no longer pending as far as anyone has told, when `until` does, or after `stop`. */
   forDecision(id: ApprovalId, until: Promise<unknown>): Promise<void> {
     return this.waiting.forDecision(id, until);
   }

@@ -15,6 +15,7 @@ export class Waiting {
   private readonly onTrouble: (doing: string, thrown: unknown) => void;
   private readonly waiting = new Map<ApprovalId, Set<() => void>>();
   private cancelLook: CancelTimer | null = null;
+  private isStopped = false;
 
   constructor(options: {
     readonly clock: Clock;
@@ -26,8 +27,9 @@ export class Waiting {
     this.onTrouble = options.onTrouble;
   }
 
-  /** Resolves when the request is no longer pending, or `until` does. Never rejects. */
+  /** Resolves when the request is no longer pending, when `until` does, or when waiting is over for all. Never rejects. */
   async forDecision(id: ApprovalId, until: Promise<unknown>): Promise<void> {
+    if (this.isStopped) return;
     let wake = (): void => undefined;
     const woken = new Promise<void>((resolve) => (wake = resolve));
     const others = this.waiting.get(id) ?? new Set();
@@ -48,8 +50,13 @@ export class Waiting {
     for (const wake of waiting) wake();
   }
 
-  /** Whoever waits is told to look for itself. */
+  get isClosed(): boolean {
+    return this.isStopped;
+  }
+
+  /** Nobody is kept waiting any more. */
   stop(): void {
+    this.isStopped = true;
     this.cancelLook?.();
     for (const id of this.waiting.keys()) this.decided(id);
   }

@@ -132,6 +132,17 @@ describe("a call that people have to approve", () => {
     expect(seen.length).toBeGreaterThan(5);
   });
 
+  test("lets go of whoever waits when its node stops", async () => {
+    const pending = pendingIn(await write());
+    let isWaiting = (): void => undefined;
+    const waits = new Promise<void>((resolve) => (isWaiting = resolve));
+    const waiting = wait(pending.call, { onProgress: isWaiting });
+    await waits;
+    world.approvals.stop();
+    expect(pendingIn(await waiting)).toEqual(pending);
+    expect(pendingIn(await wait(pending.call))).toEqual(pending);
+  });
+
   test("can be waited for by nobody else", async () => {
     const pending = pendingIn(await write());
     const other = { authenticate: () => ok(vera) };
@@ -281,6 +292,18 @@ describe("one yes", () => {
     expect(world.upstream.sent).toEqual([]);
     // The step is free again, and asks again.
     expect(pendingIn(await write({}, step())).call).not.toBe(pending.call);
+  });
+
+  test("expires under whoever waits for it, who is told then", async () => {
+    world.setPolicies(rule("group=finance expiry=30s"));
+    const pending = pendingIn(await write());
+    const startedAt = world.clock.wall();
+    const waiting = wait(pending.call);
+    await world.tickUntil(waiting);
+    expect(codeOf(await waiting)).toBe("approval-expired");
+    expect(await stateOf(pending)).toBe("expired");
+    // Not when the waiting was to end, and not by housekeeping: both take a minute.
+    expect(world.clock.wall() - startedAt).toBeLessThan(40_000);
   });
 
   test("cannot be written into the database", async () => {

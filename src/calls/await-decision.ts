@@ -46,7 +46,10 @@ interface Question {
   readonly pending: PendingApproval;
 }
 
-/** `again` once people have decided; null = not in this time, or the caller has gone. */
+/**
+ * `again` once people have decided, or cannot any more because the request has expired; null = neither in this time, the caller has
+ * gone, or this node stops.
+ */
 async function decided(
   call: Approved,
   request: ApprovalRequest,
@@ -54,8 +57,10 @@ async function decided(
   house: House,
 ): Promise<Stop | null> {
   let isOver = false;
-  const deadline = deadlineIn(house.clock, ms);
-  const over = withinTime(never, { deadline, signal: call.input.signal }, house.clock).then(() => {
+  const { signal } = call.input;
+  const leftMs = Math.max(0, elapsedMs(request.expiresAt, await house.store.now()));
+  const deadline = deadlineIn(house.clock, Math.min(ms, leftMs));
+  const over = withinTime(never, { deadline, signal }, house.clock).then(() => {
     isOver = true;
   });
   const progress = tellProgress(call, ms, house, () => isOver);
@@ -63,7 +68,9 @@ async function decided(
   const inTime = !isOver;
   isOver = true;
   progress();
-  return inTime && !house.isStopping() ? new Stop({ kind: "again" }) : null;
+  if (house.isStopping() || house.approvals.isStopped) return null;
+  const hasExpired = leftMs <= ms && !signal.aborted;
+  return inTime || hasExpired ? new Stop({ kind: "again" }) : null;
 }
 
 const never = new Promise<never>(() => undefined);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { metaKeys } from "../../contract/index.ts";
+import { metaKeys, waitToolName } from "../../contract/index.ts";
+import { paymentsAreApproved, pendingOf, setPolicies } from "../fixtures/approvals.ts";
 import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
@@ -46,6 +47,21 @@ describe("a node that is told to stop", () => {
       answers.map(({ receipt }) => receipt),
     );
     expect(ledger.dispatched).toEqual([]);
+  });
+
+  test("does not wait for people: whoever waits for their yes is told at once that it is still needed", async () => {
+    const node = await start("20s");
+    await node.toolsAre(["bank__pay"]);
+    await setPolicies(node, paymentsAreApproved);
+    const pending = pendingOf(await node.call("bank__pay", { to: "a", amount: 1 }));
+    const waiting = node
+      .call(waitToolName, { call: pending.call, seconds: 600 })
+      .catch(() => "cut off after the grace");
+    const underWay = async () =>
+      (await node.admin<{ calls: { underWay: number } }>("GET", "/status")).body.calls.underWay;
+    await until(async () => (await underWay()) === 1);
+    await node.stop();
+    expect(await waiting).toMatchObject({ status: 200, code: "approval-needed", effect: "none" });
   });
 
   test("ends although a server never answers; what it left is unknown, and is not sent again", async () => {
