@@ -135,8 +135,6 @@ class OneServer {
   transport(said: Readonly<Record<string, unknown>>): Transport | null {
     const type = said["type"] ?? said["transport"];
     const url = said["url"] ?? said["serverUrl"] ?? said["httpUrl"];
-    if (type === "sse")
-      return this.no("it speaks the retired HTTP+SSE transport; ask its maker for Streamable HTTP.");
     if (typeof said["command"] === "string" && (type === undefined || type === "stdio" || type === "local")) {
       return this.stdio(said["command"], said);
     }
@@ -238,7 +236,7 @@ class OneServer {
     const vault = this.vaultName(key);
     this.secrets.set(vault, expansion.text);
     this.notes.push(
-      `Moved ${what} ${shownKey} of "${this.name}" into the vault as "${vault}"${expansion.isLiteral ? "; delete it from the file it came from" : ""}.`,
+      `Keeps ${what} ${shownKey} of "${this.name}" in the vault as "${vault}"${expansion.isLiteral ? "; delete it from the file it came from" : ""}.`,
     );
     return { vault };
   }

@@ -66,6 +66,8 @@ describe("servers of other clients", () => {
           url: "https://mcp.example.com/mcp",
           headers: { Authorization: `Bearer ${canary}`, "X-Region": "eu" },
         },
+        // The retired transport is spoken as well; which one it is is found out at the first connection.
+        old: { type: "sse", url: "https://mcp.example.com/sse" },
       },
     });
     expect(imported.servers).toEqual([
@@ -94,6 +96,11 @@ describe("servers of other clients", () => {
           headers: { Authorization: { vault: "remote.Authorization" }, "X-Region": { literal: "eu" } },
         },
       },
+      {
+        name: "old",
+        enabled: true,
+        transport: { kind: "http", url: "https://mcp.example.com/sse", headers: {} },
+      },
     ]);
     expect(imported.secrets).toEqual([
       { name: "github.GITHUB_PERSONAL_ACCESS_TOKEN", value: canary },
@@ -101,8 +108,8 @@ describe("servers of other clients", () => {
     ]);
     expect(imported.notes).toEqual([
       'f.json: "GitHub" is called "github" here.',
-      'f.json: Moved env "GITHUB_PERSONAL_ACCESS_TOKEN" of "github" into the vault as "github.GITHUB_PERSONAL_ACCESS_TOKEN"; delete it from the file it came from.',
-      'f.json: Moved headers "Authorization" of "remote" into the vault as "remote.Authorization"; delete it from the file it came from.',
+      'f.json: Keeps env "GITHUB_PERSONAL_ACCESS_TOKEN" of "github" in the vault as "github.GITHUB_PERSONAL_ACCESS_TOKEN"; delete it from the file it came from.',
+      'f.json: Keeps headers "Authorization" of "remote" in the vault as "remote.Authorization"; delete it from the file it came from.',
     ]);
     expect(JSON.stringify([imported.servers, imported.notes])).not.toContain("canary");
   });
@@ -130,7 +137,6 @@ describe("servers of other clients", () => {
     expect(
       notesOf({
         mcpServers: {
-          a: { type: "sse", url: "https://x/sse" },
           b: {},
           c: 7,
           d: { command: "x", args: "y" },
@@ -147,7 +153,6 @@ describe("servers of other clients", () => {
       }),
     ).toEqual([
       'Skipped "c": it is not an object.',
-      'Skipped "a": it speaks the retired HTTP+SSE transport; ask its maker for Streamable HTTP.',
       'Skipped "b": it has neither a command nor a url.',
       'Skipped "d": its args are not a list of texts.',
       'Skipped "e": transport.url: must be http or https.',
