@@ -19,17 +19,21 @@ export interface Banner {
   readonly snippets: readonly Snippet[];
   /** How this command line is called from here. */
   readonly program: string;
+  /** The data directory, where the command line does not find it by itself; null = it does. */
+  readonly elsewhere: string | null;
 }
 
 /** What whoever has just started a node needs next, in the order in which they need it. */
 export function bannerText(banner: Banner, page: Page): string {
   const { paint } = page;
   const { mcpUrl, token, tokenNote, servers, data, log, notes, snippets, program } = banner;
+  const at = banner.elsewhere === null ? "" : ` --data ${banner.elsewhere}`;
+  const called = (verb: string): string => `${program} ${verb}${at}`;
   const fields: Field[] = [
     ["MCP", mcpUrl, "bold"],
     ["token", token === null ? tokenNote : `${token}  (${tokenNote})`],
     ...(servers.length === 0
-      ? [["servers", `none yet: ${program} servers add, or ${program} import`] as const]
+      ? [["servers", `none yet: ${called("servers add")}, or ${called("import")}`] as const]
       : servers.map((server, at): Field => [
           at === 0 ? "servers" : "",
           serverText(server),
@@ -51,7 +55,7 @@ export function bannerText(banner: Banner, page: Page): string {
       indented(indented(text)),
     ]),
     "",
-    `In another terminal: ${program} status, ${program} tools ls, ${program} calls ls. Ctrl-C stops the node.`,
+    `In another terminal: ${["status", "tools ls", "calls ls"].map(called).join(", ")}. Ctrl-C stops the node.`,
     "",
   ].join("\n");
 }

@@ -33,7 +33,7 @@ export function connectionFor(options: ConnectionOptions, environment: Environme
       url === null ? "No node is known here." : `There is no token for ${url}.`,
       {
         exitCode: exitCodes.usage,
-        hint: "Start one with `signalbox dev`, or name it: --url and SIGNALBOX_TOKEN (or --token).",
+        hint: "Start one with `signalbox dev`, or name it: --data and its data directory, or --url and SIGNALBOX_TOKEN (or --token).",
       },
     );
   }

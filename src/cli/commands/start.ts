@@ -1,5 +1,6 @@
+import { join, relative } from "node:path";
 import type { Command } from "commander";
-import type { DevNode, LoadedConfig } from "../../app/index.ts";
+import type { DevNode, Environment, LoadedConfig } from "../../app/index.ts";
 import { bannerText } from "../banner.ts";
 import { configStop } from "../config-stop.ts";
 import { Stop, exitCodes, usage } from "../exit.ts";
@@ -202,16 +203,22 @@ async function announceDev(
           log: dev.logFile,
           notes,
           snippets,
-          program: programName(),
+          program: programName(terminal.environment),
+          // The command line looks in `.signalbox` of where it is called.
+          elsewhere: data === join(terminal.environment.workingDirectory, ".signalbox") ? null : data,
         },
         page,
       ),
   });
 }
 
-/** From a checkout there is no `signalbox` on PATH. */
-const programName = (): string =>
-  import.meta.filename.endsWith(".ts") ? "npm run -s signalbox --" : "npx signalbox";
+/** From a checkout there is no `signalbox` on PATH, and npm finds its script only in there. */
+function programName({ workingDirectory }: Environment): string {
+  if (!import.meta.filename.endsWith(".ts")) return "npx signalbox";
+  const checkout = join(import.meta.dirname, "../../..");
+  const isInside = !relative(checkout, workingDirectory).startsWith("..");
+  return isInside ? "npm run -s signalbox --" : thisProgram().join(" ");
+}
 
 /** As it was started, so that what is printed works from anywhere. */
 const thisProgram = (): Launch => [process.execPath, process.argv[1] ?? "signalbox"];
