@@ -62,6 +62,12 @@ export const systemClock: Clock = {
   },
 };
 
+/** Keeps the process alive until what it answers is called: a command that only waits between two looks has nothing else that does. */
+export function keepProcess(): CancelTimer {
+  const timer = setInterval(() => undefined, 2 ** 30);
+  return () => clearInterval(timer);
+}
+
 /** A clock that moves only when told: for tests and simulation. `advance` runs due timers in order of their time. */
 export class ManualClock implements Clock {
   private nowMs = 0;

@@ -4,7 +4,17 @@
  */
 export type { Brand } from "./brand.ts";
 export { BoundedQueue } from "./bounded-queue.ts";
-export { ManualClock, delay, elapsedMs, msOf, plusMs, storeMs, systemClock, wallMs } from "./clock.ts";
+export {
+  ManualClock,
+  delay,
+  elapsedMs,
+  keepProcess,
+  msOf,
+  plusMs,
+  storeMs,
+  systemClock,
+  wallMs,
+} from "./clock.ts";
 export type { CancelTimer, Clock, MonotonicMs, StoreMs, WallMs } from "./clock.ts";
 export { deadlineIn, remainingMs } from "./deadline.ts";
 export type { Deadline } from "./deadline.ts";

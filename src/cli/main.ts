@@ -11,7 +11,7 @@ if (import.meta.filename.endsWith(".ts"))
 
 const { beginStarting, endStarting, readEnvironment } = await import("../app/command-line.ts");
 beginStarting();
-const { systemClock } = await import("../base/index.ts");
+const { keepProcess, systemClock } = await import("../base/index.ts");
 const { runCli } = await import("./run-cli.ts");
 endStarting();
 
@@ -22,6 +22,7 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 const { stdin, stdout, stderr } = process;
+const letGo = keepProcess();
 process.exitCode = await runCli(process.argv.slice(2), {
   environment: readEnvironment(),
   clock: systemClock,
@@ -29,3 +30,4 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdout,
   stderr,
 });
+letGo();

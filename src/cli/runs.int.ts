@@ -54,6 +54,8 @@ describe("signalbox runs", () => {
 
   test("follows a run until it ends, and says with its exit code how", async () => {
     const tail = machine.run(["runs", "tail", "nightly", "--no-json"]);
+    // It has looked more than once by then, with nothing to do in between.
+    for (let looks = 0; looks < 2; looks++) await machine.run(["runs", "show", "nightly"]);
     await own("POST", "nightly/end", { attempt: 1, state: "finished", result: "done" });
     const { code, stdout } = await tail;
     expect(code).toBe(0);
