@@ -345,6 +345,8 @@ describe("small pieces", () => {
     tail.feed(Buffer.from(" and half\n\n"));
     expect(lines.at(-1)).toBe("half and half");
     expect(tail.lastLine()).toBe("half and half");
+    tail.feed(Buffer.from("TypeError: no such thing\n    at x.js:1\n\nNode.js v20.20.2\n"));
+    expect(tail.lastLine()).toBe("TypeError: no such thing");
     tail.feed(Buffer.alloc(10_000, 120));
     expect(tail.text().length).toBeLessThanOrEqual(200);
   });

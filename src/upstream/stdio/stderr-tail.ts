@@ -47,10 +47,13 @@ export class StderrTail {
     this.handOn(chunk.subarray(0, this.linesLeft * lineCharsMax).toString("utf8"));
   }
 
-  /** The last line with something in it; "" = there is none. */
+  /** The last line with something in it, or the error that Node printed above its own version; "" = there is none. */
   lastLine(): string {
     const text = Buffer.concat(this.chunks).subarray(-lineCharsMax).toString("utf8").trimEnd();
-    return text.slice(text.lastIndexOf("\n") + 1);
+    const lines = text.split("\n");
+    const last = lines.at(-1) ?? "";
+    if (!/^Node\.js v\d/.test(last)) return last;
+    return lines.findLast((line) => /^\w*Error\b/.test(line))?.trimEnd() ?? last;
   }
 
   /** All that is kept. */
