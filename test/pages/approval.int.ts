@@ -52,7 +52,9 @@ permit (principal, action in [Action::"call", Action::"read"], resource);
 permit (principal is Person in Role::"admin", action in Action::"admin", resource);
 @id("finance-decides") permit (principal is Person in Role::"finance", action in Action::"admin.approval", resource);
 @id("payments") @approve("group=finance expiry=1h") forbid (principal, action == Action::"call", resource == Tool::"bank/pay")
-when { context.args.amount < 100 };
+when { context.args.amount < 90 };
+@id("known-payees") @approve("group=finance endorse=/to") forbid (principal, action == Action::"call", resource == Tool::"bank/pay")
+when { context.args.amount >= 90 && context.args.amount < 100 };
 @id("large-payments") @approve("group=finance quorum=2") forbid (principal, action == Action::"call", resource == Tool::"bank/pay")
 when { context.args.amount >= 100 };
 `;
@@ -127,6 +129,18 @@ describe("before somebody has signed in", () => {
 });
 
 describe("whoever has signed in", () => {
+  test("is told when a yes stands for more than one call, and only then", async () => {
+    const names = { [metaKeys.run]: "august", [metaKeys.step]: "pay-1" };
+    await page.goto((await asked("ACME", names, 95)).url);
+    await signIn(vera);
+    await waitFor("name", "bank__pay");
+    expect(await text("endorses").innerText()).toMatch(/^A yes stands for more .* run_.* the same \/to,/);
+    // Outside of a run there is nothing that it could last for.
+    await page.goto((await asked("Brown", {}, 95)).url);
+    await waitFor("arguments", "Brown");
+    expect(await text("endorses").isVisible()).toBe(false);
+  });
+
   test("sees what will run, approves it, and it runs once", async () => {
     const to = "ACME\u202e GmbH\u200b";
     const { url, approval } = await asked(to, { [metaKeys.run]: "july", [metaKeys.step]: "pay-1" });

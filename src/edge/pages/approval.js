@@ -9,7 +9,7 @@
  * @typedef {{
  *   id: string, state: string, name: string, names: string[], principals: string[], intent: string,
  *   run: string | null, step: string | null, expiresAt: string, mayDecide: boolean, whyNot: string | null,
- *   rules: { policy: string, groups: string[], quorum: number, approvals: number }[],
+ *   rules: { policy: string, groups: string[], quorum: number, approvals: number, endorses: string[] }[],
  * }} Approval
  * @typedef {{ approval: Approval, votes: { name: string, vote: string, at: string }[], shown: string | null }} Shown
  * @typedef {{ approval: Approval, isDecided: boolean }} Decided
@@ -185,6 +185,11 @@ function showApproval(approval) {
       line.prepend(dots);
       return line;
     }),
+  );
+  const endorsed = [...new Set(approval.rules.flatMap(({ endorses }) => endorses))].join(", ");
+  part("endorses").hidden = endorsed === "";
+  part("endorses").textContent = visible(
+    `A yes stands for more than this call: later calls of the same tool in the run ${run ?? ""} are not asked about again where they have the same ${endorsed}, whatever else is in them.`,
   );
   const whyNot = part("why-not");
   whyNot.hidden = approval.whyNot === null;
