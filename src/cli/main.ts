@@ -1,13 +1,21 @@
 #!/usr/bin/env node
-import { enableCompileCache } from "node:module";
+// Whole, because a Node that is too old lacks names in it, and could not say that it is.
+import * as modules from "node:module";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { tooOld } from "./node-version.ts";
+
+const old = tooOld(process.versions.node);
+if (old !== null) {
+  process.stderr.write(`${old}\n`);
+  process.exit(1);
+}
 
 // From source, compiled code is kept between starts: a node is then ready in two thirds of the time. It lies in the user's own
 // folder: from one that others can write to, we would run their code. Where it cannot be kept, everything works as before. Built,
 // there is nothing to strip; what was kept would save 60 ms, and the engine holds it in memory for good.
 if (import.meta.filename.endsWith(".ts"))
-  enableCompileCache(join(homedir(), ".cache", "signalbox", "compiled"));
+  modules.enableCompileCache(join(homedir(), ".cache", "signalbox", "compiled"));
 
 const { beginStarting, endStarting, readEnvironment } = await import("../app/command-line.ts");
 beginStarting();
