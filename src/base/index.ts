@@ -22,7 +22,7 @@ export { canonicalDigest, canonicalJson, commitment, sha256, sha256Hex } from ".
 export type { Sha256Hex } from "./digest.ts";
 export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
-export { memberSpan } from "./json-span.ts";
+export { hasMember, memberSpan } from "./json-span.ts";
 export { nodeHttp } from "./node-http.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { memberSpan } from "./json-span.ts";
+import { hasMember, memberSpan } from "./json-span.ts";
 
 const partOf = (text: string, name: string) => {
   const span = memberSpan(text, name);
@@ -20,8 +20,9 @@ describe("the span of a member", () => {
     expect(partOf('{"a":{"result":1}}', "result")).toBeNull();
   });
 
-  test("is refused when the name stands twice", () => {
+  test("is refused when the name stands twice, though the member is there", () => {
     expect(partOf('{"result":1,"result":2}', "result")).toBeNull();
+    expect(hasMember('{"result":1,"result":2}', "result")).toBe(true);
   });
 
   test("reads the same as JSON.parse, for any object", () => {
@@ -36,7 +37,9 @@ describe("the span of a member", () => {
           expect(JSON.parse(partOf(text, "result") ?? "undefined")).toEqual(
             JSON.parse(JSON.stringify(value)),
           );
+          expect(hasMember(text, "result")).toBe(true);
           expect(partOf(JSON.stringify(object, null, indent), "result")).toBeNull();
+          expect(hasMember(JSON.stringify(object, null, indent), "result")).toBe(false);
         },
       ),
     );

@@ -4,6 +4,17 @@
  * message on byte for byte.
  */
 export function memberSpan(text: string, name: string): readonly [start: number, end: number] | null {
+  return spanOf(text, name, true);
+}
+
+/** Whether there is such a member, once or more often: it looks no further than the first. */
+export const hasMember = (text: string, name: string): boolean => spanOf(text, name, false) !== null;
+
+function spanOf(
+  text: string,
+  name: string,
+  mustBeOnly: boolean,
+): readonly [start: number, end: number] | null {
   let found: readonly [number, number] | null = null;
   let i = skipSpace(text, 0);
   if (text.charCodeAt(i) !== OPEN_OBJECT) return null;
@@ -16,6 +27,7 @@ export function memberSpan(text: string, name: string): readonly [start: number,
     if (key === name) {
       if (found !== null) return null;
       found = [start, end];
+      if (!mustBeOnly) return found;
     }
     i = skipSpace(text, end);
     if (text.charCodeAt(i) !== COMMA) break;

@@ -6,7 +6,11 @@ describe("splicing", () => {
   test("a result leaves byte for byte, with its type in front when it had none", () => {
     const text = '{ "content" : [ ],\n "x":1.0e1 }';
     expect(withResultType(text)).toBe('{"resultType":"complete", "content" : [ ],\n "x":1.0e1 }');
-    expect(withResultType('{"a":1,"resultType":"task"}')).toBe('{"a":1,"resultType":"task"}');
+    for (const typed of [
+      '{"a":1,"resultType":"task"}',
+      '{"resultType":"task","a":1,"resultType":"complete"}',
+    ])
+      expect(withResultType(typed)).toBe(typed);
     expect(withResultType(" {} ")).toBe('{"resultType":"complete"} ');
     expect(withResultType("{\n}")).toBe('{"resultType":"complete"\n}');
   });

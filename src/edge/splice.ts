@@ -1,4 +1,4 @@
-import { memberSpan } from "../base/index.ts";
+import { hasMember, memberSpan } from "../base/index.ts";
 import type { RequestId } from "./wire.ts";
 
 /** `{"jsonrpc":"2.0","id":…,"result":` and the text as it is. */
@@ -21,7 +21,7 @@ export function withMembers(objectText: string, members: string): string {
 
 /** Modern results must say what they are; one that does not (an older server's) is complete. */
 export function withResultType(resultText: string): string {
-  if (mayHave(resultText, "resultType") && memberSpan(resultText, "resultType") !== null) return resultText;
+  if (mayHave(resultText, "resultType") && hasMember(resultText, "resultType")) return resultText;
   return withMembers(resultText, '"resultType":"complete"');
 }
 
@@ -37,7 +37,7 @@ export function withPrivateCaching(resultText: string): string {
   let text = resultText;
   const scope = mayHave(text, "cacheScope") ? memberSpan(text, "cacheScope") : null;
   if (scope !== null) text = `${text.slice(0, scope[0])}"private"${text.slice(scope[1])}`;
-  const hasTtl = mayHave(text, "ttlMs") && memberSpan(text, "ttlMs") !== null;
+  const hasTtl = mayHave(text, "ttlMs") && hasMember(text, "ttlMs");
   const missing = [...(hasTtl ? [] : ['"ttlMs":0']), ...(scope === null ? ['"cacheScope":"private"'] : [])];
   return missing.length === 0 ? text : withMembers(text, missing.join(","));
 }
