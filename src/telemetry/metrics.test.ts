@@ -140,6 +140,15 @@ describe("the line of a call", () => {
     expect((JSON.parse(line) as { level: string }).level).toBe("info");
   });
 
+  test("names a tool the same way each time, however many were named in between", () => {
+    const toolIn = (tool: string) => (JSON.parse(lineOf(record({ tool }), 1)) as { tool: string }).tool;
+    const names = Array.from({ length: 3_000 }, (_, n) => `files__tool_${n}`);
+    for (let round = 0; round < 2; round++) {
+      for (const name of names) expect(toolIn(name)).toBe(name);
+      expect(toolIn("sbk_c4n4ry")).not.toContain("c4n4ry");
+    }
+  });
+
   test("stays JSON when a number is none", () => {
     JSON.parse(lineOf(record({ totalMs: Number.NaN, resultBytes: Number.POSITIVE_INFINITY * 0 }), 1));
   });

@@ -28,34 +28,38 @@ export function lineOf(record: CallRecord, timeMs: number): string {
   let work = "";
   const { names, queueMs, workMs } = record.stations;
   for (let i = 0; i < names.length; i++) {
-    const station = names[i] as string;
-    const name = stationNames.get(station) ?? stationName(station);
-    work += `${work === "" ? "" : ","}${name}${us(workMs[i] ?? 0)}`;
+    const name = quotedName(names[i] as string);
+    work += `${work === "" ? "" : ","}${name}:${us(workMs[i] ?? 0)}`;
     const queueUs = us(queueMs[i] ?? 0);
-    if (queueUs > 0) queue += `${queue === "" ? "" : ","}${name}${queueUs}`;
+    if (queueUs > 0) queue += `${queue === "" ? "" : ","}${name}:${queueUs}`;
   }
   let reasons = "";
-  for (const reason of record.reasons) reasons += (reasons === "" ? "" : ",") + quoted(reason);
+  for (const reason of record.reasons) reasons += (reasons === "" ? "" : ",") + quotedName(reason);
   return (
     `{"level":"info","time":${timeMs},"msg":"call","requestId":"${record.requestId}","call":${ourOwn(record.call)}` +
     `,"run":${quotedOrNull(record.run)},"step":${quotedOrNull(record.step)}` +
-    `,"tool":${quotedOrNull(record.tool)},"argumentsHash":${ourOwn(record.argumentsHash)}` +
+    `,"tool":${nameOrNull(record.tool)},"argumentsHash":${ourOwn(record.argumentsHash)}` +
     `,"decision":${ourOwn(record.decision)},"reasons":[${reasons}],"queueUs":{${queue}},"workUs":{${work}}` +
     `,"outcome":"${record.outcome}","isError":${record.isError},"code":${ourOwn(record.code)}` +
     `,"resultBytes":${whole(record.resultBytes)},"estimatedTokens":${whole(record.estimatedTokens)}` +
-    `,"cached":${record.cached},"recalled":${record.recalled},"principal":${quotedOrNull(record.principal)}` +
-    `,"tenant":${quotedOrNull(record.tenant)},"traceparent":${quotedOrNull(record.traceparent)}` +
+    `,"cached":${record.cached},"recalled":${record.recalled},"principal":${nameOrNull(record.principal)}` +
+    `,"tenant":${nameOrNull(record.tenant)},"traceparent":${quotedOrNull(record.traceparent)}` +
     `,"totalUs":${us(record.totalMs)}}\n`
   );
 }
 
-/** `"name":`. Stations are few and ours; the bound is for the mistake. */
-const stationNames = new Map<string, string>();
-const stationNamesMax = 64;
+/** What names look like in a line: the same few come with every call, and looking for secrets in one takes ten times as long. */
+const quotedNames = new Map<string, string>();
+const quotedNamesMax = 1_024;
 
-function stationName(name: string): string {
-  const text = `${quoted(name)}:`;
-  if (stationNames.size < stationNamesMax) stationNames.set(name, text);
+function quotedName(name: string): string {
+  const known = quotedNames.get(name);
+  if (known !== undefined) return known;
+  const text = quoted(name);
+  // Only what is plain: callers choose some of them, and what may be a secret is not kept.
+  if (text.length !== name.length + 2) return text;
+  if (quotedNames.size >= quotedNamesMax) quotedNames.clear();
+  quotedNames.set(name, text);
   return text;
 }
 
@@ -71,6 +75,8 @@ function quoted(text: string): string {
 
 /** Ids, digests and words of ours: there is nothing to look for in them. */
 const ourOwn = (text: string | null): string => (text === null ? "null" : `"${text}"`);
+
+const nameOrNull = (name: string | null): string => (name === null ? "null" : quotedName(name));
 
 const quotedOrNull = (text: string | null): string => (text === null ? "null" : quoted(text));
 
