@@ -4,8 +4,8 @@ import type { ErrorObject, ValidateFunction } from "ajv";
 import { RE2JS } from "re2js";
 import type { Pin } from "../registry/index.ts";
 
-/** Compiled schemas kept at once: three thousand tools with both schemas, about 20 KB each. */
-const compiledMax = 6_000;
+/** Compiled schemas of each part kept at once: those of three thousand tools, about 20 KB each. */
+const compiledMax = 3_000;
 
 /** null = fits; otherwise a sentence that names the argument. */
 export type Validator = (value: unknown) => string | null;
@@ -18,21 +18,24 @@ type Schema = Readonly<Record<string, unknown>>;
  * Patterns run on RE2 (linear time); one that RE2 cannot express is left to the server itself.
  */
 export class Validators {
-  private readonly compiled = new Map<string, Validator | string>();
+  private readonly compiled = {
+    input: new Map<Pin, Validator | string>(),
+    output: new Map<Pin, Validator | string>(),
+  };
 
   /** A string is the reason why the schema cannot be used. */
   of(pin: Pin, part: "input" | "output", schema: Schema): Validator | string {
-    const key = `${part}:${pin}`;
-    const known = this.compiled.get(key);
+    const compiled = this.compiled[part];
+    const known = compiled.get(pin);
     if (known !== undefined) return known;
     const fresh = compile(schema, part === "input" ? "argument" : "structuredContent");
-    if (this.compiled.size >= compiledMax) {
-      for (const oldest of this.compiled.keys()) {
-        this.compiled.delete(oldest);
+    if (compiled.size >= compiledMax) {
+      for (const oldest of compiled.keys()) {
+        compiled.delete(oldest);
         break;
       }
     }
-    this.compiled.set(key, fresh);
+    compiled.set(pin, fresh);
     return fresh;
   }
 }
