@@ -107,7 +107,7 @@ describe("signalbox dev", () => {
     });
     const { said, node } = await machine.node(["dev", "--port", "0", "--json"]);
     expect(said.imported).toEqual(["my-server"]);
-    expect(said.notes.join("\n")).toContain('into the vault as "my-server.API_TOKEN"');
+    expect(said.notes.join("\n")).toContain('in the vault as "my-server.API_TOKEN"');
     const vault = await machine.json<{ items: readonly { name: string }[] }>(["vault", "ls"]);
     expect(vault.items.map(({ name }) => name)).toEqual(["my-server.API_TOKEN"]);
     const shown = await machine.run(["servers", "show", "my-server"]);
