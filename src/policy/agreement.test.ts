@@ -200,23 +200,33 @@ function compileMatching(texts: readonly string[]): PolicySet {
 
 describe("partitioned evaluation", { timeout: 120_000 }, () => {
   it("agrees with Cedar over all policies, on random policies and requests", () => {
-    const seen = new Map<string, number>();
     fc.assert(
       fc.property(
         fc.array(policy, { minLength: 1, maxLength: 12 }),
         fc.array(request, { minLength: 1, maxLength: 8 }),
         (texts, requests) => {
           const set = compileMatching(texts);
-          for (const each of requests) {
-            const decision = set.decide(each);
-            seen.set(decision.effect, (seen.get(decision.effect) ?? 0) + 1);
-            expect(decision.effect).toBe(reference(set, each));
-          }
+          for (const each of requests) expect(set.decide(each).effect).toBe(reference(set, each));
         },
       ),
       { numRuns: 120 },
     );
-    for (const effect of ["allow", "deny", "approve"]) expect(seen.get(effect) ?? 0).toBeGreaterThan(0);
+  });
+
+  it("is asked about policies that allow, deny and ask people", () => {
+    // Of one seed, because a rare one may be missing among any hundred.
+    const drawn = fc.sample(
+      fc.tuple(
+        fc.array(policy, { minLength: 1, maxLength: 12 }),
+        fc.array(request, { minLength: 1, maxLength: 8 }),
+      ),
+      { seed: 1, numRuns: 200 },
+    );
+    const seen = drawn.flatMap(([texts, requests]) => {
+      const set = compileMatching(texts);
+      return requests.map((each) => set.decide(each).effect);
+    });
+    expect(new Set(seen)).toEqual(new Set(["allow", "deny", "approve"]));
   });
 
   it("never answers otherwise from its cache, and lists whatever it would allow", () => {
