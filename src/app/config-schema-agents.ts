@@ -1,0 +1,148 @@
+import type { Schema } from "./config-schema-terms.ts";
+import { count, path, program, programArguments, environment, address } from "./config-schema-terms.ts";
+
+export const hookSchema: Schema = {
+  type: "object",
+  description:
+    "What starts an agent again when it has died or what it rests for has come: `command`, a program that is started here, or `url`, somebody else who starts it.",
+  additionalProperties: false,
+  required: ["agents"],
+  oneOf: [{ required: ["command"] }, { required: ["url", "secret"] }],
+  dependentRequired: {
+    args: ["command"],
+    env: ["command"],
+    cwd: ["command"],
+    secret: ["url"],
+  },
+  properties: {
+    agents: {
+      type: "array",
+      minItems: 1,
+      maxItems: 1_000,
+      items: { type: "string", minLength: 1, maxLength: 128 },
+      description: "The agents of the tenant, by name, that may have themselves started by it.",
+      "x-unit": "names of agents",
+      "x-reason": "What is started holds somebody's token; nobody else may decide what it is started for.",
+    },
+    command: program(
+      "The program to start. No shell reads it. Its run is in `SIGNALBOX_RUN` of its environment.",
+    ),
+    args: programArguments("As many as a server's."),
+    env: environment(
+      "The program's environment variables, its token among them. It gets these, `SIGNALBOX_RUN`, `SIGNALBOX_RUN_ID`, `SIGNALBOX_ATTEMPT`, `SIGNALBOX_START`, and the few a program needs to start. A value may be `${vault:name}` or contain `${env:NAME}`.",
+      "An inherited environment would hand every secret of this process to the agent.",
+    ),
+    cwd: path("The directory the program starts in.", "Default: the configuration file's."),
+    processesMax: count(
+      "Programs of this hook that may run at once.",
+      "More runs wait for their turn; what one agent needs differs too much for a better guess.",
+      "processes",
+      1,
+      1_000,
+      8,
+    ),
+    url: address(
+      "Whom to ask to start the agent, by a webhook (Standard Webhooks).",
+      "What is asked for is signed, so the address needs no credential in it.",
+    ),
+    secret: {
+      type: "string",
+      maxLength: 1_024,
+      "x-secret": true,
+      description:
+        "What webhooks are signed with: `whsec_` and base64; `${vault:name}` keeps it out of this file.",
+      "x-unit": "text",
+      "x-reason": "Whoever starts agents must know who asks.",
+    },
+    startsMax: count(
+      "Starts in a row that lead to nothing before the run fails.",
+      "Five starts with doubling pauses take a quarter of an hour; what is broken then stays broken.",
+      "starts",
+      1,
+      1_000,
+      5,
+    ),
+  },
+};
+
+const versionPattern = "^[A-Za-z0-9._-]{1,32}$";
+
+export const agentSchema: Schema = {
+  type: "object",
+  description: "An agent whose runs the node starts, drives and parks, in a process of its own per version.",
+  additionalProperties: false,
+  required: ["module", "version"],
+  properties: {
+    module: path(
+      "The JavaScript or TypeScript module whose default export is the agent.",
+      "It is loaded in the agent's process, never in the node.",
+    ),
+    version: {
+      type: "string",
+      pattern: versionPattern,
+      maxLength: 32,
+      description: "The version that new runs begin with; the module must say the same.",
+      "x-unit": "text",
+      "x-reason": "A run stays with the version it began with, because its steps are that version's.",
+    },
+    versions: {
+      type: "object",
+      default: {},
+      maxProperties: 32,
+      propertyNames: { pattern: versionPattern },
+      additionalProperties: path("The module of that version.", "Runs that began with it go on with it."),
+      description: "Earlier versions that still have open runs.",
+      "x-unit": "version to path, relative to the configuration file",
+      "x-reason": "A run whose version is missing here waits until it is back, or somebody cancels it.",
+    },
+    env: {
+      type: "object",
+      default: {},
+      maxProperties: 256,
+      propertyNames: { pattern: "^[A-Za-z_][A-Za-z0-9_]*$" },
+      additionalProperties: { type: "string", maxLength: 32_768, "x-secret": true },
+      description:
+        "Variables of the agent's process, besides the few that every process needs. `${vault:name}` reads the value from the vault.",
+      "x-unit": "name to text",
+      "x-reason": "Nothing else of the node's environment is passed on.",
+    },
+    runsMax: count(
+      "Runs in the agent's process at once; those that wait are not among them.",
+      "More wait for their turn. A run in memory costs what its agent makes of it.",
+      "runs",
+      1,
+      100_000,
+      256,
+    ),
+    startsMax: count(
+      "Starts in a row that lead to no step before the run fails, with the last reason.",
+      "With pauses that double from a second, ten take a quarter of an hour; what is broken then stays broken.",
+      "starts",
+      1,
+      1_000,
+      10,
+    ),
+  },
+};
+
+export const webhookSchema: Schema = {
+  type: "object",
+  description: "One address, and the secret that its receiver verifies messages with.",
+  additionalProperties: false,
+  required: ["url", "secret"],
+  properties: {
+    url: address(
+      "Where the messages are posted to.",
+      "It is logged, so what must stay secret belongs in `secret`.",
+    ),
+    secret: {
+      type: "string",
+      maxLength: 1_024,
+      "x-secret": true,
+      description:
+        "What the messages are signed with: `whsec_` and 24 to 64 bytes in base64; two, with a blank between them, while receivers change over. `${vault:name}` keeps it out of this file.",
+      "x-unit": "text",
+      "x-reason": "Anybody can post to an address; only the signature tells whose message it is.",
+    },
+  },
+};
