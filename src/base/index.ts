@@ -24,6 +24,7 @@ export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
 export { hasMember, memberSpan } from "./json-span.ts";
 export { nodeHttp } from "./node-http.ts";
+export { OneAtATime } from "./one-at-a-time.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { ok, refuse } from "./result.ts";

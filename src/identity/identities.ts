@@ -1,5 +1,5 @@
 import type { CancelTimer, Clock, Random, Result } from "../base/index.ts";
-import { invariant, ok, refuse } from "../base/index.ts";
+import { invariant, ok, OneAtATime, refuse } from "../base/index.ts";
 import type { Change, Store } from "../store/index.ts";
 import type { IssuedApiKey, NewApiKey } from "./api-keys.ts";
 import { issueApiKey, revokeApiKey } from "./api-keys.ts";
@@ -11,7 +11,6 @@ import { standingFor } from "./changes.ts";
 import { Directory } from "./directory.ts";
 import type { Issuer } from "./issuer.ts";
 import { listLimitMax, refreshEveryMs, tokenTtlDefaultMs, tokenTtlMaxMs, tokenTtlMinMs } from "./limits.ts";
-import { OneAtATime } from "./one-at-a-time.ts";
 import type { Principal, PrincipalId, PrincipalKind, TenantId } from "./principal.ts";
 import type { NewPrincipal } from "./principals.ts";
 import { createPrincipal, disable, enable, revokeTokens, setRoles } from "./principals.ts";

@@ -9,7 +9,7 @@ import type { ToolEntry } from "./entries.ts";
 import { updateTool } from "./entries.ts";
 import { deepFreeze } from "./json-bounds.ts";
 import { writesPerChangeMax } from "./offer.ts";
-import type { ServerId, ToolClass } from "./records.ts";
+import type { ServerId, ServerRecord, ToolClass } from "./records.ts";
 import type { ServerInput, ServerSettings } from "./server-input.ts";
 import { serverDefaults, settingsOf } from "./server-input.ts";
 import type { ServerMemory } from "./server-verbs.ts";
@@ -27,6 +27,7 @@ export interface FileSection {
 export interface FileStep {
   readonly kind: "server-added" | "server-changed" | "server-removed" | "classes-set" | "file-applied";
   readonly server: string | null;
+  readonly id: ServerId | null; // null where `server` is
   /** Classes the file declares that do not fit the tools as they are pinned. */
   readonly problems: readonly string[];
 }
@@ -75,7 +76,8 @@ export function planFile(
   );
   for (const [name, shelf] of own) {
     if (!wanted.has(name)) {
-      changes.push(step(removeServer(memory, shelf.entry, now), "server-removed", name, []));
+      const removal = removeServer(memory, shelf.entry, now);
+      changes.push(step(removal, "server-removed", name, shelf.entry.record.id));
     }
   }
   for (const [name, input] of wanted) {
@@ -86,7 +88,8 @@ export function planFile(
         : changed(memory, shelf, input, now);
     if (!planned.ok) return planned;
     if (planned.value === null) continue;
-    changes.push(step(planned.value, shelf === undefined ? "server-added" : "server-changed", name, []));
+    const kind = shelf === undefined ? "server-added" : "server-changed";
+    changes.push(step(planned.value, kind, name, planned.value.value.id));
     if (shelf !== undefined) changes.push(...classChanges(memory, shelf, settingsOf(input)));
   }
   changes.push(mark(memory, tenant, applied, section.digest, now));
@@ -98,7 +101,7 @@ function changed(
   shelf: ServerShelf,
   input: ServerInput,
   now: WallMs,
-): Result<Change<unknown> | null> {
+): Result<Change<ServerRecord> | null> {
   // Settings left out of the file go back to their defaults, so all of them are given.
   const full = { enabled: true, era: null, toolClasses: {}, ...serverDefaults, ...input };
   const result = changeServer(memory, shelf.entry, full, now);
@@ -134,7 +137,7 @@ function classChanges(
     const part = moved.slice(i, i + writesPerChangeMax);
     changes.push({
       writes: part.map((move) => move.write),
-      value: { kind: "classes-set", server: name, problems: i === 0 ? problems : [] },
+      value: { kind: "classes-set", server: name, id, problems: i === 0 ? problems : [] },
       applied: () =>
         memory.putTools(
           id,
@@ -163,7 +166,7 @@ function mark(
         ? insert(appliedSectionTable, { ...key, ...set })
         : update(appliedSectionTable, key, set, { digest: old }),
     ],
-    value: { kind: "file-applied", server: null, problems: [] },
+    value: { kind: "file-applied", server: null, id: null, problems: [] },
     applied: () => memory.putApplied(tenant, digest),
   };
 }
@@ -172,7 +175,7 @@ const step = (
   change: Change<unknown>,
   kind: FileStep["kind"],
   server: string,
-  problems: readonly string[],
-): Change<FileStep> => ({ ...change, value: { kind, server, problems } });
+  id: ServerId,
+): Change<FileStep> => ({ ...change, value: { kind, server, id, problems: [] } });
 
 const conflict = (detail: string): Result<never> => refuse<Refusal>({ code: "conflict", detail });

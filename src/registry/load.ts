@@ -7,7 +7,7 @@ import type { ServerId } from "./records.ts";
 import { appliedSectionTable, serverTable, toolTable } from "./tables.ts";
 
 /** Small enough that a page of the largest definitions stays below 100 MB. */
-const pageRows = 200;
+export const pageRows = 200;
 
 /** Fills an empty catalogue with what is durable. */
 export async function loadCatalogue(store: Store, catalogue: Catalogue): Promise<void> {
@@ -28,6 +28,15 @@ export async function loadCatalogue(store: Store, catalogue: Catalogue): Promise
   catalogue.rebuildAll();
 }
 
+/** null = nothing was applied yet. */
+export async function appliedDigest(
+  store: Pick<Store, "get">,
+  tenant: TenantId,
+  section: string,
+): Promise<string | null> {
+  return (await store.get(appliedSectionTable, { tenant, section }))?.digest ?? null;
+}
+
 /** The digest last applied per tenant, for one section. */
 export async function loadApplied(store: Store, section: string): Promise<Map<TenantId, string>> {
   const applied = new Map<TenantId, string>();
@@ -41,7 +50,7 @@ export async function loadApplied(store: Store, section: string): Promise<Map<Te
   return applied;
 }
 
-async function* pages<R>(
+export async function* pages<R>(
   read: (after: { after?: string }) => Promise<readonly R[]>,
   keyOf: (row: R) => string,
 ): AsyncGenerator<R> {

@@ -44,6 +44,16 @@ export class PolicyVersions {
     this.store = store;
   }
 
+  /** Reads again which version is in force; true = it is another one than before. Never goes back behind what is known here. */
+  async reread(tenant: TenantId): Promise<boolean> {
+    const row = await this.store.get(activePolicyTable, { tenant });
+    if (row === null || row.row_version <= (this.active.get(tenant)?.rowVersion ?? 0)) return false;
+    const version = await this.version(tenant, row.digest as Sha256Hex);
+    if (version === null || row.row_version <= (this.active.get(tenant)?.rowVersion ?? 0)) return false;
+    this.active.set(tenant, { version, since: wallMs(row.since), rowVersion: row.row_version });
+    return true;
+  }
+
   async load(): Promise<void> {
     this.active.clear();
     for (let after: string | null = null; ;) {

@@ -7,15 +7,18 @@ import { planFile, serversSection } from "./apply-file.ts";
 import { callable, callableAt } from "./callable.ts";
 import type { Collision, ServerShelf } from "./catalogue.ts";
 import { Catalogue } from "./catalogue.ts";
+import type { Changed } from "./changes.ts";
+import { told } from "./changes.ts";
 import type { ServerEntry, ToolEntry } from "./entries.ts";
 import { FeatureBook } from "./feature-book.ts";
 import { Finder } from "./finder.ts";
+import { Following } from "./following.ts";
 import type { HealthTransition } from "./health.ts";
 import { HealthBoard, combined } from "./health.ts";
 import type { DefinitionVersion, ServerVersion } from "./history.ts";
 import { definitionsOf, versionsOf } from "./history.ts";
 import { ListWatch } from "./list-watch.ts";
-import { loadApplied, loadCatalogue } from "./load.ts";
+import { appliedDigest, loadApplied, loadCatalogue } from "./load.ts";
 import type { Offer } from "./offer.ts";
 import { planOffer } from "./offer.ts";
 import type { RefusedFeature } from "./parse-features.ts";
@@ -26,6 +29,7 @@ import { homeOf, noCapabilities } from "./profile.ts";
 import type { Era, Health, Pin, ServerId, ServerRecord, Tool, ToolClass } from "./records.ts";
 import type { ServerInput } from "./server-input.ts";
 import type { ServerMemory } from "./server-verbs.ts";
+import { differences } from "./reread.ts";
 import * as servers from "./server-verbs.ts";
 import type { Features, ListKind, Prompt, Resource, Subject } from "./subject.ts";
 import { Subjects } from "./subjects.ts";
@@ -48,6 +52,7 @@ export class Registry {
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly random: Random;
+  private readonly ground: { readonly clock: Clock; readonly random: Random };
   private readonly catalogue: Catalogue;
   private readonly health = new HealthBoard();
   private readonly policies: PolicyVersions;
@@ -60,12 +65,15 @@ export class Registry {
   private readonly unprefixed: ServerId | boolean;
   private readonly views: Views;
   private readonly finder: Finder;
+  private readonly following: Following;
+  private readonly policyListeners = new Set<(tenant: TenantId) => void>();
   private isStarted = false;
 
   constructor(options: RegistryOptions) {
     this.store = options.store;
     this.clock = options.clock;
     this.random = options.random;
+    this.ground = { clock: options.clock, random: options.random };
     this.unprefixed = options.unprefixed ?? false;
     this.catalogue = new Catalogue(this.unprefixed);
     this.policies = new PolicyVersions(options.store);
@@ -77,21 +85,31 @@ export class Registry {
       isCallable: (tool) => this.callable(tool).ok,
     });
     this.finder = new Finder({ ...shared, views: this.views });
+    this.following = new Following({
+      store: options.store,
+      clock: options.clock,
+      reread: (changed) => this.reread(changed),
+    });
   }
 
-  /** Loads everything; rejects with the store's Fault. A second call does nothing. */
+  /** Loads everything, then follows what other nodes change; rejects with the store's Fault. A second call does nothing. */
   async start(): Promise<void> {
     if (this.isStarted) return;
     this.catalogue.clear();
+    await this.following.begin();
     await loadCatalogue(this.store, this.catalogue);
     this.applied = await loadApplied(this.store, serversSection);
     await this.policies.load();
     for (const id of this.catalogue.serverIds()) this.movedLists(id); // what is there has not moved
+    await this.following.catchUp(); // what changed while it was read
+    this.following.start();
     this.isStarted = true;
   }
 
   stop(): void {
     this.isStarted = false;
+    this.following.stop();
+    this.policyListeners.clear();
     this.changeListeners.clear();
     this.healthListeners.clear();
     this.listListeners.clear();
@@ -249,6 +267,17 @@ export class Registry {
     return () => this.listListeners.delete(listener);
   }
 
+  /** Called after another node has put other policies in force. Returns how to stop listening. */
+  onPoliciesFollowed(listener: (tenant: TenantId) => void): () => void {
+    this.policyListeners.add(listener);
+    return () => this.policyListeners.delete(listener);
+  }
+
+  /** Resolves when what other nodes had changed before holds here. A running registry does so by itself every 500 ms. */
+  catchUp(): Promise<void> {
+    return this.following.catchUp();
+  }
+
   // Health
 
   onHealth(listener: (transition: HealthTransition) => void): () => void {
@@ -307,12 +336,15 @@ export class Registry {
 
   addServer(tenant: TenantId, input: ServerInput): Result<Change<ServerRecord>> {
     const now = this.clock.wall();
-    return servers.addServer(this.memory, tenant, input, "api", now, this.random);
+    const added = servers.addServer(this.memory, tenant, input, "api", now, this.random);
+    return added.ok ? ok(this.ofServer(added.value.value.id, added.value)) : added;
   }
 
   changeServer(tenant: TenantId, id: ServerId, patch: Partial<ServerInput>): Result<Change<ServerRecord>> {
     const shelf = this.ownedByApi(tenant, id);
-    return shelf.ok ? servers.changeServer(this.memory, shelf.value.entry, patch, this.clock.wall()) : shelf;
+    if (!shelf.ok) return shelf;
+    const changed = servers.changeServer(this.memory, shelf.value.entry, patch, this.clock.wall());
+    return changed.ok ? ok(this.ofServer(id, changed.value)) : changed;
   }
 
   setServerEnabled(tenant: TenantId, id: ServerId, enabled: boolean): Result<Change<ServerRecord>> {
@@ -322,13 +354,14 @@ export class Registry {
   removeServer(tenant: TenantId, id: ServerId): Result<Change<ServerRecord>> {
     const shelf = this.ownedByApi(tenant, id);
     if (!shelf.ok) return shelf;
-    return ok(servers.removeServer(this.memory, shelf.value.entry, this.clock.wall()));
+    return ok(this.ofServer(id, servers.removeServer(this.memory, shelf.value.entry, this.clock.wall())));
   }
 
   /** What the first connection found out. No writes when it is known or configured; the record's version stays. */
   rememberEra(id: ServerId, era: Era): Result<Change<ServerRecord>> {
     const shelf = this.catalogue.shelf(id);
-    return shelf === null ? notFound("server") : ok(servers.rememberEra(this.memory, shelf.entry, era));
+    if (shelf === null) return notFound("server");
+    return ok(this.ofServer(id, servers.rememberEra(this.memory, shelf.entry, era)));
   }
 
   applyFile(tenant: TenantId, section: FileSection): Result<FileApplication> {
@@ -339,7 +372,15 @@ export class Registry {
       putApplied: (tenant: TenantId, digest: string) => void this.applied.set(tenant, digest),
       putTools: (server: ServerId, entries: readonly ToolEntry[]) => this.putTools(server, entries),
     };
-    return planFile(memory, tenant, section, this.clock.wall(), this.random);
+    const planned = planFile(memory, tenant, section, this.clock.wall(), this.random);
+    if (!planned.ok) return planned;
+    return ok(
+      planned.value.map((change) =>
+        change.value.id === null
+          ? told(change, { kind: "file", tenant }, this.ground)
+          : this.ofServer(change.value.id, change),
+      ),
+    );
   }
 
   // Verbs on tools
@@ -367,7 +408,7 @@ export class Registry {
         (await this.store.get(definitionTable, { server: id, tool, pin })) !== null,
       put: (entries) => this.putTools(id, entries),
     });
-    return ok(offer);
+    return ok({ ...offer, changes: offer.changes.map((change) => this.ofServer(id, change)) });
   }
 
   /**
@@ -392,26 +433,29 @@ export class Registry {
     const found = this.entryOf(tool);
     if (!found.ok) return found;
     const { shelf, entry } = found.value;
-    return tools.approvePin(shelf, entry, pin, this.clock.wall(), (entry) =>
+    const approved = tools.approvePin(shelf, entry, pin, this.clock.wall(), (entry) =>
       this.putTools(tool.server.id, [entry]),
     );
+    return approved.ok ? ok(this.ofServer(tool.server.id, approved.value)) : approved;
   }
 
   setClass(tool: Tool, toolClass: ToolClass): Result<Change<ToolClass>> {
     const found = this.entryOf(tool);
     if (!found.ok) return found;
     const { shelf, entry } = found.value;
-    return tools.setClass(shelf, entry, toolClass, (entry) => this.putTools(tool.server.id, [entry]));
+    const set = tools.setClass(shelf, entry, toolClass, (entry) => this.putTools(tool.server.id, [entry]));
+    return set.ok ? ok(this.ofServer(tool.server.id, set.value)) : set;
   }
 
   /** Only for a tool that is gone. */
   async forgetTool(tool: Tool): Promise<Result<Change<{ readonly since: WallMs }>>> {
     const found = this.entryOf(tool);
     if (!found.ok) return found;
-    return tools.forgetTool(this.store, found.value.shelf, found.value.entry, () => {
+    const forgotten = await tools.forgetTool(this.store, found.value.shelf, found.value.entry, () => {
       this.catalogue.dropTool(tool.server.id, tool.name);
       this.notify(tool.tenant, tool.server.id);
     });
+    return forgotten.ok ? ok(this.ofServer(tool.server.id, forgotten.value)) : forgotten;
   }
 
   definitionsOf(tool: Tool): Promise<readonly DefinitionVersion[]> {
@@ -436,12 +480,48 @@ export class Registry {
     return this.policies.list(tenant, limit, after);
   }
 
-  putPolicies(tenant: TenantId, sources: readonly PolicySource[]): Promise<Result<Change<PolicyVersion>>> {
-    return this.policies.put(tenant, sources, this.clock.wall());
+  async putPolicies(
+    tenant: TenantId,
+    sources: readonly PolicySource[],
+  ): Promise<Result<Change<PolicyVersion>>> {
+    return this.ofPolicies(tenant, await this.policies.put(tenant, sources, this.clock.wall()));
   }
 
-  activatePolicies(tenant: TenantId, digest: Sha256Hex): Promise<Result<Change<PolicyVersion>>> {
-    return this.policies.activate(tenant, digest, this.clock.wall());
+  async activatePolicies(tenant: TenantId, digest: Sha256Hex): Promise<Result<Change<PolicyVersion>>> {
+    return this.ofPolicies(tenant, await this.policies.activate(tenant, digest, this.clock.wall()));
+  }
+
+  private ofServer<T>(server: ServerId, change: Change<T>): Change<T> {
+    return told(change, { kind: "server", server }, this.ground);
+  }
+
+  private ofPolicies<T>(tenant: TenantId, change: Result<Change<T>>): Result<Change<T>> {
+    return change.ok ? ok(told(change.value, { kind: "policies", tenant }, this.ground)) : change;
+  }
+
+  private async reread(changed: Changed): Promise<void> {
+    switch (changed.kind) {
+      case "server": {
+        const { server, tools, dropped } = await differences(this.store, this.catalogue, changed.server);
+        if (server === "gone") {
+          const entry = this.catalogue.shelf(changed.server)?.entry;
+          if (entry !== undefined) this.memory.drop(entry);
+          return;
+        }
+        if (server !== null) this.putServer(server);
+        for (const name of dropped) this.catalogue.dropTool(changed.server, name);
+        if (tools.length > 0 || dropped.length > 0) this.putTools(changed.server, tools);
+        return;
+      }
+      case "policies":
+        if (!(await this.policies.reread(changed.tenant))) return;
+        for (const listener of this.policyListeners) listener(changed.tenant);
+        return;
+      case "file": {
+        const digest = await appliedDigest(this.store, changed.tenant, serversSection);
+        if (digest !== null) this.applied.set(changed.tenant, digest);
+      }
+    }
   }
 
   private readonly memory: ServerMemory = {

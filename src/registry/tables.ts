@@ -1,4 +1,4 @@
-import { integer, integerOrNull, keyedTable, text, textOrNull } from "../store/index.ts";
+import { integer, integerOrNull, keyedTable, logTable, text, textOrNull } from "../store/index.ts";
 
 /**
  * A server's present record. `name_key` is null once it is removed, which frees the name; the row stays as the owner of the
@@ -91,6 +91,18 @@ export const appliedSectionTable = keyedTable({
   key: ["tenant", "section"],
 });
 
+/**
+ * What was changed, appended in the same transaction, so that other nodes read only that again. A log, not a counter: two changes
+ * of different things never collide on it. One short row per change of a record, which are rare.
+ */
+export const changeTable = logTable({
+  name: "registry_change",
+  columns: { id: text, log: text, subject: text },
+  id: "id",
+  partition: "log",
+  since: 2,
+});
+
 export const registryTables = [
   serverTable,
   serverVersionTable,
@@ -99,4 +111,5 @@ export const registryTables = [
   policyVersionTable,
   activePolicyTable,
   appliedSectionTable,
+  changeTable,
 ] as const;
