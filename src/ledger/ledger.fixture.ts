@@ -40,7 +40,9 @@ export function sampleEntry(n: number, kind: "intent" | "outcome" | "act", more:
 }
 
 /** A ledger on a memory store, with time that moves when told. */
-export async function openedLedger(options: { database?: MemoryDatabase; clock?: ManualClock } = {}) {
+export async function openedLedger(
+  options: { database?: MemoryDatabase; clock?: ManualClock; holder?: string } = {},
+) {
   const clock = options.clock ?? new ManualClock();
   const database = options.database ?? new MemoryDatabase(tables);
   const store = openMemoryStore({ tables, clock, database });
@@ -54,6 +56,7 @@ export async function openedLedger(options: { database?: MemoryDatabase; clock?:
     keys,
     clock,
     installationId: "box-1",
+    ...(options.holder === undefined ? {} : { holder: options.holder }),
     onAlert: (alert) => alerts.push(alert),
   });
   const sequencer = () => new Sequencer({ store, keys, clock, tenant: acme, origin: ledger.origin(acme) });

@@ -4,6 +4,7 @@ import type { TenantId } from "../identity/index.ts";
 import { defaultTenant, systemTenant } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { Logged, Store } from "../store/index.ts";
+import { Duty } from "../store/index.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
 import { entryOfLeaf, leafHashOf } from "./leaf.ts";
 import { inclusionRanges, rangeHash, verifyInclusion } from "./merkle.ts";
@@ -13,7 +14,7 @@ import { openPayload } from "./payload.ts";
 import { receiptText } from "./receipt.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { LedgerAlert, SequencingStats } from "./sequencing.ts";
-import { Sequencing } from "./sequencing.ts";
+import { Sequencing, sequencerLeaseMs } from "./sequencing.ts";
 import type { CallId, Entry, EntryId } from "./shapes.ts";
 import type { EntryRow, SequenceRow } from "./tables.ts";
 import { entryTable, headTable, sequenceTable } from "./tables.ts";
@@ -25,6 +26,8 @@ export interface LedgerOptions {
   readonly clock: Clock;
   /** Fixed when the installation is created: it is part of every checkpoint's origin. No spaces, no "+". */
   readonly installationId: string;
+  /** This process among those on the same data, who sequence in turns. Left out: there is no other. */
+  readonly holder?: string;
   /** Hears of tails older than 10 s and of batches that failed. */
   readonly onAlert?: (alert: LedgerAlert) => void;
 }
@@ -57,6 +60,14 @@ export class Ledger {
     this.sequencing = new Sequencing({
       clock: options.clock,
       sequencerOf: (tenant) => new Sequencer({ ...options, tenant, origin: this.origin(tenant) }),
+      dutyOf: (tenant) =>
+        new Duty({
+          store: options.store,
+          clock: options.clock,
+          name: `sequencer/${tenant}`,
+          holder: options.holder ?? "local",
+          ttlMs: sequencerLeaseMs,
+        }),
       onAlert: options.onAlert ?? (() => {}),
     });
   }

@@ -25,7 +25,8 @@ export interface Sequenced {
 
 /**
  * Gives committed entries of one tenant their positions: follows the entry log by cursor, and writes a batch, its tiles, its
- * checkpoint and the head in one transaction. The head's old size guards it, so of two sequencers one loses and reads again; a
+ * checkpoint and the head in one transaction. The head's old size guards it, so of two sequencers one loses and reads again (which a lease
+ * makes rare: see sequencing.ts); a
  * checkpoint that was signed and not committed has never been seen. The log's own order keeps every entry behind its `after`.
  */
 export class Sequencer {
@@ -90,6 +91,18 @@ export class Sequencer {
     }
     this.state = { edge: state.edge, size: next.size, cursor: next.cursor, isNew: false };
     return { count: rows.length, isDone: rows.length < batchEntriesMax };
+  }
+
+  /** Whether there are entries that nobody has given a position yet: for who leaves it to another node. */
+  async isBehind(): Promise<boolean> {
+    const head = await this.store.get(headTable, { tenant: this.tenant });
+    const [next] = await this.store.listLog(entryTable, {
+      partition: this.tenant,
+      after: head?.cursor ?? 0,
+      limit: 1,
+      columns: ["id"],
+    });
+    return next !== undefined;
   }
 
   private nextHead(state: State, cursor: number): HeadRow {

@@ -1,7 +1,8 @@
 import type { CancelTimer, Clock, Fault, MonotonicMs } from "../base/index.ts";
 import { elapsedMs, faultFrom, plusMs } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import type { Sequenced } from "./sequencer.ts";
+import type { Duty } from "../store/index.ts";
+import type { Sequencer } from "./sequencer.ts";
 
 /** Under load a checkpoint four times a second; a receipt is promised within one second. */
 const sequenceEveryMs = 250;
@@ -10,6 +11,12 @@ const sweepEveryMs = 1000;
 const tenantsPerSweep = 16;
 /** Tenants sequenced at once: their batches share a flush. */
 const tenantsAtOnce = 16;
+/** Whoever sequences a tenant looks for so long after its last entry for those that other nodes write, then leaves it to others. */
+const watchMs = 5_000;
+/** Left to another node, we look again whether it was done: it may have died. */
+const othersMs = 500;
+/** A node that dies while it sequences is replaced before its tenants' tails are old. */
+export const sequencerLeaseMs = 5_000;
 /** Sequencers kept ready, about 20 KB each; the others read their right edge again. */
 const readyMax = 256;
 /** A batch that fails is tried again after this, doubled up to the second number. */
@@ -44,16 +51,30 @@ interface Waiting {
 
 export interface SequencingOptions {
   readonly clock: Clock;
-  readonly sequencerOf: (tenant: TenantId) => { sequence(): Promise<Sequenced> };
+  readonly sequencerOf: (tenant: TenantId) => TenantSequencer;
+  readonly dutyOf: (tenant: TenantId) => Pick<Duty, "isOurs" | "giveUp">;
   readonly onAlert: (alert: LedgerAlert) => void;
 }
 
-/** Decides when which tenant is sequenced. Costs nothing while nothing is written, except the sweep. */
+export type TenantSequencer = Pick<Sequencer, "sequence" | "isBehind">;
+
+/** What is kept ready for a tenant. */
+interface Ready {
+  readonly sequencer: TenantSequencer;
+  readonly duty: Pick<Duty, "isOurs" | "giveUp">;
+  /** While its log is ours to extend: when this node last found an entry. null = it is not ours. */
+  foundAt: MonotonicMs | null;
+}
+
+/**
+ * Decides when which tenant is sequenced: by one node at a time, under a lease, which looks for the entries of all. Costs nothing while
+ * nothing is written, except the sweep.
+ */
 export class Sequencing {
   private readonly options: SequencingOptions;
   private readonly clock: Clock;
   private readonly waiting = new Map<TenantId, Waiting>();
-  private readonly ready = new Map<TenantId, { sequence(): Promise<Sequenced> }>();
+  private readonly ready = new Map<TenantId, Ready>();
   private readonly known = new Set<TenantId>();
   private sweepQueue: TenantId[] = [];
   private round: CancelTimer | null = null;
@@ -85,6 +106,7 @@ export class Sequencing {
     const now = this.clock.monotonic();
     for (const waiting of this.waiting.values()) waiting.notBefore = now;
     await this.runRound();
+    await Promise.allSettled([...this.ready.values()].map(({ duty }) => duty.giveUp()));
   }
 
   /** Entries of this tenant were committed. Called once or twice per call: a lookup and an addition. */
@@ -95,7 +117,7 @@ export class Sequencing {
       return;
     }
     const now = this.clock.monotonic();
-    this.waiting.set(tenant, { since: now, notes: 1, failures: 0, notBefore: now, hasAlerted: false });
+    this.waiting.set(tenant, newlyWaiting(now));
     this.known.add(tenant);
     this.scheduleRound();
   }
@@ -113,7 +135,7 @@ export class Sequencing {
       this.round = null;
       this.running = this.runRound().finally(() => {
         this.running = null;
-        if (this.waiting.size > 0) this.scheduleRound();
+        if (this.waiting.size > 0 || this.held().length > 0) this.scheduleRound();
       });
     });
   }
@@ -127,20 +149,46 @@ export class Sequencing {
         due.slice(at, at + tenantsAtOnce).map(([tenant, waiting]) => this.runTenant(tenant, waiting)),
       );
     }
+    await this.watchOthers(now);
     this.alertOldTails();
+  }
+
+  /** Entries of other nodes come without a word: who has a tenant's log looks for them. */
+  private async watchOthers(now: MonotonicMs): Promise<void> {
+    const watched = this.held().filter(([tenant]) => !this.waiting.has(tenant));
+    for (let at = 0; at < watched.length; at += tenantsAtOnce) {
+      await Promise.all(
+        watched.slice(at, at + tenantsAtOnce).map(async ([tenant, ready]) => {
+          if (ready.foundAt !== null && elapsedMs(now, ready.foundAt) < watchMs)
+            return this.runTenant(tenant, newlyWaiting(now));
+          ready.foundAt = null;
+          await ready.duty.giveUp().catch(() => undefined); // its lease runs out by itself
+        }),
+      );
+    }
+  }
+
+  private held(): [TenantId, Ready][] {
+    return [...this.ready].filter(([, { foundAt }]) => foundAt !== null);
   }
 
   private async runTenant(tenant: TenantId, waiting: Waiting): Promise<void> {
     try {
-      const sequencer = this.readyFor(tenant);
+      const ready = this.readyFor(tenant);
+      if (ready.foundAt === null && !(await this.isBehind(tenant, waiting, ready))) return;
+      if (!(await this.isOurs(ready))) {
+        waiting.notBefore = plusMs(this.clock.monotonic(), othersMs);
+        return;
+      }
       for (;;) {
         const notes = waiting.notes;
-        const { count, isDone } = await sequencer.sequence();
+        const { count, isDone } = await ready.sequencer.sequence();
         this.counts.entries += count;
         if (count > 0) this.counts.batches++;
+        if (count > 0) ready.foundAt = this.clock.monotonic();
         waiting.failures = 0;
         if (!isDone) continue;
-        this.waiting.delete(tenant);
+        this.isOver(tenant, waiting);
         // Noted while the batch was read: it may have missed it, so this tenant waits anew, from now.
         if (notes !== waiting.notes) this.noted(tenant);
         return;
@@ -155,6 +203,26 @@ export class Sequencing {
     }
   }
 
+  private async isOurs(ready: Ready): Promise<boolean> {
+    const isOurs = await ready.duty.isOurs();
+    if (!isOurs) ready.foundAt = null;
+    else ready.foundAt ??= this.clock.monotonic();
+    return isOurs;
+  }
+
+  /** Not ours, it is asked for only when there is something to do: most who are looked at have nothing. */
+  private async isBehind(tenant: TenantId, waiting: Waiting, { sequencer }: Ready): Promise<boolean> {
+    const { notes } = waiting;
+    const isBehind = (await sequencer.isBehind()) || notes !== waiting.notes;
+    if (!isBehind) this.isOver(tenant, waiting);
+    return isBehind;
+  }
+
+  /** Who was only looked at for other nodes' entries may have been noted meanwhile, and then waits on. */
+  private isOver(tenant: TenantId, waiting: Waiting): void {
+    if (this.waiting.get(tenant) === waiting) this.waiting.delete(tenant);
+  }
+
   private alertOldTails(): void {
     const now = this.clock.monotonic();
     for (const [tenant, waiting] of this.waiting) {
@@ -165,13 +233,21 @@ export class Sequencing {
     }
   }
 
-  private readyFor(tenant: TenantId): { sequence(): Promise<Sequenced> } {
-    const ready = this.ready.get(tenant) ?? this.options.sequencerOf(tenant);
+  private readyFor(tenant: TenantId): Ready {
+    const { sequencerOf, dutyOf } = this.options;
+    const ready = this.ready.get(tenant) ?? {
+      sequencer: sequencerOf(tenant),
+      duty: dutyOf(tenant),
+      foundAt: null,
+    };
     this.ready.delete(tenant);
     this.ready.set(tenant, ready);
     if (this.ready.size > readyMax) {
-      const oldest = this.ready.keys().next().value;
-      if (oldest !== undefined) this.ready.delete(oldest);
+      const oldest = this.ready.entries().next().value;
+      if (oldest !== undefined) {
+        this.ready.delete(oldest[0]);
+        void oldest[1].duty.giveUp().catch(() => undefined); // its lease runs out by itself
+      }
     }
     return ready;
   }
@@ -187,3 +263,11 @@ export class Sequencing {
     });
   }
 }
+
+const newlyWaiting = (now: MonotonicMs): Waiting => ({
+  since: now,
+  notes: 1,
+  failures: 0,
+  notBefore: now,
+  hasAlerted: false,
+});

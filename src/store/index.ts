@@ -10,7 +10,9 @@ export { blob, blobOrNull, integer, integerOrNull, keyedTable, logTable, text, t
 export type { Columns, KeyedTable, LogTable, Row, RowOf, Table, Value } from "./table.ts";
 export { append, insert, remove, update, writesPerTransactionMax } from "./transaction.ts";
 export type { Change, Transaction, Write } from "./transaction.ts";
-export { isWaiting, leaseOf, signal, takeBack, wakeUp } from "./own-tables.ts";
+export { expiredLeases, isWaiting, leaseOf, signal, takeBack, wakeUp } from "./own-tables.ts";
+export { Duty } from "./duty.ts";
+export type { DutyOptions } from "./duty.ts";
 export { MemoryDatabase, openMemoryStore } from "./memory/index.ts";
 export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
 export { openReadOnlySqlite, openSqliteStore } from "./sqlite/index.ts";

@@ -11,12 +11,24 @@ export const leaseTable = keyedTable({
   name: "store_lease",
   columns: { name: text, holder: text, fence: integer, expiresAt: integer },
   key: ["name"],
+  indexes: { expiry: ["expiresAt"] },
 });
 
 /** Who holds the lease of this name, or held it last; expired ones too. null = nobody ever did. */
 export async function leaseOf(store: Pick<Store, "get">, name: string): Promise<Lease | null> {
   const row = await store.get(leaseTable, { name });
   return row === null ? null : { ...row, expiresAt: storeMs(row.expiresAt) };
+}
+
+/** Leases whose holders fell silent: they were neither renewed in time nor given back. The one that expired last comes first. */
+export async function expiredLeases(
+  store: Pick<Store, "list" | "now">,
+  limit: number,
+): Promise<readonly Lease[]> {
+  const upTo = msOf(await store.now());
+  // One that was given back expired at 0.
+  const rows = await store.list(leaseTable, { index: "expiry", from: 1, upTo, order: "descending", limit });
+  return rows.map((row) => ({ ...row, expiresAt: storeMs(row.expiresAt) }));
 }
 
 export const signalTable = keyedTable({
