@@ -1,7 +1,8 @@
 import type { ApprovalRequest } from "../approvals/index.ts";
 import { msOf } from "../base/index.ts";
-import type { OpenCall, Outcome } from "../ledger/index.ts";
-import { openCallsOfNode, readOpenCall } from "../ledger/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import type { OpenCall, OpenCallState, Outcome } from "../ledger/index.ts";
+import { listOpenCalls, readOpenCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { remove } from "../store/index.ts";
 import { writeEnd } from "./end-pending.ts";
@@ -12,37 +13,47 @@ import { taskTable } from "./tables.ts";
 const pageSize = 500;
 
 /**
- * Ends calls that waited for input nobody gave, and tasks nobody asked for, once their time is over. A server that asked for input
- * had said that it had not carried the call out; what became of a task nobody knows.
+ * Ends calls that waited for input nobody gave, and tasks nobody asked for, once their time is over, whichever node they came to. A server
+ * that asked for input had said that it had not carried the call out; what became of a task nobody knows.
  */
 export async function endAbandoned(house: House): Promise<number> {
-  let ended = 0;
-  let after: OpenCall["call"] | undefined;
   const now = msOf(await house.store.now());
-  for (;;) {
-    const page = await openCallsOfNode(house.store, house.node.name, {
-      limit: pageSize,
-      ...(after === undefined ? {} : { after }),
-    });
-    for (const open of page) {
-      if (msOf(open.dispatchBy) > now) continue;
-      if (
-        open.state === "pending" &&
-        (await endUndecided(open, await house.approvals.ofCall(open.call), house))
-      )
-        ended++;
-      if (open.state !== "waiting") continue;
+  let ended = 0;
+  for (const tenant of house.tenants()) {
+    ended += await endEach(house, tenant, "waiting", now, async (open) => {
       const isTask = (await house.store.get(taskTable, { call: open.call })) !== null;
-      if (await settleOpen(open, isTask ? neverAskedFor : neverAnswered, house)) ended++;
-    }
-    after = page.at(-1)?.call;
-    if (page.length < pageSize) break;
+      return settleOpen(open, isTask ? neverAskedFor : neverAnswered, house);
+    });
+    ended += await endEach(house, tenant, "pending", now, async (open) =>
+      endUndecided(open, await house.approvals.ofCall(open.call), house),
+    );
   }
   await forgetTasks(now, house);
   return ended + (await endOverdue(house));
 }
 
-/** Those of other nodes too, which may be gone. */
+/** Those in this state whose time is over. `end` answers whether it did, and not somebody else. */
+async function endEach(
+  { store }: House,
+  tenant: TenantId,
+  state: OpenCallState,
+  now: number,
+  end: (open: OpenCall) => Promise<boolean>,
+): Promise<number> {
+  let ended = 0;
+  let after: OpenCall["call"] | undefined;
+  for (;;) {
+    const page = await listOpenCalls(store, tenant, state, {
+      limit: pageSize,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const open of page) if (msOf(open.dispatchBy) <= now && (await end(open))) ended++;
+    after = page.at(-1)?.call;
+    if (page.length < pageSize) return ended;
+  }
+}
+
+/** What people were asked and did not decide in time. */
 async function endOverdue(house: House): Promise<number> {
   let ended = 0;
   for (const request of await house.approvals.overdue(await house.store.now())) {

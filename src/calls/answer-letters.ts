@@ -1,3 +1,4 @@
+import { nodeLeaseName } from "./node-lease-name.ts";
 import type { CancelTimer, Clock } from "../base/index.ts";
 import { deadlineIn, delay, msOf, remainingMs } from "../base/index.ts";
 import type { Keys } from "../keys/index.ts";
@@ -139,7 +140,7 @@ export class AnswerLetters implements AnswersElsewhere {
 
   /** The node's lease with that very fence is still held: it may be slow, and is not dead. */
   private async isAlive({ node, fence }: AskedAt): Promise<boolean> {
-    const lease = await leaseOf(this.store, `node/${node}`);
+    const lease = await leaseOf(this.store, nodeLeaseName(node));
     return lease?.fence === fence && msOf(lease.expiresAt) > msOf(await this.store.now());
   }
 

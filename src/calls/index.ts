@@ -30,6 +30,8 @@ export { RefusalBound } from "./refusal-bound.ts";
 export type { RefusalSummary } from "./refusal-bound.ts";
 export type { CallLineOptions } from "./line.ts";
 export { recoverCalls } from "./recover.ts";
+export { nodeLeaseName } from "./node-lease-name.ts";
+export { TakeOver } from "./take-over.ts";
 export { resolutions, resolveUnknown } from "./resolve.ts";
 export { resolvedBy, resolvers } from "./resolved-by.ts";
 export type { Resolver } from "./resolved-by.ts";

@@ -6,6 +6,7 @@ import type { Principal } from "../identity/index.ts";
 import type { Profile } from "../registry/index.ts";
 import { noCapabilities } from "../registry/index.ts";
 import type { CallId } from "../ledger/index.ts";
+import { Duty } from "../store/index.ts";
 import type {
   CallAnswer,
   CallInput,
@@ -117,6 +118,7 @@ export class CallLine implements Calls {
   private readonly lists = new Lists();
   private readonly verifications = new Verifications((input) => this.call(input));
   private readonly refusals: RefusalBound;
+  private readonly duty: Duty;
   private readonly idle = new Set<() => void>();
   private running = 0;
   private stopping = false;
@@ -126,6 +128,9 @@ export class CallLine implements Calls {
   constructor(options: CallLineOptions) {
     this.options = options;
     this.refusals = new RefusalBound(options.clock);
+    const { store, clock, node } = options;
+    const holder = `${node.name}/${node.fence}`;
+    this.duty = new Duty({ store, clock, name: "calls/house", holder, ttlMs: 3 * housekeepingEveryMs });
     this.house = {
       ...options,
       validators: new Validators(),
@@ -168,6 +173,7 @@ export class CallLine implements Calls {
     }
     await this.settleRest();
     await this.writeSummaries(true);
+    await this.duty.giveUp().catch(() => undefined); // it runs out by itself
   }
 
   get callsUnderWay(): number {
@@ -337,9 +343,20 @@ export class CallLine implements Calls {
   private async keepHouse(): Promise<void> {
     await this.settleRest();
     await this.writeSummaries(false);
+    if (!(await this.isOnDuty())) return;
     // Not waited for: a server that is slow to answer delays nothing else.
     if (this.houseKept % verifyEvery === 0) void this.verifications.round(this.house);
     if (++this.houseKept % abandonEvery === 0) await this.endAbandoned();
+  }
+
+  /** What is nobody's in particular, one node looks after for all. */
+  private async isOnDuty(): Promise<boolean> {
+    try {
+      return await this.duty.isOurs();
+    } catch (thrown) {
+      this.options.onTrouble("asking whose turn it is to keep house", thrown);
+      return false;
+    }
   }
 
   private async endAbandoned(): Promise<void> {

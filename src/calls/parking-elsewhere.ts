@@ -2,6 +2,7 @@ import { deadlineIn, delay, msOf, remainingMs } from "../base/index.ts";
 import { leaseOf } from "../store/index.ts";
 import type { CallAnswer } from "./call.ts";
 import { entryId } from "./entries.ts";
+import { nodeLeaseName } from "./node-lease-name.ts";
 import type { House } from "./house.ts";
 import type { ParkedAt } from "./round.ts";
 import type { Planned } from "./stages.ts";
@@ -81,7 +82,7 @@ const letterTopic = (node: string, fence: number): string => `parked/${node}/${f
 
 /** The node's lease with that very fence is still held: it may be slow, and is not dead. */
 async function isAlive(park: ParkedAt, house: House): Promise<boolean> {
-  const lease = await leaseOf(house.store, `node/${park.node}`);
+  const lease = await leaseOf(house.store, nodeLeaseName(park.node));
   return lease?.fence === park.fence && msOf(lease.expiresAt) > msOf(await house.store.now());
 }
 

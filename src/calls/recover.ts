@@ -10,15 +10,15 @@ export interface RecoveryOptions {
   readonly clock: Clock;
   readonly store: Store;
   readonly ledger: Ledger;
-  /** This node, whose fence has just been raised: what lower fences hold, nobody works on any more. */
+  /** A node whose fence has just been raised: what lower fences hold, nobody works on any more. */
   readonly node: { readonly name: string; readonly fence: number };
 }
 
 const pageSize = 500;
 
 /**
- * What an earlier process of this node left dispatched is written down as `unknown`, because nobody can say whether its bytes
- * had left. Returns how many. Runs before the node takes calls; a second run finds nothing.
+ * What an earlier process of this node, or a node that died, left dispatched is written down as `unknown`, because nobody can say
+ * whether its bytes had left. Returns how many. A second run finds nothing.
  */
 export async function recoverCalls(options: RecoveryOptions): Promise<number> {
   let recovered = 0;
@@ -28,14 +28,14 @@ export async function recoverCalls(options: RecoveryOptions): Promise<number> {
       limit: pageSize,
       ...(after === undefined ? {} : { after }),
     });
-    for (const open of page) {
-      if (
+    // Side by side: their transactions share flushes, and a dead node may have left thousands.
+    const settled = page.map(
+      async (open) =>
         open.state === "dispatched" &&
         open.fence < options.node.fence &&
-        (await settleOpen(open, lost, options))
-      )
-        recovered++;
-    }
+        (await settleOpen(open, lost, options)),
+    );
+    recovered += (await Promise.all(settled)).filter(Boolean).length;
     after = page.at(-1)?.call;
     if (page.length < pageSize) return recovered;
   }

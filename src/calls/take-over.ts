@@ -1,0 +1,79 @@
+import type { CancelTimer, Clock } from "../base/index.ts";
+import type { Ledger } from "../ledger/index.ts";
+import type { Store } from "../store/index.ts";
+import { expiredLeases } from "../store/index.ts";
+import { isNodeLease, nodeOfLease } from "./node-lease-name.ts";
+import { recoverCalls } from "./recover.ts";
+
+/** A dead node's callers wait for one lease anyway; this much more is not felt. */
+const lookEveryMs = 2_000;
+/** Looked at in one look. Leases of other kinds that nobody wants any more stand among them. */
+const leasesPerLook = 1_000;
+
+export interface TakeOverOptions {
+  readonly clock: Clock;
+  readonly store: Store;
+  readonly ledger: Ledger;
+  readonly node: { readonly name: string; readonly fence: number };
+  /** A node's lease is renewed three times in this time; whoever takes over has it to finish. */
+  readonly leaseMs: number;
+  /** `calls` = how many of its calls have an unknown outcome now. */
+  readonly onTakenOver: (node: string, calls: number) => void;
+  readonly onTrouble: (doing: string, thrown: unknown) => void;
+}
+
+/**
+ * Looks after what nodes that fell silent have left. Taking a dead node's lease raises its fence, so that it can write nothing more
+ * should it only have been asleep; then what it had dispatched is put on record as unknown. One that gave its lease back has left
+ * nothing. What only waits, for people, input or a task, belongs to no node and is not touched.
+ */
+export class TakeOver {
+  private readonly options: TakeOverOptions;
+  private cancel: CancelTimer | null = null;
+  private looking: Promise<void> = Promise.resolve();
+  private isStopped = false;
+
+  constructor(options: TakeOverOptions) {
+    this.options = options;
+  }
+
+  start(): void {
+    this.later();
+  }
+
+  /** Finishes what it has begun. Safe to call twice. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.cancel?.();
+    await this.looking;
+  }
+
+  private later(): void {
+    if (this.isStopped) return;
+    this.cancel = this.options.clock.after(lookEveryMs, () => {
+      this.looking = this.look().finally(() => this.later());
+    });
+  }
+
+  private async look(): Promise<void> {
+    const { store, onTrouble } = this.options;
+    try {
+      for (const { name } of await expiredLeases(store, leasesPerLook))
+        if (isNodeLease(name) && !this.isStopped) await this.take(name);
+    } catch (thrown) {
+      onTrouble("looking for nodes that fell silent", thrown);
+    }
+  }
+
+  private async take(leaseName: string): Promise<void> {
+    const { store, node, leaseMs, onTakenOver } = this.options;
+    const name = nodeOfLease(leaseName);
+    if (name === node.name) return; // late with our own renewal: that one decides
+    const lease = await store.acquireLease(leaseName, `${node.name}/${node.fence}`, leaseMs);
+    if (lease === null) return; // it is back, or somebody else was faster
+    // Not given back when this fails: it expires, and is taken over again.
+    const calls = await recoverCalls({ ...this.options, node: { name, fence: lease.fence } });
+    await store.releaseLease(lease);
+    onTakenOver(name, calls);
+  }
+}
