@@ -6,7 +6,7 @@ import type { Lease, Store } from "../store/index.ts";
 import type { Acts } from "./act.ts";
 
 export interface ApplyFileOptions {
-  readonly registry: Pick<Registry, "applyFile" | "serverNamed">;
+  readonly registry: Pick<Registry, "applyFile" | "catchUp" | "serverNamed">;
   readonly acts: Pick<Acts, "perform" | "recordRefusal">;
   /** The node's service principal in the tenant that the section is about. */
   readonly actor: Principal;
@@ -39,6 +39,7 @@ export async function applyFileSection(options: ApplyFileOptions): Promise<reado
   let lease = await acquire(options.actor, options.lease);
   let sinceRenewal = 0;
   try {
+    await options.registry.catchUp(); // with what the node before us has applied
     return await applyUnderLease(options, async () => {
       if (++sinceRenewal < stepsPerRenewal) return;
       sinceRenewal = 0;

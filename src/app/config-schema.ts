@@ -71,6 +71,30 @@ export const configSchema: Schema = {
         ".signalbox",
       ),
     }),
+    node: section("What this node is among those on the same data.", {
+      name: {
+        type: "string",
+        maxLength: 64,
+        pattern: "^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$",
+        description: "Its name in leases, entries and logs.",
+        "x-unit": "up to 64 of A-Z a-z 0-9 . _ -",
+        "x-reason":
+          "Left out, it is the host's name, with a number behind it when another node of that name lives. Named, the node waits at its start until the one before it is surely gone.",
+      },
+      roles: {
+        type: "array",
+        items: { enum: ["edge", "worker", "console"] },
+        uniqueItems: true,
+        minItems: 1,
+        maxItems: 3,
+        default: ["edge", "worker", "console"],
+        description:
+          "What it does: `edge` serves agents from elsewhere, `worker` starts agents and keeps timers, deadlines and announcements, `console` serves the API and pages for people.",
+        "x-unit": "roles",
+        "x-reason":
+          "One node does all; with many, agents that are started need not share a machine with those that call.",
+      },
+    }),
     keys: section("Keys that protect what is stored.", {
       file: path(
         "The file with the key-encryption key: 32 bytes in base64, readable by the owner only.",

@@ -20,6 +20,10 @@ import { escapePointer, keysOfPointer, readYaml } from "./config-yaml.ts";
 
 type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
+/** See the configuration reference: `node.roles`. */
+export const nodeRoles = ["edge", "worker", "console"] as const;
+export type NodeRole = (typeof nodeRoles)[number];
+
 /** How a node starts: frozen, paths absolute, durations in milliseconds, sizes in bytes. Each room gets its slice. */
 export interface Config {
   readonly tenant: TenantId;
@@ -31,6 +35,10 @@ export interface Config {
     readonly allowedOrigins: readonly string[];
   };
   readonly data: { readonly directory: string };
+  readonly node: {
+    readonly name: string | null; // null = after the host
+    readonly roles: readonly NodeRole[];
+  };
   readonly keys: { readonly file: string | null }; // null = made in the data directory, development only
   readonly servers: readonly ServerInput[];
   /** Over `servers` as they are here; see `Registry.applyFile`. */
@@ -132,6 +140,7 @@ interface RawConfig {
   readonly tenant: TenantId;
   readonly listen: Omit<Config["listen"], "publicUrl"> & { readonly publicUrl?: string };
   readonly data: { readonly directory: string };
+  readonly node: { readonly name?: string; readonly roles: readonly NodeRole[] };
   readonly keys: { readonly file?: string };
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
@@ -208,6 +217,7 @@ function configOf(
       level: raw.log.level,
       file: raw.log.file === undefined ? null : resolve(directory, raw.log.file),
     },
+    node: { name: raw.node.name ?? null, roles: raw.node.roles },
     identity: { tokenTtlMs: ms(raw.identity.tokenTtl) },
     given,
     literalSecrets,

@@ -59,13 +59,16 @@ export class Hosting {
   async makeAgents(node: Principal): Promise<void> {
     const { identities, acts, agents } = this.options;
     for (const { name } of agents) {
+      if (!identities.find(node, "agent", name).ok) await identities.refreshIfChanged();
       if (identities.find(node, "agent", name).ok) continue;
       const fresh = { name, roles: [] };
       const change = identities.createAgent(node, fresh);
       if (!change.ok) throw new Fault("config-invalid", `agent ${name}: ${change.refusal.detail}`);
       const act = { actor: node, action: "admin.agent.create", decision: null };
       const made = await acts.perform(act, change.value.value.id, change.value, { ...fresh, hosted: true });
-      if (!made.ok) throw new Fault(made.refusal.code, made.refusal.detail);
+      if (made.ok) continue;
+      await identities.refreshIfChanged(); // another node may have made it at the same moment
+      if (!identities.find(node, "agent", name).ok) throw new Fault(made.refusal.code, made.refusal.detail);
     }
   }
 

@@ -1,6 +1,8 @@
 import type { Clock } from "../base/index.ts";
 import { expiredClaims } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
+import { Duty } from "../store/index.ts";
+import type { NodeIdentity } from "./node-lease.ts";
 
 /** Keys are kept for a day; a minute more or less costs nothing. */
 const everyMs = 60_000;
@@ -10,26 +12,31 @@ const claimsPerTransactionMax = 256;
 export interface HousekeepingOptions {
   readonly clock: Clock;
   readonly store: Store;
+  readonly node: NodeIdentity;
   readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
 
-/** Removes what is past its time: repeat keys a day after their use. */
+/** Removes what is past its time, for all nodes: repeat keys a day after their use. */
 export class Housekeeping {
   private readonly options: HousekeepingOptions;
   private cancel: (() => void) | null = null;
   private isStopped = false;
+  private readonly duty: Duty;
 
   constructor(options: HousekeepingOptions) {
     this.options = options;
+    const { store, clock, node } = options;
+    this.duty = new Duty({ store, clock, name: "house", holder: node.holder, ttlMs: 2 * everyMs });
   }
 
   start(): void {
     this.later();
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.isStopped = true;
     this.cancel?.();
+    await this.duty.giveUp();
   }
 
   private later(): void {
@@ -42,6 +49,7 @@ export class Housekeeping {
   private async forgetClaims(): Promise<void> {
     const { store, onTrouble } = this.options;
     try {
+      if (!(await this.duty.isOurs())) return;
       for (let isFull = true; isFull && !this.isStopped;) {
         const writes = await expiredClaims(store, await store.now(), claimsPerTransactionMax);
         isFull = writes.length === claimsPerTransactionMax;

@@ -20,6 +20,8 @@ export type { Finding } from "./doctor-finding.ts";
 export type { Environment } from "./environment.ts";
 export { importServers } from "./import.ts";
 export type { Import } from "./import.ts";
+export { nodeRoles } from "./config.ts";
+export type { NodeRole } from "./config.ts";
 export { loadConfig } from "./launch-config.ts";
 export type { ConfigTrouble, LoadedConfig } from "./launch-config.ts";
 export type { Say } from "./launch-log.ts";

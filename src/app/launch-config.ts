@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
-import type { Config } from "./config.ts";
+import type { Config, NodeRole } from "./config.ts";
 import { defaultConfig, problemText, readConfig } from "./config.ts";
 import type { Environment } from "./environment.ts";
 
@@ -14,6 +14,8 @@ export interface ConfigRequest {
   readonly data?: string;
   readonly host?: string;
   readonly port?: number;
+  readonly nodeName?: string;
+  readonly roles?: readonly NodeRole[];
 }
 
 export interface LoadedConfig {
@@ -47,13 +49,18 @@ export function loadConfig(request: ConfigRequest): Result<LoadedConfig, ConfigT
   return ok({ config: merged(read.value, request), file });
 }
 
-function merged(config: Config, { data, host, port, environment }: ConfigRequest): Config {
+function merged(config: Config, request: ConfigRequest): Config {
+  const { data, host, port, nodeName, roles, environment } = request;
   const given = new Set(config.given);
   if (data !== undefined) given.add("data.directory");
   return Object.freeze({
     ...config,
     given,
     data: data === undefined ? config.data : { directory: resolve(environment.workingDirectory, data) },
+    node: {
+      name: nodeName ?? config.node.name,
+      roles: roles ?? config.node.roles,
+    },
     listen: {
       ...config.listen,
       ...(host === undefined ? {} : { host }),

@@ -1,17 +1,40 @@
-import type { Clock } from "../base/index.ts";
-import { Fault } from "../base/index.ts";
+import { hostname } from "node:os";
+import { nodeLeaseName } from "../calls/index.ts";
+import type { Clock, Random } from "../base/index.ts";
+import { Fault, delay, newId } from "../base/index.ts";
 import type { Lease, Store } from "../store/index.ts";
 
 /** How long a node that fell silent keeps its work: long enough for a stop-the-world pause, short for those who wait. */
 export const nodeLeaseMs = 15_000;
 const renewEveryMs = nodeLeaseMs / 3;
+/** A node that was killed leaves its name after one lease; a little more, and another one really lives. */
+const waitForNameMs = nodeLeaseMs + 5_000;
+const nameRetryMs = 500;
+/** Nodes on one host. Hosts of more than a hundred cores would rather run fewer and larger ones. */
+const nodesPerHostMax = 64;
+const nameCharactersMax = 60; // and room for a number
 
 export interface NodeLeaseOptions {
   readonly store: Store;
   readonly clock: Clock;
-  readonly holder: string;
+  readonly random: Random;
+  /** null = after the host, with a number where others have that name. */
+  readonly name: string | null;
+  /** Other processes may write to the same data. Otherwise its directory's lock has kept them away, and whoever held the lease is gone. */
+  readonly isShared: boolean;
   /** The lease moved or could not be renewed in time: this node must not work any more. */
   readonly onLost: () => void;
+}
+
+/** A process among those on the same data, told from an earlier one of the same name by its fence. */
+export interface NodeIdentity {
+  readonly name: string;
+  readonly fence: number;
+  /**
+   * What this process holds other leases under. On shared data no other process has it, not even an earlier one of this name; where
+   * there is no other, it is that one's too, and what it left need not expire first.
+   */
+  readonly holder: string;
 }
 
 /** The node's one lease: taken at start, proved by every flush, renewed until stop. */
@@ -25,15 +48,18 @@ export class NodeLease {
     this.options = options;
   }
 
-  /** The new fence, higher than that of any earlier process of this node. */
-  async start(): Promise<number> {
-    const { store, holder } = this.options;
-    const lease = await store.acquireLease("node/local", holder, nodeLeaseMs);
-    if (lease === null) throw new Fault("store-in-use", "another node holds this data directory's lease");
-    store.bindToLease(lease);
-    this.lease = lease;
+  /** The fence is higher than that of any earlier process of this name. Rejects with `store-in-use` when the name is taken. */
+  async start(): Promise<NodeIdentity> {
+    const { store, name, isShared } = this.options;
+    const taken = isShared
+      ? await (name === null ? this.takeFree() : this.takeNamed(name))
+      : await this.take(name ?? "local", "local");
+    if (taken === null) throw new Fault("store-in-use", "another node holds this data directory's lease");
+    store.bindToLease(taken.lease);
+    this.lease = taken.lease;
     this.renewLater();
-    return lease.fence;
+    const { fence } = taken.lease;
+    return { name: taken.name, fence, holder: isShared ? `${taken.name}/${fence}` : taken.name };
   }
 
   /** Gives the lease back. Safe to call twice. */
@@ -43,6 +69,44 @@ export class NodeLease {
     const { lease } = this;
     this.lease = null;
     if (lease !== null) await this.options.store.releaseLease(lease);
+  }
+
+  private async takeFree(): Promise<Taken> {
+    const host = hostName();
+    const holder = this.holder();
+    for (let n = 1; n <= nodesPerHostMax; n++) {
+      const taken = await this.take(n === 1 ? host : `${host}-${n}`, holder);
+      if (taken !== null) return taken;
+    }
+    throw new Fault(
+      "store-in-use",
+      `${nodesPerHostMax} nodes named after the host "${host}" live already; name this one: node.name`,
+    );
+  }
+
+  private async takeNamed(name: string): Promise<Taken> {
+    const { clock } = this.options;
+    const holder = this.holder();
+    for (let waitedMs = 0; waitedMs <= waitForNameMs; waitedMs += nameRetryMs) {
+      const taken = await this.take(name, holder);
+      if (taken !== null) return taken;
+      await delay(clock, nameRetryMs);
+    }
+    throw new Fault(
+      "store-in-use",
+      `another node named "${name}" lives; give each its own name (node.name), or leave the name out`,
+    );
+  }
+
+  private async take(name: string, holder: string): Promise<Taken | null> {
+    const lease = await this.options.store.acquireLease(nodeLeaseName(name), holder, nodeLeaseMs);
+    return lease === null ? null : { name, lease };
+  }
+
+  /** Of this process alone: whoever acquires under the same holder again would put it out. */
+  private holder(): string {
+    const { clock, random } = this.options;
+    return newId("node", clock.wall(), random);
   }
 
   private renewLater(): void {
@@ -67,4 +131,18 @@ export class NodeLease {
     }
     if (!this.isStopped) this.renewLater();
   }
+}
+
+interface Taken {
+  readonly name: string;
+  readonly lease: Lease;
+}
+
+/** As far as it may be part of a node's name. */
+function hostName(): string {
+  const name = hostname()
+    .replaceAll(/[^A-Za-z0-9._-]/g, "-")
+    .slice(0, nameCharactersMax)
+    .replaceAll(/^[^A-Za-z0-9]+|[^A-Za-z0-9]+$/g, "");
+  return name === "" ? "node" : name;
 }

@@ -1,8 +1,8 @@
 import type { Clock, Random } from "../base/index.ts";
-import { Fault, explain, invariant } from "../base/index.ts";
+import { Fault, explain } from "../base/index.ts";
 import { Approvals, approvalTables } from "../approvals/index.ts";
 import { Acts, Admin, CredentialKeeper, adminActions, applyFileSection } from "../admin/index.ts";
-import { AnswerLetters, callTables, CallLine, recoverCalls } from "../calls/index.ts";
+import { AnswerLetters, callTables, CallLine, recoverCalls, TakeOver } from "../calls/index.ts";
 import { Gate } from "../dispatch/index.ts";
 import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
@@ -67,7 +67,8 @@ export interface NodeOptions {
 /** From a stranger's mistake to a bound on what waits: four rounds of calls. */
 const waitingCallsMax = 4_096;
 const dispatchWindowMs = 10_000;
-const nodeName = "local";
+/** Each loses only to a node that got further. */
+const bootstrapTriesMax = 5;
 
 /** All rooms of one process, wired. Constructing does nothing; `start` opens the data directory and listens. */
 export class Node {
@@ -108,10 +109,13 @@ export class Node {
     const lease = new NodeLease({
       store,
       clock,
-      holder: nodeName,
-      onLost: () => this.options.onFatal("another process took over this data directory"),
+      random,
+      name: config.node.name,
+      isShared: false,
+      onLost: () => this.options.onFatal("another process took over this node's work"),
     });
-    const fence = await lease.start();
+    const node = await lease.start();
+    const roles = new Set(config.node.roles);
     this.shutdown.add("giving back the lease", () => lease.stop());
 
     const keys = new Keys({ store, random, clock, kek: this.kek(await hasStartedBefore(store)) });
@@ -121,9 +125,14 @@ export class Node {
       keys,
       clock,
       installationId: await installationId(store, clock, random),
+      holder: node.holder,
       onAlert: (alert) => log.error("the ledger needs a look", { ...alert }),
     });
     await this.openPart("the ledger", ledger);
+    // A node that gives its lease back has left nothing: others look after those alone that fell silent.
+    this.shutdown.add("recording what did not end in time", () =>
+      recoverCalls({ clock, store, ledger, node: { ...node, fence: node.fence + 1 } }),
+    );
     const { publicUrl } = config.listen;
     // A node with an address of its own makes tokens for it and takes no others, also not of a node with the same keys elsewhere.
     const resource = publicUrl === null ? {} : { audience: `${publicUrl}/mcp` };
@@ -147,8 +156,9 @@ export class Node {
       fallback: mode === "serve" || config.policies.files.length > 0 ? servePolicies : devPolicies,
     });
     this.shutdown.add("closing the policies", policies.start());
+    registry.onPoliciesFollowed((tenant) => policies.reload(tenant));
 
-    const recovered = await recoverCalls({ clock, store, ledger, node: { name: nodeName, fence } });
+    const recovered = await recoverCalls({ clock, store, ledger, node });
     if (recovered > 0) {
       log.warn("calls of an earlier process have an unknown outcome: signalbox calls ls --state unknown", {
         recovered,
@@ -157,7 +167,18 @@ export class Node {
 
     // Entries that an earlier process wrote and did not sequence: the tail of every tenant is looked at once.
     for (const tenant of tenants()) ledger.noted(tenant);
-    await this.openPart("the housekeeping", new Housekeeping({ clock, store, onTrouble }));
+    await this.openPart("the housekeeping", new Housekeeping({ clock, store, node, onTrouble }));
+    const takeOver = new TakeOver({
+      clock,
+      store,
+      ledger,
+      node,
+      leaseMs: nodeLeaseMs,
+      onTakenOver: (from, calls) =>
+        log.warn("a node fell silent, and its work is taken over", { from, unknownCalls: calls }),
+      onTrouble,
+    });
+    await this.openPart("the look-out for dead nodes", takeOver);
 
     const net = new Net({ clock });
     net.start();
@@ -227,17 +248,17 @@ export class Node {
         const node = identities.node(tenant);
         return node.ok ? node.value : null;
       },
-      node: { name: nodeName, fence },
+      node,
       record: createRecordCall({ log, metrics, clock }),
       onTrouble,
     });
     await line.start();
-    const letters = new AnswerLetters({ clock, store, keys, node: { name: nodeName, fence }, onTrouble });
+    const letters = new AnswerLetters({ clock, store, keys, node, onTrouble });
     this.shutdown.add("leaving answers to other nodes", () => letters.stop());
 
     sync = new CatalogueSync({ clock, registry, upstreams, identities, acts, log, tenants });
     const catalogue = sync;
-    await this.applyFile(registry, identities, acts);
+    await this.applyFile(registry, identities, acts, store, node.holder);
     for (const tenant of tenants()) await credentials.sweep(tenant, (id) => registry.server(id) !== null);
     catalogue.start();
     this.shutdown.add("closing the catalogue", () => catalogue.stop());
@@ -277,7 +298,7 @@ export class Node {
       return found.ok ? found.value : null;
     };
     const deadlines = new Deadlines({ clock, random, store, keys, ledger, nodeOf, onTrouble });
-    await this.openPart("the deadlines of runs", deadlines);
+    if (roles.has("worker")) await this.openPart("the deadlines of runs", deadlines);
     const waker: Waker = new Waker({ clock, random, store, keys, ledger, hooks, nodeOf, onTrouble });
     const admin = new Admin({
       clock,
@@ -296,8 +317,7 @@ export class Node {
       runs,
       hosting,
       node: {
-        name: nodeName,
-        fence,
+        ...node,
         startedAt: clock.wall(),
         version,
         runtime: `node ${process.versions.node}`,
@@ -328,7 +348,8 @@ export class Node {
       }),
       jwks: () => JSON.stringify(identities.jwks()),
       metricsNeedToken: mode === "serve",
-      api: (request, response) => admin.handle(request, response),
+      api: roles.has("console") ? (request, response) => admin.handle(request, response) : null,
+      servesAgents: roles.has("edge"),
       runs,
       home: null,
       oauthCallback: (request, response) => admin.callback.handle(request, response),
@@ -344,8 +365,10 @@ export class Node {
     });
     const { url } = await edge.start();
     // Not before: links to this node have its address in them, and agents that are started want to reach it.
-    await this.openPart("the announcements", announcing);
-    await this.openPart("the hooks of runs", waker);
+    if (roles.has("worker")) {
+      await this.openPart("the announcements", announcing);
+      await this.openPart("the hooks of runs", waker);
+    }
     this.shutdown.add(
       "telling clients of changed lists",
       registry.onListChanged((tenant, kinds) => edge.listChanged(tenant, kinds)),
@@ -379,12 +402,15 @@ export class Node {
   }
 
   private async bootstrap(identities: Identities, store: Store): Promise<void> {
-    const first = identities.bootstrap();
-    if (!first.ok) throw new Fault("internal", first.refusal.detail);
-    if (first.value.writes.length === 0) return;
-    const verdict = await store.commit(first.value.writes);
-    invariant(verdict.verdict === "done", "nobody else starts this data directory");
-    first.value.applied();
+    for (let tries = 0; tries < bootstrapTriesMax; tries++) {
+      const first = identities.bootstrap();
+      if (!first.ok) throw new Fault("internal", first.refusal.detail);
+      if (first.value.writes.length === 0) return;
+      const verdict = await store.commit(first.value.writes);
+      if (verdict.verdict === "done") return first.value.applied();
+      await identities.refreshIfChanged(); // another node has begun at the same moment
+    }
+    throw new Fault("store-busy", "other nodes change the first tenants at the same time; start again");
   }
 
   private node(identities: Identities, tenant: TenantId): Principal {
@@ -393,11 +419,18 @@ export class Node {
     return node.value;
   }
 
-  private async applyFile(registry: Registry, identities: Identities, acts: Acts): Promise<void> {
-    const { config } = this.options;
+  private async applyFile(
+    registry: Registry,
+    identities: Identities,
+    acts: Acts,
+    store: Store,
+    holder: string,
+  ): Promise<void> {
+    const { config, clock } = this.options;
     const problems = await applyFileSection({
       registry,
       acts,
+      lease: { store, clock, holder },
       actor: this.node(identities, config.tenant),
       section: { digest: config.serversDigest, servers: config.servers },
     });
@@ -436,20 +469,29 @@ export class Node {
   }
 }
 
+/** Each loses only to another node that starts with these files. */
+const putTriesMax = 10;
+
 async function putPolicies(
   registry: Registry,
   acts: Acts,
   actor: Principal,
   sources: readonly PolicySource[],
 ): Promise<void> {
-  const put = await registry.putPolicies(actor.tenant, sources);
-  if (!put.ok) throw new Fault("config-invalid", put.refusal.detail);
-  if (put.value.writes.length === 0) return;
-  const act = { actor, action: "admin.policy.set", decision: null };
-  const done = await acts.perform(act, put.value.value.digest, put.value, {
-    files: sources.map(({ name }) => name),
-  });
-  if (!done.ok) throw new Fault(done.refusal.code, done.refusal.detail);
+  for (let tries = 1; ; tries++) {
+    const put = await registry.putPolicies(actor.tenant, sources);
+    if (!put.ok) throw new Fault("config-invalid", put.refusal.detail);
+    if (put.value.writes.length === 0) return;
+    const act = { actor, action: "admin.policy.set", decision: null };
+    const done = await acts.perform(act, put.value.value.digest, put.value, {
+      files: sources.map(({ name }) => name),
+    });
+    if (done.ok) return;
+    // Another node has put the same files in force, or others; then these are newer.
+    if (done.refusal.code !== "conflict" || tries === putTriesMax)
+      throw new Fault(done.refusal.code, done.refusal.detail);
+    await registry.catchUp();
+  }
 }
 
 function policyTrouble(policies: PolicyDesk, tenants: readonly TenantId[]): string[] {

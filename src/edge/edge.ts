@@ -57,6 +57,7 @@ export class Edge {
       endpoint,
       pages,
       api: options.api,
+      servesAgents: options.servesAgents ?? true,
       steps: options.runs ? new StepEndpoint({ ...options, runs: options.runs }) : null,
       requestsInFlightMax: bounds.requestsInFlightMax,
     });

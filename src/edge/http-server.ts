@@ -19,6 +19,7 @@ export class Dispatcher {
   private readonly pages: PublicPages;
   private readonly api: ApiHandler | null;
   private readonly steps: StepEndpoint | null;
+  private readonly servesAgents: boolean;
   private readonly requestsInFlightMax: number;
   private isStopping = false;
   private inFlight = 0;
@@ -32,6 +33,7 @@ export class Dispatcher {
     pages: PublicPages;
     api: ApiHandler | null;
     steps: StepEndpoint | null;
+    servesAgents: boolean;
     requestsInFlightMax: number;
   }) {
     this.clock = parts.clock;
@@ -41,6 +43,7 @@ export class Dispatcher {
     this.pages = parts.pages;
     this.api = parts.api;
     this.steps = parts.steps;
+    this.servesAgents = parts.servesAgents;
     this.requestsInFlightMax = parts.requestsInFlightMax;
   }
 
@@ -67,7 +70,8 @@ export class Dispatcher {
     // The hot path compares one string; a query has no meaning at /mcp, and a token in one is not looked at.
     if (url === "/mcp") {
       try {
-        if (this.mayEnter(request, response)) this.endpoint.handle(request, response, receivedAt);
+        if (this.mayEnter(request, response) && this.isServed(request, response))
+          this.endpoint.handle(request, response, receivedAt);
       } catch (thrown) {
         this.responder.fail(response, "modern", "receiving a message", thrown);
       }
@@ -96,10 +100,11 @@ export class Dispatcher {
     if (isRead && (await this.pages.probe(path, response))) return;
     if (!this.mayEnter(request, response)) return;
     if (path === "/mcp") {
-      this.endpoint.handle(request, response, receivedAt);
+      if (this.isServed(request, response)) this.endpoint.handle(request, response, receivedAt);
       return;
     }
-    if (this.steps !== null && (await this.steps.handle(request, response))) return;
+    const hasSteps = this.steps !== null && (this.servesAgents || isFromHere(request));
+    if (hasSteps && (await this.steps.handle(request, response))) return;
     if (this.api !== null && (path === "/api/v1" || path.startsWith("/api/v1/"))) {
       await this.api(request, response);
       return;
@@ -107,6 +112,13 @@ export class Dispatcher {
     if (path === "/oauth/callback" && (await this.pages.callback(request, response))) return;
     if (isRead && (await this.pages.answer(path, request, response))) return;
     this.responder.refuseUnread(request, response, "public", { code: "not-found", detail: "" });
+  }
+
+  private isServed(request: IncomingMessage, response: ServerResponse): boolean {
+    if (this.servesAgents || isFromHere(request)) return true;
+    const detail = "This node has no role that serves agents (node.roles).";
+    this.responder.refuseUnread(request, response, "public", { code: "not-found", detail });
+    return false;
   }
 
   private mayEnter(request: IncomingMessage, response: ServerResponse): boolean {
@@ -128,3 +140,7 @@ export class Dispatcher {
     return true;
   }
 }
+
+/** From this machine: the agents that the node itself has started. */
+const isFromHere = ({ socket }: IncomingMessage): boolean =>
+  /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? "");

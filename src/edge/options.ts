@@ -57,6 +57,8 @@ export interface EdgeOptions {
   /** Whether /metrics needs a token as well. Its page names tools and servers. */
   readonly metricsNeedToken: boolean;
   readonly api: ApiHandler | null; // null = not offered, 404
+  /** False = agents come here from this machine alone, as those do that this node starts; left out = from anywhere. */
+  readonly servesAgents?: boolean;
   /** What agents do with their own runs, under /api/v1/runs/; null or left out = not offered. */
   readonly runs?: Runs | null;
   /** The page at "/"; null = a short text about the node. */

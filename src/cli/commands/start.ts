@@ -13,6 +13,12 @@ import { snippetsFor } from "../snippets.ts";
 import type { Terminal } from "../terminal.ts";
 import { Output } from "../terminal.ts";
 
+interface ServeOptions extends WhereOptions {
+  readonly bootstrapAdminKeyFile?: string;
+  readonly name?: string;
+  readonly role?: string;
+}
+
 interface WhereOptions {
   readonly config?: string;
   readonly host?: string;
@@ -73,8 +79,10 @@ export function startCommands(program: Command, terminal: Terminal): void {
     }),
   )
     .option("--bootstrap-admin-key-file <file>", "where the first admin key is written, while there is none")
+    .option("--name <name>", "another name of this node than the configuration's")
+    .option("--role <roles>", "what this node does: edge, worker, console, with commas between (all)")
     .action(
-      run(terminal, async (session, options: WhereOptions & { bootstrapAdminKeyFile?: string }) => {
+      run(terminal, async (session, options: ServeOptions) => {
         const lifetime = new Lifetime(terminal, session.output);
         const { startServe } = await loadNode();
         const { config, file } = await configFor(session, terminal, options);
@@ -142,9 +150,14 @@ const where = (command: Command): Command =>
 async function configFor(
   session: Session,
   { environment }: Terminal,
-  { config, host, port }: WhereOptions,
+  { config, host, port, name, role }: WhereOptions & ServeOptions,
 ): Promise<LoadedConfig> {
-  const { loadConfig } = await import("../../app/index.ts");
+  const { loadConfig, nodeRoles } = await import("../../app/index.ts");
+  const roles = role?.split(",").map((each) => {
+    const known = nodeRoles.find((one) => one === each.trim());
+    if (known === undefined) throw usage(`--role names "${each}"; there are ${nodeRoles.join(", ")}.`);
+    return known;
+  });
   const { data } = session;
   const loaded = loadConfig({
     environment,
@@ -152,6 +165,8 @@ async function configFor(
     ...(data === undefined ? {} : { data }),
     ...(host === undefined ? {} : { host }),
     ...(port === undefined ? {} : { port: wholeOf("--port", port, 0, 65_535) }),
+    ...(name === undefined ? {} : { nodeName: name }),
+    ...(roles === undefined ? {} : { roles }),
   });
   if (!loaded.ok) throw configStop(loaded.refusal);
   return loaded.value;
