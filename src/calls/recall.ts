@@ -1,4 +1,5 @@
 import type { Code, ReceiptReference, Refusal } from "../../contract/index.ts";
+import { delay, remainingMs } from "../base/index.ts";
 import type { CallId, Claim, LedgerEntry, OpenCall } from "../ledger/index.ts";
 import { readOpenCall } from "../ledger/index.ts";
 import { whyNot } from "./end-pending.ts";
@@ -11,6 +12,7 @@ import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
 import { standingTask } from "./tasks.ts";
 import { wayOut } from "./ways-out.ts";
+import type { Patience } from "./within-time.ts";
 import { stillOpen, withinTime } from "./within-time.ts";
 
 /**
@@ -96,7 +98,7 @@ async function driveOn(call: Planned, open: OpenCall, house: House): Promise<Pla
 async function join(call: Planned, id: CallId, house: House): Promise<Stop> {
   const patience = { deadline: call.deadline, signal: call.input.signal };
   const underWay =
-    house.parking.join(id, call, house) ?? house.underWay.get(id) ?? Promise.resolve(undefined);
+    house.parking.join(id, call, house) ?? house.underWay.get(id) ?? endElsewhere(id, patience, house);
   const answer = await withinTime(underWay, patience, house.clock);
   if (answer === null) return new Stop({ kind: "recalled", answer: stillOpen(patience) });
   // That its own caller withdrew it, and nothing was sent, is no answer for this one: it enters again by itself.
@@ -104,6 +106,20 @@ async function join(call: Planned, id: CallId, house: House): Promise<Stop> {
   if (answer !== undefined && !isWithdrawn) return new Stop({ kind: "recalled", answer });
   // It may have ended between our reading of the claim and now; then going round once more finds the record.
   return new Stop({ kind: "again" });
+}
+
+/** Between two looks at a call that another node drives. */
+const elsewhereLookMs = 100;
+
+/** Resolves when no other node has the call under way any more: it is on record then, or its node is dead and was taken over. */
+async function endElsewhere(id: CallId, patience: Patience, house: House): Promise<undefined> {
+  const { store, clock, node } = house;
+  for (;;) {
+    const open = await readOpenCall(store, id);
+    if (open?.state !== "dispatched" || open.node === node.name) return undefined;
+    if (patience.signal?.aborted === true || remainingMs(clock, patience.deadline) === 0) return undefined;
+    await delay(clock, elsewhereLookMs);
+  }
 }
 
 /** What is on record; where that is nothing but a doubt, what the call's class knows to do about it comes first. */
