@@ -152,15 +152,24 @@ export async function readApproval(
   return row === null || row.tenant !== tenant ? null : requestOf(row);
 }
 
-/** The newest request of a call; null = nobody was ever asked about it. */
+/** People are asked anew when policies or pins have changed: a few times in the life of a call. */
+const requestsPerCallMax = 64;
+
+/**
+ * The newest request of a call, in store time: ids are drawn by clocks of several nodes. Of two in one millisecond the one that is not
+ * void is, because asking anew voids the one before. null = nobody was ever asked about it.
+ */
 export async function approvalOfCall(store: Reader, call: CallId): Promise<ApprovalRequest | null> {
-  const [row] = await store.list(approvalTable, {
+  const rows = await store.list(approvalTable, {
     index: "call",
     equals: { call },
     order: "descending",
-    limit: 1,
+    limit: requestsPerCallMax,
   });
-  return row === undefined ? null : requestOf(row);
+  const [newest] = rows.toSorted(
+    (a, b) => b.requestedAt - a.requestedAt || Number(a.state === "void") - Number(b.state === "void"),
+  );
+  return newest === undefined ? null : requestOf(newest);
 }
 
 /** By approval id, ascending, so roughly oldest first; page with `after`. */
