@@ -15,6 +15,7 @@ import { callTables } from "./tables.ts";
 import { CallLine } from "./line.ts";
 import type { CallLineOptions } from "./line.ts";
 import { recoverCalls } from "./recover.ts";
+import { TakeOver } from "./take-over.ts";
 import type { PolicyVariant } from "./simulation-policies.fixture.ts";
 import { policiesFor } from "./simulation-policies.fixture.ts";
 import type { SimulatedServers } from "./simulation-servers.fixture.ts";
@@ -43,6 +44,11 @@ export interface NodeParts {
   readonly variant: PolicyVariant;
   readonly description: string;
   readonly serviceOf: CallLineOptions["serviceOf"];
+  /** Of this process alone. */
+  readonly holder: string;
+  /** Whether it takes over what other nodes leave when their leases run out, as they do from it. */
+  readonly takesOver: boolean;
+  readonly onTakenOver: () => void;
 }
 
 /** A process that serves calls on the shared database. `crash` is what `kill -9` does; a paused one may come back as a zombie. */
@@ -56,6 +62,7 @@ export class SimulatedNode {
   variant: PolicyVariant;
   private registry: Registry | null = null;
   isDead = false;
+  private takeOver: TakeOver | null = null;
   private readonly parts: NodeParts;
   private readonly deaths: (() => void)[] = [];
   private cancelRenewal: () => void = () => undefined;
@@ -66,7 +73,13 @@ export class SimulatedNode {
     this.variant = parts.variant;
     this.store = openMemoryStore({ tables, clock, database, faults });
     this.keys = new Keys({ store: this.store, random, clock, kek: new Uint8Array(32).fill(7) });
-    this.ledger = new Ledger({ store: this.store, keys: this.keys, clock, installationId: "sim" });
+    this.ledger = new Ledger({
+      store: this.store,
+      keys: this.keys,
+      clock,
+      installationId: "sim",
+      holder: parts.holder,
+    });
   }
 
   /** Rejects when the store fails on the way: then it is dead. */
@@ -124,6 +137,23 @@ export class SimulatedNode {
     });
     await line.start();
     this.line = line;
+    if (!this.parts.takesOver) return;
+    this.takeOver = new TakeOver({
+      clock,
+      store,
+      ledger,
+      node,
+      leaseMs,
+      onTakenOver: this.parts.onTakenOver,
+      onTrouble: (_doing, thrown) => this.troubles.push(thrown),
+    });
+    this.takeOver.start();
+  }
+
+  /** From here on it leaves to others what others leave. */
+  async leaveOthersAlone(): Promise<void> {
+    await this.takeOver?.stop();
+    this.takeOver = null;
   }
 
   /** From here on the servers describe their tools so, and somebody has approved it. */
@@ -135,7 +165,11 @@ export class SimulatedNode {
     this.cancelRenewal = this.parts.clock.after(leaseMs / 3, () => {
       if (this.isDead) return;
       this.renew(lease);
-      void this.store.renewLease(lease, leaseMs).catch(() => undefined);
+      void this.store.renewLease(lease, leaseMs).then(
+        // Somebody has taken its place: the process ends itself.
+        (renewed) => (renewed === null && this.takeOver !== null ? this.crash() : undefined),
+        () => undefined,
+      );
     });
   }
 
@@ -155,6 +189,7 @@ export class SimulatedNode {
     // Its timers die with it.
     void this.ledger.stop();
     void this.line?.stop(0);
+    void this.takeOver?.stop();
     this.approvals?.stop();
     for (const die of this.deaths) die();
   }

@@ -15,7 +15,7 @@ export function seedsAsked(otherwise: Seeds): Seeds {
 
 /** Plays the lives of these seeds, and demands that in none of them a promise was broken. */
 export async function playSeeds({ first, count }: Seeds): Promise<void> {
-  let [results, held, votes] = [0, 0, 0];
+  let [results, held, votes, takenOver] = [0, 0, 0, 0];
   const ways = new Set<string>();
   for (let seed = first; seed < first + count; seed++) {
     const replay = `replay with: SIM_SEED=${seed} npx vitest run src/calls/simulation.test.ts`;
@@ -26,6 +26,7 @@ export async function playSeeds({ first, count }: Seeds): Promise<void> {
     results += seen.results;
     held += seen.held;
     votes += seen.votes;
+    takenOver += seen.takenOver;
     for (const way of seen.ways) ways.add(way);
   }
   // Lives in which nothing happens prove nothing; of one alone nothing is known.
@@ -33,5 +34,6 @@ export async function playSeeds({ first, count }: Seeds): Promise<void> {
   expect(results).toBeGreaterThan(count);
   expect(held).toBeGreaterThan(count);
   expect(votes).toBeGreaterThan(count);
+  expect(takenOver).toBeGreaterThan(0);
   expect([...ways].toSorted()).toEqual(["none", "person", "sent-again", "verify-tool"]);
 }

@@ -37,6 +37,7 @@ export interface Seen {
   lost: number;
   /** Yes and no of people that counted. */
   votes: number;
+  takenOver: number;
   /** Policy has once said that nobody need be asked. */
   everTrusted: boolean;
   /** No clock has jumped: wall time and store time are one. */
@@ -67,6 +68,7 @@ class Simulation {
     ways: new Set(),
     lost: 0,
     votes: 0,
+    takenOver: 0,
     everTrusted: false,
     isStoreTimeTrue: false,
   };
@@ -79,6 +81,8 @@ class Simulation {
   /** Nothing dies, and all the more often the disk is full. */
   private readonly isCalm: boolean;
   private readonly hasPeer: boolean;
+  /** Nodes take over from those whose leases have run out, also from one that was only slow. */
+  private readonly takesOver: boolean;
   private readonly zombies: SimulatedNode[] = [];
   private readonly questions: Questions;
   private readonly people: SimulatedPeople;
@@ -91,6 +95,7 @@ class Simulation {
   private node: SimulatedNode | null = null;
   private readonly pending = new Set<Promise<void>>();
   private boots = 0;
+  private takenOver = 0;
   private requests = 0;
 
   constructor(seed: number) {
@@ -100,6 +105,7 @@ class Simulation {
     this.isCalm = this.dice.chance(30);
     this.seen.isStoreTimeTrue = this.hasZombies;
     this.hasPeer = this.dice.chance(40);
+    this.takesOver = this.hasPeer && !this.isCalm && this.dice.chance(60);
     this.servers = new SimulatedServers(this.clock, this.dice);
     this.questions = new Questions(this.clock, this.dice);
     this.servers.onSent = (sent) => this.countSent(sent);
@@ -117,6 +123,7 @@ class Simulation {
       for (let i = this.dice.below(4); i >= 0; i--) await this.pass(this.dice.below(60));
     }
     await this.heal();
+    this.seen.takenOver = this.takenOver;
     this.seen.votes = this.people.approved + this.people.denied;
     this.seen.problems.push(...this.people.problems);
     await checkEverything(this.seen, this.servers.sent, this.reader, this.node as SimulatedNode);
@@ -492,6 +499,9 @@ class Simulation {
         variant: this.variant,
         description: this.description,
         serviceOf,
+        holder: `${name} ${this.boots}`,
+        takesOver: this.takesOver,
+        onTakenOver: () => this.takenOver++,
         faults: { random: seededRandom(`faults ${this.seed} ${this.boots}`), ...this.faults(mayFail) },
       });
       const isStarted = await this.until(
@@ -522,6 +532,8 @@ class Simulation {
 
   /** Everything goes well from here: what is under way ends, and one more process starts and finds what is left. */
   private async heal(): Promise<void> {
+    // From here on time passes in steps longer than a lease.
+    for (const node of [this.node, this.peer]) if (node !== null) await this.until(node.leaveOthersAlone());
     for (const node of [this.node, this.peer, ...this.zombies]) node?.store.faults.heal();
     await this.until(Promise.all(this.pending));
     for (let i = 0; i < 4; i++) await this.pass(dispatchWindowMs / 2);
@@ -537,6 +549,8 @@ class Simulation {
     }
     // Those that were dead had nobody to abandon what waited on them.
     for (let ms = 0; ms < 3 * 60_000; ms += 1_000) await this.pass(1_000);
+    // What was written last is sequenced as well, by whichever node has the turn.
+    for (let ms = 0; ms < 10_000; ms += 250) await this.pass(250);
   }
 
   private async isAllAlive(): Promise<boolean> {
