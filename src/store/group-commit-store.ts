@@ -129,6 +129,11 @@ export abstract class GroupCommitStore implements Store {
   /** Called once everything accepted is flushed, before the writer closes. */
   protected abstract closeReads(): void;
 
+  /** Another node says that something was put under a topic; null = under any. */
+  protected heard(topic: string | null): void {
+    this.hints.hear(topic);
+  }
+
   private ask<T>(request: Request, read: (answer: Answer, storeNowMs: number) => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.commits.offer(

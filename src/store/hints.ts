@@ -24,8 +24,15 @@ export class Hints {
       if (write.op !== "insert" || (write.table !== signalTable.name && write.table !== wakeUpTable.name)) {
         continue;
       }
-      const listeners = this.listeners.get(write.row.topic as string);
-      for (const listener of listeners ?? []) void Promise.resolve().then(listener).catch(ignore);
+      this.hear(write.row.topic as string);
+    }
+  }
+
+  /** Something may have been put under the topic; null = under any. */
+  hear(topic: string | null): void {
+    const heard = topic === null ? [...this.listeners.values()] : [this.listeners.get(topic) ?? []];
+    for (const listeners of heard) {
+      for (const listener of listeners) void Promise.resolve().then(listener).catch(ignore);
     }
   }
 }

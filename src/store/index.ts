@@ -15,6 +15,15 @@ export { Duty } from "./duty.ts";
 export type { DutyOptions } from "./duty.ts";
 export { MemoryDatabase, openMemoryStore } from "./memory/index.ts";
 export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
+export { checkPostgres, openPostgresStore, openReadOnlyPostgres } from "./postgres/index.ts";
+export type {
+  EpochChange,
+  PostgresConnection,
+  PostgresFinding,
+  PostgresStore,
+  PostgresStoreOptions,
+  PostgresTls,
+} from "./postgres/index.ts";
 export { openReadOnlySqlite, openSqliteStore } from "./sqlite/index.ts";
 export type { SqliteStoreOptions } from "./sqlite/index.ts";
 export { rowsPerReadMax } from "./store.ts";

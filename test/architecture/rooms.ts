@@ -82,7 +82,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
  * asks or bridges to a node should not load one.
  */
 export const innerDoors: Readonly<Record<string, readonly string[]>> = {
-  store: ["sqlite/index.ts", "memory/index.ts", "store.suite.ts"],
+  store: ["sqlite/index.ts", "postgres/index.ts", "memory/index.ts", "store.suite.ts"],
   app: ["command-line.ts"],
   edge: ["stdio/index.ts"],
 };

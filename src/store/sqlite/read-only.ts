@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { Fault } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
+import { dataVersionOf, refuseVersion } from "../data-version.ts";
 import type { ReadStore } from "../store.ts";
 import type { Table } from "../table.ts";
 import { dataFile, openReadConnection } from "./open.ts";
 import { Reader } from "./reader.ts";
-import { dataVersionOf, refuseForeignFile, refuseVersion, versionOf } from "./schema.ts";
+import { refuseForeignFile, versionOf } from "./schema.ts";
 
 /**
  * Reads a data directory without taking it: also while a node runs on it, and never changing anything in it. Each read sees

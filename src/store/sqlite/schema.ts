@@ -1,16 +1,13 @@
 import type BetterSqlite from "better-sqlite3";
 import { Fault } from "../../base/index.ts";
+import type { DataVersion } from "../data-version.ts";
+import { refuseVersion } from "../data-version.ts";
 import { metaTable } from "../own-tables.ts";
 import type { Table } from "../table.ts";
 import { columnDefinition, createStatements, quoted } from "./sql.ts";
 
 /** "SBOX": marks the file as ours, so that a directory with another application's database is never touched. */
 const applicationId = 0x53_42_4f_58;
-
-/** The newest data version these tables speak of. */
-export function dataVersionOf(tables: readonly Table[]): number {
-  return Math.max(1, ...tables.flatMap((table) => [table.since, ...Object.values(table.columnsSince)]));
-}
 
 /**
  * Brings the data up to what this code needs. Code of version N opens data of N and of N-1 (which it expands: missing tables
@@ -33,12 +30,6 @@ export function prepareSchema(
     .immediate();
 }
 
-export interface DataVersion {
-  readonly data: number;
-  /** The oldest code that may open it. */
-  readonly readerMin: number;
-}
-
 /** Null when the file is new. */
 export function versionOf(database: BetterSqlite.Database): DataVersion | null {
   if (!columnsOf(database, metaTable.name).has("value")) return null;
@@ -48,24 +39,6 @@ export function versionOf(database: BetterSqlite.Database): DataVersion | null {
   const data = read.get("dataVersion")?.value;
   const readerMin = read.get("readerMin")?.value;
   return data === undefined || readerMin === undefined ? null : { data, readerMin };
-}
-
-export function refuseVersion(found: DataVersion, codeVersion: number): void {
-  const evidence = { dataVersion: found.data, readerMin: found.readerMin, codeVersion };
-  if (codeVersion < found.readerMin) {
-    throw new Fault(
-      "store-version",
-      `the data is of version ${found.data}; this program reads up to ${codeVersion + 1} and is of version ${codeVersion}: use one of version ${found.readerMin} or ${found.data}`,
-      { evidence },
-    );
-  }
-  if (codeVersion > found.data + 1) {
-    throw new Fault(
-      "store-version",
-      `the data is of version ${found.data}; this program of version ${codeVersion} opens ${codeVersion - 1} and later: open it once with one of version ${found.data + 1}`,
-      { evidence },
-    );
-  }
 }
 
 export function refuseForeignFile(database: BetterSqlite.Database): void {

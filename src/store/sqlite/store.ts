@@ -1,6 +1,7 @@
 import type { Clock } from "../../base/index.ts";
 import { Fault, invariant } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
+import { dataVersionOf } from "../data-version.ts";
 import { GroupCommitStore, waitingMaxDefault } from "../group-commit-store.ts";
 import type { ListOptions, Logged, LogOptions, Store } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, RowOf, Table } from "../table.ts";
@@ -8,7 +9,6 @@ import type { DirectoryLock } from "./directory-lock.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { dataFile, openReadConnection } from "./open.ts";
 import { Reader } from "./reader.ts";
-import { dataVersionOf } from "./schema.ts";
 import { WorkerWriter } from "./worker-writer.ts";
 
 export interface SqliteStoreOptions {

@@ -1,0 +1,134 @@
+import type { Clock } from "../../base/index.ts";
+import { Fault } from "../../base/index.ts";
+import { tablesByName } from "../check.ts";
+import { dataVersionOf } from "../data-version.ts";
+import { GroupCommitStore, waitingMaxDefault } from "../group-commit-store.ts";
+import type { ListOptions, Logged, LogOptions, Store } from "../store.ts";
+import type { Columns, KeyedTable, LogTable, RowOf, Table } from "../table.ts";
+import { Listener } from "./listener.ts";
+import type { PostgresConnection } from "./options.ts";
+import { schemaDefault } from "./options.ts";
+import { Reader } from "./reader.ts";
+import type { EpochChange } from "./registration.ts";
+import { Names } from "./sql.ts";
+import { newWriterId, PostgresWriter } from "./writer.ts";
+
+export type { EpochChange } from "./registration.ts";
+
+export interface PostgresStoreOptions {
+  readonly connection: PostgresConnection;
+  readonly tables: readonly Table[];
+  readonly clock: Clock;
+  /** The version of the data this code writes. Left out: the newest that the tables speak of. */
+  readonly dataVersion?: number;
+  readonly waitingMax?: number;
+  /**
+   * "database" (left out): store time is the database's clock, one for all nodes. "own": this store's clock, for tests that move
+   * time by hand. Neither lets store time go back.
+   */
+  readonly time?: "database" | "own";
+  /** Another node may have raised the epoch, or this one. Called at most once per change, before the flush that saw it answers. */
+  readonly onEpoch?: (change: EpochChange) => void;
+}
+
+/** A store that many nodes may have open at once. */
+export interface PostgresStore extends Store {
+  /** Grows with every promotion of a standby and every restore. Known once the store is started. */
+  readonly epoch: number;
+}
+
+/** A durable store in a PostgreSQL database. `done` means: committed, with whatever that waits for there. */
+export function openPostgresStore(options: PostgresStoreOptions): PostgresStore {
+  return new PostgresGroupStore(options);
+}
+
+class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
+  private readonly options: PostgresStoreOptions;
+  private readonly names: Names;
+  private readonly writer: PostgresWriter;
+  private readonly listener: Listener;
+  private reader: Reader | null = null;
+  private closing: Promise<void> = Promise.resolve();
+
+  constructor(options: PostgresStoreOptions) {
+    const { connection, clock } = options;
+    const tables = tablesByName(options.tables);
+    const names = new Names(connection.schema ?? schemaDefault);
+    const writerId = newWriterId(clock);
+    const listener = new Listener({ connection, names, clock, writer: writerId }, (topic) =>
+      this.heard(topic),
+    );
+    const writer = new PostgresWriter({
+      connection,
+      clock,
+      tables,
+      names,
+      writer: writerId,
+      dataVersion: options.dataVersion ?? dataVersionOf(options.tables),
+      isOurTime: options.time === "own",
+      announcement: listener.announcement(),
+      onEpoch: options.onEpoch ?? (() => {}),
+    });
+    super({ tables, writer, clock, waitingMax: options.waitingMax ?? waitingMaxDefault });
+    this.options = options;
+    this.names = names;
+    this.writer = writer;
+    this.listener = listener;
+  }
+
+  get epoch(): number {
+    return this.writer.epoch;
+  }
+
+  override async start(): Promise<void> {
+    await super.start();
+    this.reader = new Reader(this.options.connection, this.names);
+    await this.listener.start();
+  }
+
+  protected override closeReads(): void {
+    const { reader } = this;
+    this.reader = null;
+    this.closing = Promise.all([reader?.close(), this.listener.stop()]).then(() => undefined);
+  }
+
+  override async stop(): Promise<void> {
+    try {
+      await super.stop();
+    } finally {
+      await this.closing;
+    }
+  }
+
+  async get<C extends Columns>(table: KeyedTable<C>, key: Partial<RowOf<C>>): Promise<RowOf<C> | null> {
+    return this.reads().get(table, key);
+  }
+
+  async list<C extends Columns>(table: KeyedTable<C>, options: ListOptions<C>): Promise<readonly RowOf<C>[]> {
+    return this.reads().list(table, options);
+  }
+
+  async getLogged<C extends Columns>(table: LogTable<C>, id: string): Promise<Logged<RowOf<C>> | null> {
+    return this.reads().getLogged(table, id);
+  }
+
+  async listById<C extends Columns>(
+    table: LogTable<C>,
+    prefix: string,
+    limit: number,
+  ): Promise<readonly Logged<RowOf<C>>[]> {
+    return this.reads().listById(table, prefix, limit);
+  }
+
+  async listLog<C extends Columns, K extends keyof C & string = keyof C & string>(
+    table: LogTable<C>,
+    options: LogOptions<K>,
+  ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
+    return this.reads().listLog(table, options);
+  }
+
+  private reads(): Reader {
+    if (this.reader === null) throw new Fault("shutting-down", "the store is not open");
+    return this.reader;
+  }
+}

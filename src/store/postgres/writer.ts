@@ -1,0 +1,225 @@
+import type { Clock, MonotonicMs } from "../../base/index.ts";
+import { Fault, delay, elapsedMs, msOf, newId, plusMs, systemRandom } from "../../base/index.ts";
+import type { FlushAnswer, Proof, Request, Writer } from "../request.ts";
+import { Connection } from "./connection.ts";
+import { isRetryable, isServerGoing, unavailable } from "./failure.ts";
+import { CommitInDoubt, Flusher, Interrupted } from "./flusher.ts";
+import type { FlusherOptions, Load } from "./flusher.ts";
+import type { PostgresConnection } from "./options.ts";
+import { OwnStatements } from "./own-statements.ts";
+import type { ServerTraits } from "./server-traits.ts";
+import { traitsOf } from "./server-traits.ts";
+import { prepareSchema } from "./schema.ts";
+import { Registration } from "./registration.ts";
+import type { EpochChange } from "./registration.ts";
+
+/** A flush that met a deadlock or a lock that was not to be had is carried again. */
+const attemptsMax = 4;
+/** First pause after a connection could not be made; doubled up to the second. Who asks meanwhile hears so at once. */
+const pauseMs = 50;
+const pauseMsMax = 2_000;
+/** For so long those who wait for a commit whose answer was lost are kept waiting while it is looked up. */
+const lookUpMs = 10_000;
+
+export interface PostgresWriterOptions extends Pick<FlusherOptions, "tables" | "names" | "announcement"> {
+  readonly connection: PostgresConnection;
+  readonly clock: Clock;
+  readonly dataVersion: number;
+  readonly writer: string;
+  /** Store time by our clock instead of the database's: for tests. */
+  readonly isOurTime: boolean;
+  readonly onEpoch: (change: EpochChange) => void;
+}
+
+export const newWriterId = (clock: Clock): string => newId("wrt", clock.wall(), systemRandom);
+
+/**
+ * Carries flushes over one connection and makes a new one when it is lost. What was in flight before its commit was sent has not
+ * happened; after that it is looked up: the flush counted up this writer's row, and that stands or does not.
+ */
+export class PostgresWriter implements Writer {
+  private readonly options: PostgresWriterOptions;
+  private readonly registration: Registration;
+  private connection: Connection | null = null;
+  private connecting: Promise<Connection> | null = null;
+  private failures = 0;
+  private notBefore: MonotonicMs | null = null;
+  private lastFailure: unknown = null;
+  private flusher: Flusher | null = null;
+  private isStopped = false;
+  private death: Fault | null = null;
+
+  constructor(options: PostgresWriterOptions) {
+    this.options = options;
+    this.registration = new Registration(options.names, options.writer, options.onEpoch);
+  }
+
+  get deadBecause(): Fault | null {
+    return this.death;
+  }
+
+  get epoch(): number {
+    return this.registration.epoch;
+  }
+
+  /** After everything this turn of the event loop brings: what arrives together is flushed together. */
+  soon(action: () => void): void {
+    setImmediate(action);
+  }
+
+  async start(): Promise<void> {
+    const { connection: at, names, tables, dataVersion } = this.options;
+    try {
+      await prepareSchema(() => Connection.open(at), names, [...tables.values()], dataVersion);
+      const connection = await this.connected();
+      await this.registration.enter(connection, this.own(), this.wallMs());
+    } catch (thrown) {
+      await this.stop();
+      throw unavailable(thrown);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    const { connection } = this;
+    this.connection = null;
+    if (connection === null) return;
+    if (!connection.isLost && this.death === null) await this.registration.leave(connection).catch(() => {});
+    await connection.close();
+  }
+
+  async flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.death !== null) throw this.death;
+      try {
+        return await this.attempt(requests, proof);
+      } catch (thrown) {
+        if (thrown instanceof CommitInDoubt) return this.lookUp(thrown);
+        if (thrown instanceof Interrupted) await this.meetOtherDatabase(thrown);
+        else if (!isRetryable(thrown)) throw this.failed(thrown);
+        if (attempt === attemptsMax) throw this.failed(thrown);
+      }
+    }
+  }
+
+  private async attempt(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer> {
+    const connection = await this.connected();
+    if (this.registration.isInDoubt) await this.settle(connection);
+    const { flusher } = this;
+    if (flusher === null) throw new Fault("shutting-down", "the store is not open");
+    const load: Load = { requests, proof, standing: this.registration.standing(), wallMs: this.wallMs() };
+    const polled = await flusher.poll(connection, load);
+    if (polled !== null) return polled;
+    try {
+      const { answer, committedIn } = await flusher.carry(connection, load);
+      if (committedIn !== null) this.registration.acknowledged(load.standing.next, committedIn);
+      return answer;
+    } catch (thrown) {
+      if (thrown instanceof CommitInDoubt) this.registration.doubt(load.standing.next);
+      throw thrown;
+    }
+  }
+
+  /** What was to be answered, if the commit stands; else a Fault that says it does not, or that nobody can say in time. */
+  private async lookUp(doubt: CommitInDoubt): Promise<FlushAnswer> {
+    const { clock } = this.options;
+    const since = clock.monotonic();
+    for (;;) {
+      try {
+        const stands = await this.settle(await this.connected());
+        if (stands) return doubt.answer;
+        throw new Fault(
+          "store-unavailable",
+          "the connection was lost before a commit, which did not happen",
+          {
+            effect: "none",
+            cause: doubt.cause,
+          },
+        );
+      } catch (thrown) {
+        if (!this.registration.isInDoubt || this.death !== null) throw thrown;
+        if (elapsedMs(clock.monotonic(), since) > lookUpMs || this.isStopped)
+          throw unavailable(doubt.cause, "unknown");
+        await delay(clock, pauseMs);
+      }
+    }
+  }
+
+  private async settle(connection: Connection): Promise<boolean> {
+    try {
+      return await this.registration.settle(connection, this.own());
+    } catch (thrown) {
+      if (thrown instanceof Fault && thrown.code === "lease-lost") throw this.die(thrown);
+      throw this.failed(thrown);
+    }
+  }
+
+  /** Another timeline, or a database that has lost what this writer was told. */
+  private async meetOtherDatabase({ beginning }: Interrupted): Promise<void> {
+    const connection = await this.connected();
+    await this.registration.meet(connection, this.own(), beginning);
+    if (!beginning.isIntact) throw this.die(this.registration.lostHistory());
+  }
+
+  private die(fault: Fault): Fault {
+    this.death ??= fault;
+    return this.death;
+  }
+
+  /** A server that goes down, or that takes no writes any more, is left. */
+  private failed(thrown: unknown): Fault {
+    if (isServerGoing(thrown)) {
+      void this.connection?.close();
+      this.connection = null;
+    }
+    return unavailable(thrown);
+  }
+
+  private async connected(): Promise<Connection> {
+    const { connection } = this;
+    if (connection !== null && !connection.isLost) return connection;
+    if (this.isStopped) throw new Fault("shutting-down", "the store is stopping");
+    if (this.connecting !== null) return this.connecting;
+    const { clock } = this.options;
+    if (this.notBefore !== null && elapsedMs(this.notBefore, clock.monotonic()) > 0) {
+      throw unavailable(this.lastFailure);
+    }
+    this.connecting = this.connect();
+    try {
+      return await this.connecting;
+    } catch (thrown) {
+      this.lastFailure = thrown;
+      const pause = Math.min(pauseMsMax, pauseMs * 2 ** Math.min(10, this.failures++));
+      this.notBefore = plusMs(clock.monotonic(), pause);
+      throw unavailable(thrown);
+    } finally {
+      this.connecting = null;
+    }
+  }
+
+  private async connect(): Promise<Connection> {
+    const connection = await Connection.open(this.options.connection);
+    let traits: ServerTraits;
+    try {
+      traits = await traitsOf(connection);
+    } catch (thrown) {
+      await connection.close();
+      throw thrown;
+    }
+    const { tables, names, announcement } = this.options;
+    const own = new OwnStatements(names, traits.canReadTimeline);
+    this.flusher = new Flusher({ tables, names, own, isSynchronous: traits.isSynchronous, announcement });
+    this.failures = 0;
+    this.notBefore = null;
+    this.connection = connection;
+    return connection;
+  }
+
+  private own(): OwnStatements {
+    return this.flusher?.own ?? new OwnStatements(this.options.names, false);
+  }
+
+  private wallMs(): number | null {
+    return this.options.isOurTime ? msOf(this.options.clock.wall()) : null;
+  }
+}
