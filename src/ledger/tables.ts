@@ -97,6 +97,8 @@ export const claimTable = keyedTable({
   name: "claim",
   key: ["tenant", "scope", "name"],
   indexes: { expiry: ["expiresAt"] },
+  // Steps never expire, and each would change one more page: those of a run lie together here, but not with other runs'.
+  sparse: ["expiry"],
   columns: {
     tenant: text,
     scope: text,
@@ -120,6 +122,7 @@ export const runTable = keyedTable({
     deadline: ["state", "deadline"],
     wake: ["state", "wakeAt"],
   },
+  sparse: ["deadline", "wake"],
   columns: {
     tenant: text,
     owner: text, // the owner and its whole chain, with spaces between

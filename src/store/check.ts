@@ -42,6 +42,7 @@ function checkTable(table: Table): void {
       for (const name of [...Object.keys(table.unique), ...Object.keys(table.indexes)]) {
         invariant(name !== "key" && /^[A-Za-z]\w*$/.test(name), `index name ${name} is not acceptable`);
       }
+      for (const name of table.sparse) invariant(name in table.indexes, `no index ${table.name}.${name}`);
       return;
     case "log":
       invariant(
@@ -155,7 +156,7 @@ function isExactly(columns: readonly string[], row: Row): boolean {
 }
 
 export interface ListPlan {
-  /** The columns rows are ordered by: those of the index, then those of the primary key that are not among them. */
+  /** See `orderedColumns`. */
   readonly order: readonly string[];
   /** The columns that `equals` fixes: the first of `order`. */
   readonly prefix: readonly string[];
@@ -165,9 +166,7 @@ export interface ListPlan {
 
 export function listPlan<C extends Columns>(table: KeyedTable<C>, options: ListOptions<C>): ListPlan {
   checkLimit(options.limit);
-  const columns: readonly string[] | undefined =
-    options.index === "key" ? table.key : (table.unique[options.index] ?? table.indexes[options.index]);
-  if (columns === undefined) invariant(false, `no index ${table.name}.${options.index}`);
+  const columns = indexColumns(table, options.index);
   const given = Object.keys(options.equals ?? {});
   const prefix = columns.slice(0, given.length);
   if (!given.every((column) => prefix.includes(column))) {
@@ -178,8 +177,27 @@ export function listPlan<C extends Columns>(table: KeyedTable<C>, options: ListO
   if (bounded === undefined) {
     invariant(false, `index ${table.name}.${options.index} has no column left to bound`);
   }
-  const order = [...columns, ...table.key.filter((column) => !columns.includes(column))];
-  return { order, prefix, bounded };
+  if (table.sparse.includes(options.index)) {
+    for (const column of columns) {
+      const isNamed = column === bounded || (options.equals?.[column] ?? null) !== null;
+      if (table.columns[column]?.nullable === true && !isNamed) {
+        invariant(false, `index ${table.name}.${options.index} is sparse: name something for ${column}`);
+      }
+    }
+  }
+  return { order: orderedColumns(table, options.index), prefix, bounded };
+}
+
+/** The columns rows are ordered by: those of the index, then those of the primary key that are not among them. */
+export function orderedColumns<C extends Columns>(table: KeyedTable<C>, index: string): readonly string[] {
+  const columns = indexColumns(table, index);
+  return [...columns, ...table.key.filter((column) => !columns.includes(column))];
+}
+
+function indexColumns<C extends Columns>(table: KeyedTable<C>, index: string): readonly string[] {
+  const columns = index === "key" ? table.key : (table.unique[index] ?? table.indexes[index]);
+  if (columns === undefined) invariant(false, `no index ${table.name}.${index}`);
+  return columns;
 }
 
 export function checkLimit(limit: number): void {

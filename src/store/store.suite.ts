@@ -42,7 +42,8 @@ const items = keyedTable({
   },
   key: ["owner", "name"],
   unique: { note: ["note"], ranked: ["owner", "rank"] },
-  indexes: { size: ["owner", "size"] },
+  indexes: { size: ["owner", "size"], rank: ["owner", "rank"] },
+  sparse: ["rank"],
 });
 const events = logTable({
   name: "event",
@@ -364,6 +365,24 @@ export function storeSuite(name: string, place: () => Promise<SuitePlace>): void
         ["nobody's", { index: "key", equals: { owner: "nobody" } }, ""],
       ] as [string, Options, string][])("lists %s", async (_, options, expected) => {
         expect(await list(await filled(), options)).toBe(expected);
+      });
+
+      it("finds by a sparse index what has no null there, and is asked for nothing else by it", async () => {
+        const store = await open();
+        await store.commit([
+          ...[3, null, 1, null, 2].map((rank, i) => insert(items, item(`i${i}`, { rank }))),
+          insert(items, item("elsewhere", { owner: "p", rank: 1 })),
+        ]);
+        const ranked = async (bounds: { from?: number; upTo?: number }) =>
+          (await store.list(items, { index: "rank", equals: { owner: "o" }, ...bounds, limit: 10 })).map(
+            ({ name }) => name,
+          );
+        expect(await ranked({ from: 0 })).toEqual(["i2", "i4", "i0"]);
+        expect(await ranked({ upTo: 2 })).toEqual(["i2", "i4"]);
+        await store.commit([update(items, { owner: "o", name: "i1" }, { rank: 0 })]);
+        await store.commit([update(items, { owner: "o", name: "i2" }, { rank: null })]);
+        expect(await ranked({ from: 0 })).toEqual(["i1", "i4", "i0"]);
+        await expect(ranked({})).rejects.toMatchObject({ name: "InvariantError" });
       });
 
       it("orders text by code point", async () => {

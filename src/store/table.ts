@@ -38,6 +38,11 @@ export interface KeyedTable<C extends Columns = Columns> {
   readonly unique: Readonly<Record<string, readonly (keyof C & string)[]>>;
   /** Indexes for `list`. */
   readonly indexes: Readonly<Record<string, readonly (keyof C & string)[]>>;
+  /**
+   * Indexes that need not hold rows with a null in one of their columns. Whoever reads by one names something for each of those columns.
+   * Worth it where most rows have a null there: they then cost nothing in the index.
+   */
+  readonly sparse: readonly string[];
   /** The data version that introduced the table, and those that added a column (which must then be nullable). */
   readonly since: number;
   readonly columnsSince: Readonly<Record<string, number>>;
@@ -63,10 +68,11 @@ export function keyedTable<const C extends Columns>(definition: {
   key: readonly (keyof C & string)[];
   unique?: Readonly<Record<string, readonly (keyof C & string)[]>>;
   indexes?: Readonly<Record<string, readonly (keyof C & string)[]>>;
+  sparse?: readonly string[];
   since?: number;
   columnsSince?: Readonly<Record<string, number>>;
 }): KeyedTable<C> {
-  return { shape: "keyed", unique: {}, indexes: {}, since: 1, columnsSince: {}, ...definition };
+  return { shape: "keyed", unique: {}, indexes: {}, sparse: [], since: 1, columnsSince: {}, ...definition };
 }
 
 export function logTable<const C extends Columns>(definition: {

@@ -1,5 +1,5 @@
 import { invariant } from "../../base/index.ts";
-import { keyNamed, listPlan } from "../check.ts";
+import { keyNamed, listPlan, orderedColumns } from "../check.ts";
 import type { ListOptions } from "../store.ts";
 import type { Columns, KeyedTable, Row, Value } from "../table.ts";
 import { valuesOf } from "../transaction.ts";
@@ -19,7 +19,7 @@ export class MemoryKeyed {
     this.table = table;
     for (const name of ["key", ...Object.keys(table.unique)]) this.keys.set(name, new Map());
     for (const name of ["key", ...Object.keys(table.unique), ...Object.keys(table.indexes)]) {
-      this.sorted.set(name, new SortedRows(listPlan(table, { index: name, limit: 1 }).order));
+      this.sorted.set(name, new SortedRows(orderedColumns(table, name)));
     }
   }
 

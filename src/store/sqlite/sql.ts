@@ -25,8 +25,13 @@ export function createStatements(table: Table): string[] {
       const key = `PRIMARY KEY (${list(table.key)})`;
       return [
         `CREATE TABLE IF NOT EXISTS ${quoted(table.name)} (${[...columns, key].join(", ")}) ${tail}`,
-        ...Object.entries(table.unique).map(([name, on]) => createIndex(table, "UNIQUE INDEX", name, on)),
-        ...Object.entries(table.indexes).map(([name, on]) => createIndex(table, "INDEX", name, on)),
+        // A row with a null is not bound by a unique key, so it need not be in its index either.
+        ...Object.entries(table.unique).map(([name, on]) =>
+          createIndex(table, "UNIQUE INDEX", name, on, true),
+        ),
+        ...Object.entries(table.indexes).map(([name, on]) =>
+          createIndex(table, "INDEX", name, on, table.sparse.includes(name)),
+        ),
       ];
     }
     case "log":
@@ -40,8 +45,17 @@ export function createStatements(table: Table): string[] {
   }
 }
 
-function createIndex(table: Table, kind: string, name: string, columns: readonly string[]): string {
-  return `CREATE ${kind} IF NOT EXISTS ${quoted(`${table.name}.${name}`)} ON ${quoted(table.name)} (${list(columns)})`;
+function createIndex(
+  table: Table,
+  kind: string,
+  name: string,
+  columns: readonly string[],
+  isSparse = false,
+): string {
+  const nullable = isSparse ? columns.filter((column) => table.columns[column]?.nullable === true) : [];
+  const only = nullable.map((column) => `${quoted(column)} IS NOT NULL`).join(" AND ");
+  const where = only === "" ? "" : ` WHERE ${only}`;
+  return `CREATE ${kind} IF NOT EXISTS ${quoted(`${table.name}.${name}`)} ON ${quoted(table.name)} (${list(columns)})${where}`;
 }
 
 export function columnDefinition(table: Table, name: string): string {
