@@ -5,11 +5,14 @@ import type { StoreStats } from "./store.ts";
 
 /**
  * Nothing waits for its own flush. Requests queue; whenever the writer is idle, one flush carries all that wait (up to the
- * bounds), and each requester hears when its own is durable.
+ * bounds), and each requester hears when its own is durable. A large one goes out beside those under way, if the writer takes
+ * several: waiting would make it no cheaper, and the writer would have nothing to do while those who were answered make the next.
  */
 
 /** Transactions in one flush: beyond some hundreds a larger flush is no cheaper per transaction, only later. */
 const flushRequestsMax = 1024;
+/** So many go out beside the flushes under way: by then a flush of their own costs each of them next to nothing more. */
+const flushBesideMin = 256;
 /** Bytes in one flush: about 20 ms of writing on a plain disk. A larger transaction goes alone. */
 const flushBytesMax = 8_388_608;
 /** Bytes that may wait. Twice the largest transaction, so that one of those never finds the door closed by another. */
@@ -35,7 +38,7 @@ export class GroupCommit {
   private next: Waiting | null = null; // taken from the queue, but did not fit into the last flush
   private state: State = "new";
   private isScheduled = false;
-  private isFlushing = false;
+  private underWay = 0; // flushes the writer has and has not answered
   private proof: Proof | null = null;
   private whenIdle: (() => void) | null = null;
   private stopped: Promise<void> | null = null;
@@ -74,7 +77,8 @@ export class GroupCommit {
     }
     this.queue.offer({ request, bytes, settle, fail });
     this.waitingBytes += bytes;
-    this.schedule();
+    if (this.waiting >= flushBesideMin && this.underWay < this.flushesMax) this.flush();
+    else this.schedule();
   }
 
   stats(): StoreStats {
@@ -85,6 +89,10 @@ export class GroupCommit {
       transactions: this.transactions,
       lastFlushMs: this.lastFlushMs,
     };
+  }
+
+  private get flushesMax(): number {
+    return this.writer.flushesMax ?? 1;
   }
 
   private get waiting(): number {
@@ -107,16 +115,20 @@ export class GroupCommit {
   }
 
   private schedule(): void {
-    if (this.isScheduled || this.isFlushing) return;
+    if (this.isScheduled || this.underWay > 0 || this.waiting === 0) return;
     this.isScheduled = true;
-    this.writer.soon(this.flush);
+    this.writer.soon(this.flushSoon);
   }
 
-  private readonly flush = (): void => {
+  private readonly flushSoon = (): void => {
     this.isScheduled = false;
+    if (this.underWay === 0) this.flush();
+  };
+
+  private flush(): void {
     const batch = this.takeBatch();
     if (batch.length === 0) return;
-    this.isFlushing = true;
+    this.underWay++;
     const startedAt = this.clock.monotonic();
     const requests = batch.map((waiting) => waiting.request);
     this.writer.flush(requests, this.proof).then(
@@ -126,7 +138,7 @@ export class GroupCommit {
       },
       (thrown: unknown) => this.fail(batch, faultFrom(thrown, "flushing the store")),
     );
-  };
+  }
 
   private takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
@@ -149,15 +161,15 @@ export class GroupCommit {
   private settle(batch: readonly Waiting[], answer: FlushAnswer): void {
     this.flushes++;
     this.transactions += batch.length;
-    this.isFlushing = false;
+    this.underWay--;
     // Before anybody is answered, so that the writer is at work meanwhile.
-    if (this.waiting > 0) this.flush();
+    if (this.waiting > 0 && (this.underWay === 0 || this.waiting >= flushBesideMin)) this.flush();
     for (let i = 0; i < batch.length; i++) {
       const given = answer.answers[i] ?? null;
       if (given instanceof Fault) batch[i]?.fail(given);
       else batch[i]?.settle(given, answer.storeNowMs);
     }
-    if (!this.isFlushing) this.whenIdle?.();
+    this.tellIfIdle();
   }
 
   private fail(batch: readonly Waiting[], fault: Fault): void {
@@ -168,15 +180,19 @@ export class GroupCommit {
         for (const waiting of left) waiting.fail(dead);
       }
     }
-    this.isFlushing = false;
-    if (this.waiting > 0) this.schedule();
-    else this.whenIdle?.();
+    this.underWay--;
+    this.schedule();
+    this.tellIfIdle();
+  }
+
+  private tellIfIdle(): void {
+    if (this.underWay === 0 && this.waiting === 0) this.whenIdle?.();
   }
 
   private async finish(): Promise<void> {
     const wasOpen = this.state === "open";
     this.state = "closing";
-    if (wasOpen && (this.isFlushing || this.waiting > 0)) {
+    if (wasOpen && (this.underWay > 0 || this.waiting > 0)) {
       await new Promise<void>((resolve) => {
         this.whenIdle = resolve;
       });

@@ -36,8 +36,10 @@ export interface Proof {
   readonly fence: number;
 }
 
-/** What carries flushes: one at a time, never two. Rejects with a Fault when the flush as a whole failed. */
+/** What carries flushes, in the order they were handed over. Rejects with a Fault when a flush as a whole failed. */
 export interface Writer {
+  /** How many flushes it may have been handed and not answered yet. Left out: one. */
+  readonly flushesMax?: number;
   start(): Promise<void>;
   flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer>;
   stop(): Promise<void>;

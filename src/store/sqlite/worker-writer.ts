@@ -12,6 +12,9 @@ import type { FromWriter, ToWriter, WriterData } from "./protocol.ts";
 /** This file runs as source (.ts) and as built (.js); the thread's file lies beside it with the same ending. */
 const writerFile = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
 
+/** Enough that it finds the next one when it has done one, while the main thread is busy with those who were answered. */
+const flushesMax = 3;
+
 interface Pending {
   readonly requests: number;
   readonly resolve: (answer: FlushAnswer) => void;
@@ -20,12 +23,14 @@ interface Pending {
 
 /** The main thread's end of the writer. When the thread dies, what was in flight is unknown and nothing more is taken. */
 export class WorkerWriter implements Writer {
+  readonly flushesMax = flushesMax;
   private readonly data: WriterData;
   private readonly clock: Clock;
   private readonly encoder: Encoder;
   private readonly threadFile: URL;
   private worker: Worker | null = null;
-  private pending: Pending | null = null;
+  /** In the order they were sent, which is that of the answers. */
+  private pending: Pending[] = [];
   private starting: { resolve: () => void; reject: (fault: Fault) => void } | null = null;
   private isStopping = false;
   private death: Fault | null = null;
@@ -68,7 +73,7 @@ export class WorkerWriter implements Writer {
         return;
       }
       const message = this.encoder.encode(requests, msOf(this.clock.wall()), proof);
-      this.pending = { requests: requests.length, resolve, reject };
+      this.pending.push({ requests: requests.length, resolve, reject });
       this.post(message, [message.numbers.buffer, message.bytes.buffer]);
     });
   }
@@ -113,9 +118,8 @@ export class WorkerWriter implements Writer {
   };
 
   private takePending(): Pending {
-    const { pending } = this;
+    const pending = this.pending.shift();
     invariant(pending, "the writer answered what nobody asked");
-    this.pending = null;
     return pending;
   }
 
@@ -127,13 +131,14 @@ export class WorkerWriter implements Writer {
     });
     this.starting?.reject(this.death);
     this.starting = null;
-    this.pending?.reject(
-      new Fault("store-unavailable", "the store's writer died before it answered", {
-        effect: "unknown",
-        cause,
-      }),
-    );
-    this.pending = null;
+    for (const pending of this.pending.splice(0)) {
+      pending.reject(
+        new Fault("store-unavailable", "the store's writer died before it answered", {
+          effect: "unknown",
+          cause,
+        }),
+      );
+    }
   }
 }
 
