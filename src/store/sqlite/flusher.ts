@@ -44,6 +44,7 @@ export class Flusher {
   /** What a restart would go on from: never below what was told. */
   private persistedMs: number;
   private carefulFlushes = 0;
+  private rows = 0;
 
   constructor(database: BetterSqlite.Database, tables: TablesByName) {
     this.database = database;
@@ -66,6 +67,13 @@ export class Flusher {
     if (Array.isArray(answers)) return { kind: "flushed", storeNowMs, answers: compact(answers) };
     if (!answers.isFull || items.length === 1) return { kind: "failed", failure: answers.failure };
     return { kind: "flushed", storeNowMs, answers: this.oneByOne(items, message, storeNowMs) };
+  }
+
+  /** How many writes were carried out since this was asked last. */
+  takeRows(): number {
+    const { rows } = this;
+    this.rows = 0;
+    return rows;
   }
 
   /** After the last flush: a restart then goes on exactly where time stood. */
@@ -182,6 +190,7 @@ export class Flusher {
       if (isFatal(thrown, this.database)) throw thrown;
       failure = failureOf("statement", thrown);
     }
+    this.rows += done;
     const isDone = done === steps.length;
     if (hasSavepoint) {
       if (!isDone) this.rollbackTo.run();

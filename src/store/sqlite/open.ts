@@ -3,8 +3,12 @@ import { join } from "node:path";
 
 export const dataFile = (directory: string): string => join(directory, "signalbox.db");
 
-/** 16 MiB of pages between checkpoints (SQLite's default is 4): hot pages are then written back once for more commits. */
-const checkpointPages = 4096;
+/**
+ * So long may the write-ahead log grow before a commit copies it into the data file, everybody waiting: 128 MiB of pages. A thread
+ * beside the writer sees to it that it hardly ever comes to that; longer logs take fewer writes, because hot pages are copied once for more
+ * commits.
+ */
+export const checkpointPages = 32_768;
 /** What the write-ahead log is cut back to after a burst made it larger. */
 const journalBytesMax = 67_108_864;
 /** Page cache per connection. */
@@ -32,6 +36,28 @@ export function openWriteConnection(file: string, bytesMax: number | null): Bett
     database.close();
     throw thrown;
   }
+}
+
+/** Reads nothing and writes no transaction, so it needs no cache. */
+export function openCheckpointConnection(file: string): BetterSqlite.Database {
+  const database = new BetterSqlite(file, { timeout: busyMs, fileMustExist: true });
+  database.pragma("synchronous = FULL");
+  database.pragma("wal_autocheckpoint = 0");
+  return database;
+}
+
+export interface Copied {
+  /** Pages in the write-ahead log. */
+  readonly log: number;
+  /** How many of them are in the data file. */
+  readonly copied: number;
+}
+
+/** Copies what it can without waiting for anybody. Once all is copied, the next commit begins the log anew. */
+export function copyPages(database: BetterSqlite.Database): Copied {
+  // SQLite's own names, of which there is one row.
+  const [row] = database.pragma("wal_checkpoint(PASSIVE)") as { log: number; checkpointed: number }[];
+  return { log: row?.log ?? 0, copied: row?.checkpointed ?? 0 };
 }
 
 export function openReadConnection(file: string): BetterSqlite.Database {

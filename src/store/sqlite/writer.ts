@@ -1,6 +1,7 @@
 import { parentPort, workerData } from "node:worker_threads";
-import { Fault, invariant } from "../../base/index.ts";
+import { Fault, invariant, systemClock } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
+import { Checkpoints } from "./checkpoints.ts";
 import { Flusher } from "./flusher.ts";
 import { openWriteConnection } from "./open.ts";
 import type { FromWriter, ToWriter, WriterData } from "./protocol.ts";
@@ -17,15 +18,19 @@ function run(): void {
     const byName = tablesByName(tables);
     prepareSchema(database, [...byName.values()], dataVersion);
     const flusher = new Flusher(database, byName);
+    const checkpoints = new Checkpoints(database, systemClock);
     port.on("message", (message: ToWriter) => {
       if (message.kind === "flush") {
         send(flusher.flush(message));
+        checkpoints.wrote(flusher.takeRows(), message.text.length + message.bytes.byteLength);
         return;
       }
       flusher.finish();
-      database.close();
-      send({ kind: "stopped" });
-      port.close();
+      void checkpoints.stop().then(() => {
+        database.close();
+        send({ kind: "stopped" });
+        port.close();
+      });
     });
     send({ kind: "ready" });
   } catch (thrown) {
