@@ -4,6 +4,7 @@ import { canonicalJson, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
 import type { House } from "./house.ts";
+import type { KnownRuns } from "./known-runs.ts";
 import { outputBytesMax, racesMax } from "./limits.ts";
 import type { RecordedStep } from "./recorded-step.ts";
 import { recordedStep } from "./recorded-step.ts";
@@ -39,12 +40,14 @@ export async function lookUpStep(
 
 /**
  * Records what the agent has done, in one transaction: it had no effect of ours, so no intent goes before it. When two processes
- * have done the same step, the first one's record counts and both are given it.
+ * have done the same step, the first one's record counts and both are given it. In a run that is known nothing is read before it is
+ * written: the write proves the attempt, that the run is open, and that nothing stands under the step.
  */
 export async function recordStep(
   owner: Principal,
   speaker: Speaker,
   step: LocalStep,
+  known: KnownRuns,
   house: House,
 ): Promise<Result<RecordedStep>> {
   const output = canonicalJson(step.output);
@@ -54,15 +57,23 @@ export async function recordStep(
     return refuse({ code: "body-too-large", detail });
   }
   for (let races = 0; races < racesMax; races++) {
-    const run = await openRun(owner, speaker, house);
-    if (!run.ok) return run;
-    const found = await onRecord(run.value, step, house);
-    if (!found.ok || found.value !== null) return found as Result<RecordedStep>; // null was just ruled out
+    let run = known.find(owner, speaker);
+    if (run === null) {
+      const opened = await openRun(owner, speaker, house);
+      if (!opened.ok) return opened;
+      run = opened.value;
+      const found = await onRecord(run, step, house);
+      if (!found.ok || found.value !== null) return found as Result<RecordedStep>; // null was just ruled out
+    }
     const { key, kind, note } = step;
     const draft = { key, kind, note, input: inputText(step), output, waitsFor: null, writes: [] };
-    const written = await writeStep(owner, run.value, draft, house);
+    const written = await writeStep(owner, run, draft, house);
+    if (written === null) {
+      known.forget(owner, speaker.name);
+      continue;
+    }
+    known.remember(owner, run.starts === 0 ? run : { ...run, starts: 0 });
     // As it will come back from the record, the order of members included.
-    if (written === null) continue;
     return ok({ output: JSON.parse(output) as unknown, wasRecorded: false, receipt: written.receipt });
   }
   return refuse({ code: "conflict", detail: `others keep changing the run at the same moment` });

@@ -15,6 +15,8 @@ export interface RunEntry {
   readonly salt: Uint8Array;
   /** What it was made from. */
   readonly input: string | null;
+  /** To `input`, under `salt`, where it has been made already. */
+  readonly inputCommitment?: string;
   /** What came of it. */
   readonly output: string | null;
   /** A commitment, under the same salt, to what is kept elsewhere. Left out: there is nothing. */
@@ -41,7 +43,7 @@ export async function prepareEntry(
   const at = clock.wall();
   const id = `${newId(kind === "step" ? "step" : "evt", at, random)}:0` as EntryId;
   const commitments: Record<string, string> = {};
-  if (input !== null) commitments["arguments"] = commitment(salt, input);
+  if (input !== null) commitments["arguments"] = draft.inputCommitment ?? commitment(salt, input);
   if (output !== null) commitments["result"] = commitment(salt, output);
   if (content !== undefined) commitments["content"] = content;
   const entry: Entry = {
@@ -69,7 +71,8 @@ export async function prepareEntry(
     ...(output === null ? {} : { result: output }),
     ...(note === null ? {} : { note }),
   };
-  const key = await keys.scopeKey(`run/${run.tenant}/${run.run}`);
+  const made = keys.scopeKey(`run/${run.tenant}/${run.run}`);
+  const key = made instanceof Promise ? await made : made;
   const { write, leafHashText } = entryWrite(entry, sealPayload(keys, key, id, payload));
   return { id, at, write, receipt: { entry: id, leaf: leafHashText } };
 }

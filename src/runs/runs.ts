@@ -8,6 +8,7 @@ import { Arrivals } from "./arrivals.ts";
 import type { Ended, Ending } from "./end.ts";
 import { end, endOf } from "./end.ts";
 import type { House } from "./house.ts";
+import { KnownRuns } from "./known-runs.ts";
 import type { LocalStep, StepIdentity } from "./local-step.ts";
 import type { RecordedStep } from "./recorded-step.ts";
 import { lookUpStep, recordStep } from "./local-step.ts";
@@ -27,6 +28,7 @@ import { pendingAsks, pendingWaits } from "./waits.ts";
 export class Runs {
   private readonly house: House;
   private readonly arrivals: Arrivals;
+  private readonly known = new KnownRuns();
 
   constructor(house: House) {
     this.house = house;
@@ -51,7 +53,7 @@ export class Runs {
   }
 
   record(owner: Principal, speaker: Speaker, step: LocalStep): Promise<Result<RecordedStep>> {
-    return recordStep(owner, speaker, step, this.house);
+    return recordStep(owner, speaker, step, this.known, this.house);
   }
 
   sleep(owner: Principal, speaker: Speaker, step: Sleep): Promise<Result<Sleeping>> {

@@ -5,14 +5,10 @@ import { stepDigest } from "../ledger/index.ts";
 /** What stands under a step besides tool calls: what the agent produced, the instant a timer ends, what a wait came to. */
 export type StepKind = "model" | "value" | "timer" | "signal";
 
-/**
- * In the shape of a call's digest, so that a tool call can never be taken for one of these, nor one kind for another. `input` is what the
- * step is made from, as JSON text.
- */
+/** `input` is what the step is made from, as JSON text. */
 export const localDigest = (kind: StepKind, input: string, salt: Uint8Array): Sha256Hex =>
-  stepDigest({
-    method: `steps/${kind}`,
-    serverId: "",
-    name: "",
-    argumentsCommitment: commitment(salt, input),
-  });
+  committedDigest(kind, commitment(salt, input));
+
+/** In the shape of a call's digest, so that a tool call can never be taken for one of these, nor one kind for another. */
+export const committedDigest = (kind: StepKind, argumentsCommitment: string): Sha256Hex =>
+  stepDigest({ method: `steps/${kind}`, serverId: "", name: "", argumentsCommitment });

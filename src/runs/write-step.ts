@@ -1,3 +1,4 @@
+import { commitment } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { CallId, EntryId, RunRecord, RunWait } from "../ledger/index.ts";
 import { changeRun, claimFinal, stepPlace } from "../ledger/index.ts";
@@ -6,7 +7,7 @@ import type { House } from "./house.ts";
 import type { PreparedEntry } from "./run-entry.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 import type { StepKind } from "./step-digest.ts";
-import { localDigest } from "./step-digest.ts";
+import { committedDigest } from "./step-digest.ts";
 
 export interface StepDraft {
   readonly key: string;
@@ -33,11 +34,22 @@ export async function writeStep(
 ): Promise<PreparedEntry | null> {
   const { key, kind, input, output, note, waitsFor } = draft;
   const salt = house.random.bytes(saltBytes);
-  const digest = localDigest(kind, input, salt);
+  const inputCommitment = commitment(salt, input);
+  const digest = committedDigest(kind, inputCommitment);
   const entry = await prepareEntry(
     owner,
     run,
-    { kind: "step", method: `steps/${kind}`, step: key, stepDigest: digest, salt, input, output, note },
+    {
+      kind: "step",
+      method: `steps/${kind}`,
+      step: key,
+      stepDigest: digest,
+      salt,
+      input,
+      inputCommitment,
+      output,
+      note,
+    },
     house,
   );
   const place = stepPlace(run.run, key);
