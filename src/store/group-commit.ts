@@ -81,6 +81,13 @@ export class GroupCommit {
     else this.schedule();
   }
 
+  /** Null = only a flush can tell. */
+  tellTime(): number | null {
+    return this.state === "open" && this.writer.deadBecause === null
+      ? (this.writer.tellTime?.() ?? null)
+      : null;
+  }
+
   stats(): StoreStats {
     return {
       waiting: this.waiting,

@@ -43,6 +43,11 @@ export interface Writer {
   start(): Promise<void>;
   flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer>;
   stop(): Promise<void>;
+  /**
+   * The store's time, where it can be told without asking: not before any that was told, and not after what a restart would go on from.
+   * Null = it has to be asked. Left out: always.
+   */
+  readonly tellTime?: () => number | null;
   /** Runs `action` when the flush should go out: soon, after what is about to be handed in as well. */
   soon(action: () => void): void;
   /** Set once the writer can never again carry a flush. */

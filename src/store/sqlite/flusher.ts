@@ -64,9 +64,13 @@ export class Flusher {
     const storeNowMs = Math.max(this.timeMs, Math.floor(message.wallMs));
     const answers = this.carry(items, message, storeNowMs);
     if (this.carefulFlushes > 0) this.carefulFlushes--;
-    if (Array.isArray(answers)) return { kind: "flushed", storeNowMs, answers: compact(answers) };
+    if (Array.isArray(answers)) return this.flushed(storeNowMs, compact(answers));
     if (!answers.isFull || items.length === 1) return { kind: "failed", failure: answers.failure };
-    return { kind: "flushed", storeNowMs, answers: this.oneByOne(items, message, storeNowMs) };
+    return this.flushed(storeNowMs, this.oneByOne(items, message, storeNowMs));
+  }
+
+  private flushed(storeNowMs: number, answers: readonly WireAnswer[] | null): Reply {
+    return { kind: "flushed", storeNowMs, coveredMs: this.persistedMs, answers };
   }
 
   /** How many writes were carried out since this was asked last. */
@@ -77,7 +81,8 @@ export class Flusher {
   }
 
   /** After the last flush: a restart then goes on exactly where time stood. */
-  finish(): void {
+  finish(toldMs: number): void {
+    this.timeMs = Math.max(this.timeMs, toldMs);
     try {
       if (this.timeMs > 0 && this.persistedMs > this.timeMs) this.own.persistTime(this.timeMs);
     } catch {

@@ -53,6 +53,8 @@ export type Reply =
   | {
       readonly kind: "flushed";
       readonly storeNowMs: number;
+      /** What a restart would go on from: up to there the time may be told without asking again. */
+      readonly coveredMs: number;
       readonly answers: readonly WireAnswer[] | null;
     }
   | { readonly kind: "failed"; readonly failure: Failure };

@@ -11,7 +11,8 @@ export interface WriterData {
   readonly bytesMax: number | null;
 }
 
-export type ToWriter = FlushMessage | { readonly kind: "stop" };
+/** `toldMs`: the latest time that was told without asking. */
+export type ToWriter = FlushMessage | { readonly kind: "stop"; readonly toldMs: number };
 
 export type FromWriter =
   | Reply

@@ -33,6 +33,8 @@ export class WorkerWriter implements Writer {
   private pending: Pending[] = [];
   private starting: { resolve: () => void; reject: (fault: Fault) => void } | null = null;
   private isStopping = false;
+  private toldMs = 0;
+  private coveredMs = 0;
   private death: Fault | null = null;
 
   constructor(data: WriterData, tables: TablesByName, clock: Clock, threadFile = writerFile) {
@@ -72,10 +74,18 @@ export class WorkerWriter implements Writer {
         reject(this.death);
         return;
       }
-      const message = this.encoder.encode(requests, msOf(this.clock.wall()), proof);
+      const wallMs = Math.max(msOf(this.clock.wall()), this.toldMs);
+      const message = this.encoder.encode(requests, wallMs, proof);
       this.pending.push({ requests: requests.length, resolve, reject });
       this.post(message, [message.numbers.buffer, message.bytes.buffer]);
     });
+  }
+
+  tellTime(): number | null {
+    const nowMs = Math.max(this.toldMs, Math.floor(msOf(this.clock.wall())));
+    if (nowMs > this.coveredMs) return null;
+    this.toldMs = nowMs;
+    return nowMs;
   }
 
   async stop(): Promise<void> {
@@ -84,7 +94,7 @@ export class WorkerWriter implements Writer {
     if (worker === null || this.death !== null) return;
     await new Promise<void>((resolve) => {
       worker.on("exit", () => resolve());
-      this.post({ kind: "stop" }, []);
+      this.post({ kind: "stop", toldMs: this.toldMs }, []);
     });
   }
 
@@ -97,7 +107,10 @@ export class WorkerWriter implements Writer {
       case "flushed": {
         const pending = this.takePending();
         const answers = message.answers?.map(received) ?? doneTimes(pending.requests);
-        pending.resolve({ storeNowMs: message.storeNowMs, answers });
+        this.coveredMs = message.coveredMs;
+        // A flush that was on its way when a later time was told is not answered with an earlier one.
+        this.toldMs = Math.max(this.toldMs, message.storeNowMs);
+        pending.resolve({ storeNowMs: this.toldMs, answers });
         return;
       }
       case "failed":

@@ -25,7 +25,7 @@ function run(): void {
         checkpoints.wrote(flusher.takeRows(), message.text.length + message.bytes.byteLength);
         return;
       }
-      flusher.finish();
+      flusher.finish(message.toldMs);
       void checkpoints.stop().then(() => {
         database.close();
         send({ kind: "stopped" });
