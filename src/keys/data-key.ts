@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { createHmac, createSecretKey } from "node:crypto";
+import { createSecretKey } from "node:crypto";
 import type { Random } from "../base/index.ts";
 import { HmacKey } from "./hmac.ts";
 import { Keystream } from "./keystream.ts";
@@ -10,7 +10,7 @@ export class DataKey {
   /** 16 hex digits. */
   readonly id: string;
   /** `[2][key id 8]`, the front of everything sealed under it. */
-  readonly header: Buffer;
+  readonly header: Uint8Array;
   readonly encryptionKey: KeyObject;
   readonly keystream: Keystream;
   readonly sealMac: HmacKey;
@@ -20,18 +20,15 @@ export class DataKey {
   constructor(scope: string, id: string, secret: Uint8Array, random: Random) {
     this.scope = scope;
     this.id = id;
-    this.header = Buffer.concat([Buffer.of(sealFormat), Buffer.from(id, "hex")]);
+    this.header = Uint8Array.of(sealFormat, ...Buffer.from(id, "hex"));
     // One key, one use: encrypting and the two ways of authenticating never share key material.
-    this.encryptionKey = createSecretKey(derive(secret, "signalbox data key: encrypt"));
+    const root = new HmacKey(secret);
+    this.encryptionKey = createSecretKey(root.digest("signalbox data key: encrypt"));
     this.keystream = new Keystream(this.encryptionKey, random);
-    this.sealMac = new HmacKey(derive(secret, "signalbox data key: authenticate"));
-    this.mac = new HmacKey(derive(secret, "signalbox data key: mac"));
+    this.sealMac = new HmacKey(root.digest("signalbox data key: authenticate"));
+    this.mac = new HmacKey(root.digest("signalbox data key: mac"));
   }
 }
 
 export const sealFormat = 2;
 export const keyIdBytes = 8;
-
-function derive(secret: Uint8Array, use: string): Buffer {
-  return createHmac("sha256", secret).update(use).digest();
-}

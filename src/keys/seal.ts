@@ -64,7 +64,9 @@ export function open(key: DataKey, sealed: Uint8Array, aad: string): Uint8Array 
 
 /** Whether `key` is the one these bytes name. False after the scope was erased and used again. */
 export function isSealedBy(key: DataKey, sealed: Uint8Array): boolean {
-  return sealed.byteLength >= headerBytes && key.header.equals(sealed.subarray(0, headerBytes));
+  return (
+    sealed.byteLength >= headerBytes && Buffer.compare(key.header, sealed.subarray(0, headerBytes)) === 0
+  );
 }
 
 function macOf(key: DataKey, room: Buffer, bodyEnd: number, aad: string): string {

@@ -11,8 +11,10 @@ export const dataFile = (directory: string): string => join(directory, "signalbo
 export const checkpointPages = 32_768;
 /** What the write-ahead log is cut back to after a burst made it larger. */
 const journalBytesMax = 67_108_864;
-/** Page cache per connection. */
-const cacheKib = 32_768;
+/** What the writer changes most has room in it. */
+const writerCacheKib = 32_768;
+/** Anybody's commit empties it, so it never holds more than was read since. */
+const readerCacheKib = 8_192;
 /** Only a backup or a checkpoint of another process can hold us up, and neither for long. */
 const busyMs = 5_000;
 
@@ -24,7 +26,7 @@ export function openWriteConnection(file: string, bytesMax: number | null): Bett
     database.pragma("synchronous = FULL");
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`);
     database.pragma(`journal_size_limit = ${journalBytesMax}`);
-    database.pragma(`cache_size = -${cacheKib}`);
+    database.pragma(`cache_size = -${writerCacheKib}`);
     // Savepoints keep what they may have to undo in memory, not in a file of its own.
     database.pragma("temp_store = MEMORY");
     if (bytesMax !== null) {
@@ -62,6 +64,6 @@ export function copyPages(database: BetterSqlite.Database): Copied {
 
 export function openReadConnection(file: string): BetterSqlite.Database {
   const database = new BetterSqlite(file, { timeout: busyMs, readonly: true, fileMustExist: true });
-  database.pragma(`cache_size = -${cacheKib}`);
+  database.pragma(`cache_size = -${readerCacheKib}`);
   return database;
 }
