@@ -33,7 +33,7 @@ export interface ApprovalsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly store: Store;
-  readonly keys: VotingKeys & Pick<Keys, "publicKey">;
+  readonly keys: VotingKeys;
   /** Whether one's own approval counts where a rule does not say: for a developer alone at a machine. */
   readonly selfByDefault: boolean;
   /** Where a person decides about this request; null = this node has no address. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { createPublicKey, verify } from "node:crypto";
-import { canonicalJson, msOf } from "../base/index.ts";
+import { canonicalJson, msOf, sha256Hex } from "../base/index.ts";
 import type { Keys, PublicKey } from "../keys/index.ts";
 import type { ApprovalRequest, ApprovalVote } from "./request.ts";
 
@@ -14,11 +14,13 @@ const domain = "dev.signalbox/approval/v1\n";
 export function signGrant(
   request: ApprovalRequest,
   votes: readonly ApprovalVote[],
-  keys: Pick<Keys, "sign">,
+  keys: Pick<Keys, "sign" | "publicKey">,
 ): string {
   const text = grantText(request, votes);
   const signature = Buffer.from(keys.sign("approval", Buffer.from(domain + text))).toString("base64");
-  return JSON.stringify({ text, signature });
+  const grant = JSON.stringify({ text, signature });
+  knownUnder(keys.publicKey("approval")).add(grant);
+  return grant;
 }
 
 /** Whether the grant was signed here, for exactly this request. */
@@ -26,8 +28,12 @@ export function isGranted(request: ApprovalRequest, keys: Pick<Keys, "publicKey"
   if (request.grant === null) return false;
   try {
     const { text, signature } = JSON.parse(request.grant) as { text: string; signature: string };
-    const key = keyObject(keys.publicKey("approval"));
-    if (!verify(null, Buffer.from(domain + text), key, Buffer.from(signature, "base64"))) return false;
+    const known = knownUnder(keys.publicKey("approval"));
+    if (!known.has(request.grant)) {
+      if (!verify(null, Buffer.from(domain + text), known.key, Buffer.from(signature, "base64")))
+        return false;
+      known.add(request.grant);
+    }
     const { votes, ...about } = JSON.parse(text) as { votes: readonly unknown[] };
     return votes.length > 0 && canonicalJson(about) === canonicalJson(identityOf(request));
   } catch {
@@ -35,15 +41,36 @@ export function isGranted(request: ApprovalRequest, keys: Pick<Keys, "publicKey"
   }
 }
 
-/** Reading a key takes as long as verifying with it. */
-const keyObjects = new WeakMap<PublicKey, KeyObject>();
+/** Most grants are used once, soon after the vote, where they were signed. About 100 bytes each. */
+const knownMax = 10_000;
 
-function keyObject(publicKey: PublicKey): KeyObject {
-  const known = keyObjects.get(publicKey);
-  if (known !== undefined) return known;
-  const key = createPublicKey({ key: Buffer.from(publicKey.spkiDer), format: "der", type: "spki" });
-  keyObjects.set(publicKey, key);
-  return key;
+/** Grants that this key is known to have signed: verifying takes 100 µs, the digest of a text half of one. Reading the key takes as long. */
+class KnownGrants {
+  readonly key: KeyObject;
+  private readonly digests = new Set<string>();
+
+  constructor({ spkiDer }: PublicKey) {
+    this.key = createPublicKey({ key: Buffer.from(spkiDer), format: "der", type: "spki" });
+  }
+
+  has(grant: string): boolean {
+    return this.digests.has(sha256Hex(grant));
+  }
+
+  add(grant: string): void {
+    this.digests.add(sha256Hex(grant));
+    if (this.digests.size <= knownMax) return;
+    const oldest = this.digests.values().next().value;
+    if (oldest !== undefined) this.digests.delete(oldest);
+  }
+}
+
+const knownByKey = new WeakMap<PublicKey, KnownGrants>();
+
+function knownUnder(publicKey: PublicKey): KnownGrants {
+  let known = knownByKey.get(publicKey);
+  if (known === undefined) knownByKey.set(publicKey, (known = new KnownGrants(publicKey)));
+  return known;
 }
 
 const grantText = (request: ApprovalRequest, votes: readonly ApprovalVote[]): string =>

@@ -24,7 +24,7 @@ export interface Vote {
   readonly now: StoreMs;
 }
 
-export type VotingKeys = Pick<Keys, "sign"> & ProofKeys;
+export type VotingKeys = Pick<Keys, "sign" | "publicKey"> & ProofKeys;
 
 export interface Voted {
   readonly writes: readonly Write[];
