@@ -1,7 +1,6 @@
 import type { Clock, Random, Result, StoreMs } from "../base/index.ts";
 import { msOf, ok, refuse } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
-import type { Keys } from "../keys/index.ts";
 import type { CallId, RunId } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
 import { askedAnnouncements } from "./announcement.ts";
