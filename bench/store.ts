@@ -2,7 +2,10 @@
  * What a commit costs: CPU per commit (both threads), commits per second and waiting time, at 64 waiters and at one, beside
  * what bare better-sqlite3 needs for the same rows on one thread in the same run (the floor: no thread, no waiting, no verdicts).
  *
- *     node bench/store.ts [--seconds 2] [--directory /some/disk]
+ *     node bench/store.ts [--seconds 2] [--directory /some/disk] [--postgres]
+ *
+ * With --postgres also the store on a PostgreSQL of its own (fsync on, in the system's temporary directory): directly, behind
+ * PgBouncer in transaction mode, and two nodes at once.
  */
 import BetterSqlite from "better-sqlite3";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,6 +13,7 @@ import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { systemClock } from "../src/base/index.ts";
+import { PgBouncer, Postgres } from "../test/fixtures/postgres.ts";
 import type { Store, Transaction } from "../src/store/index.ts";
 import {
   append,
@@ -20,6 +24,7 @@ import {
   keyedTable,
   logTable,
   openMemoryStore,
+  openPostgresStore,
   openSqliteStore,
   text,
   textOrNull,
@@ -29,6 +34,7 @@ const { values: given } = parseArgs({
   options: {
     seconds: { type: "string", default: "2" },
     directory: { type: "string", default: tmpdir() },
+    postgres: { type: "boolean", default: false },
   },
 });
 const seconds = Number(given.seconds);
@@ -194,6 +200,40 @@ function print(name: string, sample: Sample): void {
   console.log(columns.join(" "));
 }
 
+async function measurePostgres(): Promise<void> {
+  const cluster = await Postgres.start();
+  const bouncer = await PgBouncer.start(cluster);
+  const opened: Store[] = [];
+  const open = async (url: string, pooler: "none" | "transaction" = "none"): Promise<Store> => {
+    const store = openPostgresStore({ connection: { url, pooler }, tables, clock: systemClock });
+    opened.push(store);
+    await store.start();
+    return store;
+  };
+  try {
+    const url = await cluster.createDatabase();
+    const [direct, pooled] = [await open(url), await open(bouncer.through(url), "transaction")];
+    for (const [waiters, writes] of [
+      [64, 1],
+      [64, 2],
+      [1000, 2],
+      [1, 1],
+    ] as const) {
+      const what = `${waiters} waiting, ${writes} write${writes === 1 ? "" : "s"}`;
+      print(`postgres store: ${what}`, await measure(direct, waiters, writes));
+      print(`postgres store, PgBouncer: ${what}`, await measure(pooled, waiters, writes));
+    }
+    const other = await open(url);
+    const both = await Promise.all([measure(direct, 500, 2), measure(other, 500, 2)]);
+    for (const [i, sample] of both.entries())
+      print(`postgres, node ${i + 1} of 2: 500 waiting, 2 writes`, sample);
+  } finally {
+    for (const store of opened) await store.stop();
+    await bouncer.stop();
+    await cluster.stop();
+  }
+}
+
 const directory = mkdtempSync(join(given.directory, "signalbox-bench-"));
 try {
   console.log(
@@ -207,6 +247,7 @@ try {
     [64, 1],
     [64, 2],
     [512, 2],
+    [1000, 2],
     [1, 1],
   ] as const) {
     const what = `${waiters} waiting, ${writes} write${writes === 1 ? "" : "s"}`;
@@ -214,6 +255,7 @@ try {
     print(`sqlite store: ${what}`, await measure(sqlite, waiters, writes));
   }
   print("memory store: 64 waiting, 2 writes", await measure(memory, 64, 2));
+  if (given.postgres) await measurePostgres();
   await sqlite.stop();
   await memory.stop();
 } finally {

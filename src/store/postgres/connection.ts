@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import pg from "pg";
 import { Fault } from "../../base/index.ts";
 import type { PostgresConnection } from "./options.ts";
@@ -84,16 +85,17 @@ export class Connection {
 
   /** All in one go. Rejects with the first that failed, once all are answered. */
   async run(statements: readonly Statement[]): Promise<readonly Outcome[]> {
-    const settled = await Promise.allSettled(statements.map((statement) => this.send(statement)));
-    return settled.map((one) => {
-      if (one.status === "rejected") throw one.reason;
-      return one.value;
-    });
+    return (await this.runEach(statements)).map(fulfilled);
   }
 
   /** As `run`, but each answer by itself. */
   async runEach(statements: readonly Statement[]): Promise<readonly PromiseSettledResult<Outcome>[]> {
-    return Promise.allSettled(statements.map((statement) => this.send(statement)));
+    // One packet instead of one per message.
+    const stream = (this.client as WithStream).connection?.stream;
+    stream?.cork();
+    const sent = statements.map((statement) => this.send(statement));
+    stream?.uncork();
+    return Promise.allSettled(sent);
   }
 
   async rows(text: string, values: readonly Parameter[] = []): Promise<Rows> {
@@ -111,13 +113,17 @@ export class Connection {
 
   private async send(statement: Statement): Promise<Outcome> {
     if (this.lost !== null) throw connectionLost(this.lost);
-    const { rows, command } = await this.client.query({
+    const result = await this.client.query({
       text: statement.text,
       values: (statement.values ?? []) as unknown[],
       rowMode: "array" as const,
       ...this.kept(statement),
     });
-    return { rows: rows as Rows, command };
+    // Several statements in one text have a result each; what counts is the last.
+    const last: { rows: unknown; command: string } = Array.isArray(result)
+      ? (result.at(-1) as typeof result)
+      : result;
+    return { rows: last.rows as Rows, command: last.command };
   }
 
   private kept(statement: Statement): { name?: string } {
@@ -126,6 +132,16 @@ export class Connection {
     if (name === undefined) this.names.set(statement.text, (name = `s${this.names.size}`));
     return { name };
   }
+}
+
+/** What the driver has and its types do not name. Without it everything works, in more packets. */
+type WithStream = pg.Client & {
+  readonly connection?: { readonly stream?: Pick<Writable, "cork" | "uncork"> };
+};
+
+export function fulfilled(one: PromiseSettledResult<Outcome> | undefined): Outcome {
+  if (one?.status === "fulfilled") return one.value;
+  throw one?.reason;
 }
 
 const connectionLost = (cause: unknown): Fault =>

@@ -3,17 +3,17 @@ import type { TablesByName } from "../check.ts";
 import type { Answer, FlushAnswer, Proof, Request } from "../request.ts";
 import { verdictDone } from "../request.ts";
 import { Batches } from "./batch.ts";
-import type { Kind } from "./batch.ts";
-import type { Connection, Outcome, Statement } from "./connection.ts";
-import { isDuplicate, isFatal, statementFault } from "./failure.ts";
+import type { Connection, Statement } from "./connection.ts";
+import { fulfilled } from "./connection.ts";
 import type { Beginning, Standing, Take } from "./own-statements.ts";
 import { OwnStatements } from "./own-statements.ts";
-import type { Numbered, Segment } from "./segments.ts";
-import { cut, mayFree, tableOf } from "./segments.ts";
+import { SegmentCarrier, needsSavepoints } from "./segment-carrier.ts";
+import type { Segment } from "./segments.ts";
+import { cut } from "./segments.ts";
 import type { Names } from "./sql.ts";
 
-/** A set in which guards failed is done again without them; after this many times, one by one. */
-const setAttemptsMax = 3;
+/** Flushes that go with savepoints after one turned out to need them. */
+const carefulFlushesMax = 64;
 
 export interface FlusherOptions {
   readonly tables: TablesByName;
@@ -71,6 +71,7 @@ export class Flusher {
   readonly own: OwnStatements;
   private readonly options: FlusherOptions;
   private readonly batches: Batches;
+  private carefulFlushes = 0;
 
   constructor(options: FlusherOptions) {
     this.options = options;
@@ -80,35 +81,50 @@ export class Flusher {
 
   /** Throws Interrupted, CommitInDoubt, or whatever broke before the commit was sent. */
   async carry(connection: Connection, load: Load): Promise<Carried> {
-    const { own, isSynchronous, tables } = this.options;
-    const segments = cut(tables, load.requests);
-    const opening = own.open(isSynchronous);
-    const begin = own.begin(load.wallMs, load.standing, load.proof);
-    const first = this.firstOf(segments);
+    const segments = cut(this.options.tables, load.requests);
+    // Savepoints cost two statements and a round trip. A flush that is one piece goes without and is done again if it needs them,
+    // and so are the next this many: someone whose transactions always fail late costs everybody that much, not every flush twice.
+    if (this.carefulFlushes > 0) this.carefulFlushes--;
+    const isCareful = this.carefulFlushes > 0 || segments.length > 1;
     try {
-      const each = await connection.runEach([...opening, begin, ...first]);
-      for (const one of each.slice(0, opening.length + 1)) fulfilled(one);
-      const beginning = OwnStatements.beginning(fulfilled(each[opening.length]).rows);
-      if (!beginning.isIntact || beginning.knownTimeline !== beginning.timeline)
-        throw new Interrupted(beginning);
-      const answers: Answer[] = load.requests.map(startingAnswer);
-      if (load.proof !== null && beginning.fence !== load.proof.fence) {
-        await connection.run([{ text: "ROLLBACK" }]);
-        return this.withoutLease(connection, load, load.proof, beginning.nowMs);
-      }
-      let outcomes: readonly PromiseSettledResult<Outcome>[] | null = each.slice(opening.length + 1);
-      for (const segment of segments) {
-        await this.segment(connection, segment, answers, outcomes);
-        outcomes = null;
-      }
-      const answer = { storeNowMs: beginning.nowMs, answers };
-      await this.commit(connection, this.announcements(load.requests, answers), answer);
-      return { answer, committedIn: beginning.epoch };
+      return await this.carrySegments(connection, load, segments, isCareful);
     } catch (thrown) {
-      if (!(thrown instanceof CommitInDoubt) && !connection.isLost)
-        await connection.runEach([{ text: "ROLLBACK" }]);
-      throw thrown;
+      if (thrown instanceof CommitInDoubt || connection.isLost) throw thrown;
+      await connection.runEach([{ text: "ROLLBACK" }]);
+      if (thrown !== needsSavepoints) throw thrown;
+      this.carefulFlushes = carefulFlushesMax;
+      return this.carry(connection, load);
     }
+  }
+
+  private async carrySegments(
+    connection: Connection,
+    load: Load,
+    segments: readonly Segment[],
+    isCareful: boolean,
+  ): Promise<Carried> {
+    const { own, isSynchronous } = this.options;
+    const carrier = new SegmentCarrier(this.options, this.batches, connection, isCareful);
+    const prepared = segments.map((segment) => carrier.prepare(segment));
+    const opening = [own.open(isSynchronous), own.begin(load.wallMs, load.standing, load.proof)];
+    const each = await connection.runEach([...opening, ...(prepared[0]?.statements ?? [])]);
+    fulfilled(each[0]);
+    const beginning = OwnStatements.beginning(fulfilled(each[1]).rows);
+    if (!beginning.isIntact || beginning.knownTimeline !== beginning.timeline) {
+      throw new Interrupted(beginning);
+    }
+    if (load.proof !== null && beginning.fence !== load.proof.fence) {
+      await connection.run([{ text: "ROLLBACK" }]);
+      return this.withoutLease(connection, load, load.proof, beginning.nowMs);
+    }
+    const answers: Answer[] = load.requests.map(startingAnswer);
+    for (const [at, one] of prepared.entries()) {
+      const outcomes = at === 0 ? each.slice(opening.length) : await connection.runEach(one.statements);
+      await carrier.settle(one, outcomes, answers);
+    }
+    const answer = { storeNowMs: beginning.nowMs, answers };
+    await this.commit(connection, this.announcements(load.requests, answers), answer);
+    return { answer, committedIn: beginning.epoch };
   }
 
   /** Whether all these takes find nothing; then there is nothing to write, and no turn to wait for. null = there is something. */
@@ -142,116 +158,6 @@ export class Flusher {
     return { answer: { storeNowMs: answer.storeNowMs, answers }, committedIn };
   }
 
-  /** What of the first segment can go out together with the opening. */
-  private firstOf(segments: readonly Segment[]): readonly Statement[] {
-    const [segment] = segments;
-    if (segment === undefined) return [];
-    switch (segment.kind) {
-      case "set":
-        return [savepoint, ...this.batches.kinds(segment.transactions).map(({ statement }) => statement)];
-      case "own":
-        return segment.requests.map(({ request }) => this.options.own.request(request));
-      case "single":
-        return [savepoint, ...this.batches.oneByOne(segment.transaction).map(({ statement }) => statement)];
-    }
-  }
-
-  /** `outcomes`: of what went out already; null = nothing has. */
-  private async segment(
-    connection: Connection,
-    segment: Segment,
-    answers: Answer[],
-    outcomes: readonly PromiseSettledResult<Outcome>[] | null,
-  ): Promise<void> {
-    switch (segment.kind) {
-      case "own": {
-        const statements = segment.requests.map(({ request }) => this.options.own.request(request));
-        const settled = outcomes ?? (await connection.runEach(statements));
-        for (const [at, { index, request }] of segment.requests.entries()) {
-          answers[index] = OwnStatements.answer(request, fulfilled(settled[at]).rows);
-        }
-        return;
-      }
-      case "single":
-        answers[segment.transaction.index] = await this.single(connection, segment.transaction, outcomes);
-        return;
-      case "set":
-        await this.set(connection, segment.transactions, answers, outcomes);
-    }
-  }
-
-  private async set(
-    connection: Connection,
-    transactions: readonly Numbered[],
-    answers: Answer[],
-    outcomes: readonly PromiseSettledResult<Outcome>[] | null,
-  ): Promise<void> {
-    let left = transactions;
-    let settled = outcomes;
-    for (let attempt = 0; attempt < setAttemptsMax && left.length > 0; attempt++) {
-      const kinds = this.batches.kinds(left);
-      const statements = [savepoint, ...kinds.map(({ statement }) => statement)];
-      const done = (settled ?? (await connection.runEach(statements))).slice(1);
-      settled = null;
-      const refused = firstFatal(done) === null ? failedIn(kinds, done) : null;
-      throwFatal(done);
-      if (refused !== null && refused.size === 0) {
-        await connection.run([release]);
-        return;
-      }
-      if (refused === null || this.mayHaveComeTooEarly(left, refused)) {
-        await connection.run([rollbackTo]);
-        break;
-      }
-      for (const [index, write] of refused) answers[index] = write;
-      const hasTraces = left.some(({ index, writes }) => refused.has(index) && writes.length > 1);
-      left = left.filter(({ index }) => !refused.has(index));
-      if (!hasTraces) {
-        await connection.run([release]);
-        return;
-      }
-      await connection.run([rollbackTo]);
-    }
-    for (const transaction of left)
-      answers[transaction.index] = await this.single(connection, transaction, null);
-  }
-
-  /** A refused insert whose key another transaction of the set, one that came before it, may have set free. */
-  private mayHaveComeTooEarly(
-    transactions: readonly Numbered[],
-    refused: ReadonlyMap<number, number>,
-  ): boolean {
-    const freed = new Set<string>();
-    for (const { index, writes } of transactions) {
-      const at = refused.get(index);
-      const write = at === undefined ? undefined : writes[at];
-      if (write?.op === "insert" && freed.has(write.table)) return true;
-      for (const one of writes) if (mayFree(tableOf(this.options.tables, one), one)) freed.add(one.table);
-    }
-    return false;
-  }
-
-  private async single(
-    connection: Connection,
-    transaction: Numbered,
-    outcomes: readonly PromiseSettledResult<Outcome>[] | null,
-  ): Promise<Answer> {
-    const kinds = this.batches.oneByOne(transaction);
-    const settled =
-      outcomes ?? (await connection.runEach([savepoint, ...kinds.map(({ statement }) => statement)]));
-    const done = settled.slice(1);
-    throwFatal(done);
-    for (const [at, outcome] of done.entries()) {
-      const failed =
-        outcome.status === "rejected" ? outcome.reason : outcome.value.rows.length > 0 ? null : undefined;
-      if (failed === undefined) continue;
-      await connection.run([rollbackTo, release]);
-      return failed === null || isDuplicate(failed) ? at : statementFault(failed);
-    }
-    await connection.run([release]);
-    return verdictDone;
-  }
-
   /** Topics under which something was put by what is about to be committed. */
   private announcements(requests: readonly Request[], answers: readonly Answer[]): readonly Statement[] {
     const { announcement } = this.options;
@@ -272,7 +178,7 @@ export class Flusher {
     answer: FlushAnswer,
   ): Promise<void> {
     const warnings = connection.warningCount;
-    const each = await connection.runEach([...before, untimed, { text: "COMMIT" }]);
+    const each = await connection.runEach([...before, commitStatement]);
     const last = each.at(-1);
     for (const one of each.slice(0, -1))
       if (one.status === "rejected" && !connection.isLost) throw one.reason;
@@ -284,11 +190,8 @@ export class Flusher {
   }
 }
 
-const savepoint: Statement = { text: "SAVEPOINT item" };
-const rollbackTo: Statement = { text: "ROLLBACK TO item" };
-const release: Statement = { text: "RELEASE item" };
 /** A commit waits for its standby as long as it takes: interrupted, it would stand and not be safe. */
-const untimed: Statement = { text: "SET LOCAL statement_timeout = 0" };
+const commitStatement: Statement = { text: "SET LOCAL statement_timeout = 0; COMMIT" };
 
 const isAboutLeases = (request: Request): boolean =>
   request.kind.endsWith("-lease") || request.kind === "now";
@@ -296,35 +199,3 @@ const isTake = (request: Request): request is Take =>
   request.kind === "take-signals" || request.kind === "take-wake-ups";
 const isHinted = (table: string): boolean => table === "store_signal" || table === "store_wake_up";
 const startingAnswer = (request: Request): Answer => (request.kind === "transaction" ? verdictDone : null);
-
-function fulfilled(one: PromiseSettledResult<Outcome> | undefined): Outcome {
-  if (one?.status === "fulfilled") return one.value;
-  throw one?.reason;
-}
-
-function firstFatal(done: readonly PromiseSettledResult<Outcome>[]): unknown {
-  const failed = done.find((one) => one.status === "rejected");
-  return failed === undefined ? null : failed.reason;
-}
-
-/** Of what failed, only the first says why: whatever follows it is told that the transaction is over. */
-function throwFatal(done: readonly PromiseSettledResult<Outcome>[]): void {
-  const failed = firstFatal(done);
-  if (failed !== null && isFatal(failed)) throw failed;
-}
-
-/** For each refused transaction the first write whose guard did not hold. */
-function failedIn(
-  kinds: readonly Kind[],
-  done: readonly PromiseSettledResult<Outcome>[],
-): Map<number, number> {
-  const refused = new Map<number, number>();
-  for (const [at, kind] of kinds.entries()) {
-    for (const [ordinal] of fulfilled(done[at]).rows) {
-      const row = kind.rows[(ordinal as number) - 1];
-      invariant(row, "the database answered about a row that nobody sent");
-      refused.set(row.index, Math.min(row.write, refused.get(row.index) ?? row.write));
-    }
-  }
-  return refused;
-}

@@ -58,7 +58,7 @@ export class OwnStatements {
   }
 
   /** Opens the transaction and takes the store's lock, which only the end of the transaction gives back. */
-  open(isSynchronous: boolean): readonly Statement[] {
+  open(isSynchronous: boolean): Statement {
     // Plans are made for arrays of rows: always by index, also where a table is still small or not analysed yet.
     const settings = {
       statement_timeout: `${statementMs}`,
@@ -69,19 +69,8 @@ export class OwnStatements {
       ...(isSynchronous ? {} : { synchronous_commit: "on" }),
     };
     const set = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', true)`);
-    return [
-      { text: "BEGIN ISOLATION LEVEL READ COMMITTED" },
-      { text: `SELECT ${set.join(", ")}`, isKept: true },
-      this.lock(),
-    ];
-  }
-
-  lock(): Statement {
-    return {
-      text: `SELECT pg_advisory_xact_lock(hashtextextended('signalbox ' || $1, 0))`,
-      values: [this.names.schema],
-      isKept: true,
-    };
+    const lock = `pg_advisory_xact_lock(hashtextextended('signalbox ${this.names.schema}', 0))`;
+    return { text: `BEGIN ISOLATION LEVEL READ COMMITTED; SELECT ${set.join(", ")}; SELECT ${lock}` };
   }
 
   /** `wallMs` null: the database's own clock. Time never goes back: what is told is written down. */

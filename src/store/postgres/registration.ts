@@ -158,9 +158,9 @@ export class Registration {
 
   private async locked<T>(connection: Connection, own: OwnStatements, body: () => Promise<T>): Promise<T> {
     try {
-      await connection.run(own.open(false));
+      await connection.run([own.open(false)]);
       const value = await body();
-      await connection.run([{ text: "SET LOCAL statement_timeout = 0" }, { text: "COMMIT" }]);
+      await connection.run([{ text: "SET LOCAL statement_timeout = 0; COMMIT" }]);
       return value;
     } catch (thrown) {
       if (!connection.isLost) await connection.runEach([{ text: "ROLLBACK" }]);
