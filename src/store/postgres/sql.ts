@@ -1,6 +1,6 @@
 import { invariant } from "../../base/index.ts";
 import type { ListPlan } from "../check.ts";
-import { listPlan } from "../check.ts";
+import { orderedColumns } from "../check.ts";
 import { signalTable } from "../own-tables.ts";
 import type { Columns, ColumnType, KeyedTable, LogTable, Table } from "../table.ts";
 import { longColumn } from "./encode.ts";
@@ -59,6 +59,8 @@ export interface Index {
   readonly isUnique: boolean;
   /** What stands in the parentheses. */
   readonly on: string;
+  /** Which rows it holds; "" = all. */
+  readonly where: string;
 }
 
 export function indexesOf(table: Table): readonly Index[] {
@@ -72,9 +74,10 @@ export function indexesOf(table: Table): readonly Index[] {
     columns.map((name) => ordered(table, name, false)).join(", ");
   const made = [
     ...Object.entries(table.unique).map(([name, columns]) => index(table, name, true, on(columns))),
-    ...Object.keys(table.indexes).map((name) =>
-      index(table, name, false, on(listPlan(table, { index: name, limit: 1 }).order)),
-    ),
+    ...Object.entries(table.indexes).map(([name, columns]) => {
+      const made = index(table, name, false, on(orderedColumns(table, name)));
+      return table.sparse.includes(name) ? { ...made, where: withoutNulls(table, columns) } : made;
+    }),
   ];
   if (table.name === signalTable.name) {
     made.push(index(table, "arrival", false, `"topic", ${quoted(arrivalColumn)}`));
@@ -85,11 +88,17 @@ export function indexesOf(table: Table): readonly Index[] {
 function index(table: Table, name: string, isUnique: boolean, on: string): Index {
   const full = `${table.name}.${name}`;
   invariant(full.length <= nameBytesMax, `index name ${full} is longer than ${nameBytesMax} bytes`);
-  return { name: full, isUnique, on };
+  return { name: full, isUnique, on, where: "" };
+}
+
+/** Of an index that is declared sparse: whoever reads by it names something for each of these. */
+function withoutNulls(table: Table, columns: readonly string[]): string {
+  const nullable = columns.filter((column) => table.columns[column]?.nullable === true);
+  return nullable.map((column) => `${quoted(column)} IS NOT NULL`).join(" AND ");
 }
 
 export const createIndex = (names: Names, table: Table, made: Index, isConcurrent: boolean): string =>
-  `CREATE ${made.isUnique ? "UNIQUE " : ""}INDEX ${isConcurrent ? "CONCURRENTLY " : ""}IF NOT EXISTS ${quoted(made.name)} ON ${names.of(table.name)} (${made.on})`;
+  `CREATE ${made.isUnique ? "UNIQUE " : ""}INDEX ${isConcurrent ? "CONCURRENTLY " : ""}IF NOT EXISTS ${quoted(made.name)} ON ${names.of(table.name)} (${made.on})${made.where === "" ? "" : ` WHERE ${made.where}`}`;
 
 /** Null comes first in every store. PostgreSQL has it last, which a column that is never null need not care about. */
 function ordered(table: Table, column: string, isDescending: boolean): string {
