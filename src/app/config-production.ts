@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from "node:path";
 import type { Transport } from "../registry/index.ts";
 import type { Config } from "./config.ts";
+import type { PostgresSettings } from "./config-postgres.ts";
 
 /**
  * The settings that are comfortable for a try-out and unfit for production, each with what to do about it. `serve` refuses to
@@ -19,6 +20,8 @@ export function developmentDefaults(config: Config): readonly string[] {
   if (!given.has("data.directory")) {
     found.push("data.directory: defaults to .signalbox beside the configuration; name the directory");
   }
+  const { postgres } = config.data;
+  if (postgres !== undefined) found.push(...postgresDefaults(postgres));
   if (config.policies.files.length === 0) {
     found.push("policies.files: names no policy, so every call would be denied");
   }
@@ -54,6 +57,24 @@ export function developmentDefaults(config: Config): readonly string[] {
         `approvals.webhooks.${name}.url: who wants what would be told over http without encryption; use https`,
       );
     }
+  }
+  return found;
+}
+
+function postgresDefaults(postgres: PostgresSettings): readonly string[] {
+  const found: string[] = [];
+  const { host, url, tls } = postgres;
+  const reached = host ?? (url === undefined ? "" : new URL(url).hostname);
+  const mode = tls?.mode ?? "verify-full";
+  if (mode !== "verify-full" && !isLoopback(reached)) {
+    found.push(
+      `data.postgres.tls.mode: with ${mode} anybody on the way could be the database; use verify-full, with caFile where it has an authority of its own`,
+    );
+  }
+  if (postgres.hasLiteralPassword) {
+    found.push(
+      "data.postgres: a password stands in the file; refer to it with ${env:NAME}, or name a passwordFile",
+    );
   }
   return found;
 }

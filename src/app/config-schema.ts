@@ -1,5 +1,6 @@
 import { reservedServerName, serverNameMax, serverNamePattern } from "../registry/index.ts";
 import { agentSchema, hookSchema, webhookSchema } from "./config-schema-agents.ts";
+import { postgresSchema } from "./config-schema-postgres.ts";
 import { serverSchema } from "./config-schema-servers.ts";
 import type { Schema } from "./config-schema-terms.ts";
 import { section, duration, bytes, count, path, texts } from "./config-schema-terms.ts";
@@ -70,6 +71,7 @@ export const configSchema: Schema = {
         "Beside the configuration for a try-out; in production it is named, so that it is on the disk that is meant.",
         ".signalbox",
       ),
+      postgres: postgresSchema,
     }),
     node: section("What this node is among those on the same data.", {
       name: {

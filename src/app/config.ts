@@ -7,6 +7,8 @@ import { serverProblems } from "../registry/index.ts";
 import { parseBytes, parseDuration } from "./config-units.ts";
 import type { Variables } from "./config-references.ts";
 import { resolveReferences } from "./config-references.ts";
+import type { PostgresSettings, RawPostgres } from "./config-postgres.ts";
+import { postgresProblems, postgresSettings } from "./config-postgres.ts";
 import type { RawWebhook, WebhookSettings } from "./config-webhooks.ts";
 import { webhookProblems, webhookSettings } from "./config-webhooks.ts";
 import { validateConfig } from "./config-validate.ts";
@@ -34,11 +36,12 @@ export interface Config {
     readonly allowedHosts: readonly string[];
     readonly allowedOrigins: readonly string[];
   };
-  readonly data: { readonly directory: string };
   readonly node: {
     readonly name: string | null; // null = after the host
     readonly roles: readonly NodeRole[];
   };
+  /** Without `postgres` the data itself is in the directory as well. */
+  readonly data: { readonly directory: string; readonly postgres?: PostgresSettings };
   readonly keys: { readonly file: string | null }; // null = made in the data directory, development only
   readonly servers: readonly ServerInput[];
   /** Over `servers` as they are here; see `Registry.applyFile`. */
@@ -88,8 +91,12 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   const raw = resolved.value as RawConfig;
   const directory = dirname(source.file);
   const webhooks = webhookSettings(raw.approvals.webhooks, resolved.secrets);
-  for (const { pointer, message } of webhookProblems(webhooks))
-    problems.push(located(yaml, pointer, false, message));
+  const { postgres } = raw.data;
+  const unshaped = [
+    ...webhookProblems(webhooks),
+    ...(postgres === undefined ? [] : postgresProblems(postgres)),
+  ];
+  for (const { pointer, message } of unshaped) problems.push(located(yaml, pointer, false, message));
   const servers = Object.entries(raw.servers).map(([name, server]) =>
     serverInput(name, server, resolved.secrets, directory),
   );
@@ -119,7 +126,13 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   const agents = Object.entries(raw.agents).map(([name, agent]) =>
     agentSettings(name, agent, resolved.secrets, directory),
   );
-  return ok(configOf(raw, { servers, hooks, agents, webhooks, directory, given, literalSecrets }));
+  const data = {
+    directory: resolve(directory, raw.data.directory),
+    ...(postgres === undefined
+      ? {}
+      : { postgres: postgresSettings(postgres, resolved.fromEnvironment, directory) }),
+  };
+  return ok(configOf(raw, { servers, hooks, agents, webhooks, data, directory, given, literalSecrets }));
 }
 
 /** The configuration of a node that has no file. */
@@ -139,8 +152,8 @@ export function problemText(file: string, problem: ConfigProblem): string {
 interface RawConfig {
   readonly tenant: TenantId;
   readonly listen: Omit<Config["listen"], "publicUrl"> & { readonly publicUrl?: string };
-  readonly data: { readonly directory: string };
   readonly node: { readonly name?: string; readonly roles: readonly NodeRole[] };
+  readonly data: { readonly directory: string; readonly postgres?: RawPostgres };
   readonly keys: { readonly file?: string };
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
@@ -192,10 +205,11 @@ function configOf(
     hooks,
     agents,
     webhooks,
+    data,
     directory,
     given,
     literalSecrets,
-  }: Pick<Config, "servers" | "hooks" | "agents" | "given" | "literalSecrets"> & {
+  }: Pick<Config, "servers" | "hooks" | "agents" | "data" | "given" | "literalSecrets"> & {
     readonly webhooks: readonly WebhookSettings[];
     readonly directory: string;
   },
@@ -204,7 +218,7 @@ function configOf(
   const config: Config = {
     tenant: raw.tenant,
     listen: { ...raw.listen, publicUrl: raw.listen.publicUrl?.replace(/\/$/, "") ?? null },
-    data: { directory: resolve(directory, raw.data.directory) },
+    data,
     keys: { file: raw.keys.file === undefined ? null : resolve(directory, raw.keys.file) },
     servers,
     serversDigest: canonicalDigest(servers),

@@ -3,10 +3,11 @@ import { join } from "node:path";
 import type { Clock } from "../base/index.ts";
 import { elapsedMs, explain } from "../base/index.ts";
 import { verifyLedger } from "../ledger/index.ts";
-import { openReadOnlySqlite } from "../store/index.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, notChecked, odd } from "./doctor-finding.ts";
+import type { Config } from "./config.ts";
 import { allTables } from "./node.ts";
+import { openReadStore } from "./open-store.ts";
 
 /** Beyond this, proving everything takes longer than a look should. */
 const provenBytesMax = 256 * 1024 * 1024;
@@ -14,15 +15,17 @@ const provenBytesMax = 256 * 1024 * 1024;
 const tailAgeMaxMs = 10_000;
 
 /** Proves the ledger, and says how old the oldest entry without a receipt is. */
-export async function checkLedger(directory: string, clock: Clock): Promise<Finding> {
+export async function checkLedger(data: Config["data"], clock: Clock): Promise<Finding> {
   const id = "ledger";
+  const { directory, postgres } = data;
+  if (postgres !== undefined) return notChecked(id, "in the database: `signalbox audit verify` proves it");
   const file = join(directory, "signalbox.db");
   if (!existsSync(file)) return notChecked(id, `no node has run on ${directory} yet`);
   if (statSync(file).size > provenBytesMax) {
     return notChecked(id, "too large for a quick look: `signalbox audit verify` proves it");
   }
   try {
-    const store = openReadOnlySqlite(directory, allTables);
+    const store = await openReadStore(data, allTables);
     try {
       const report = await verifyLedger(store);
       const broken = report.tenants.find((tenant) => tenant.broken !== null);

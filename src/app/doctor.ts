@@ -6,6 +6,7 @@ import { checkDataDirectory, checkFlush, checkKeyFile } from "./doctor-disk.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, notChecked, odd } from "./doctor-finding.ts";
 import { checkLedger } from "./doctor-ledger.ts";
+import { checkDatabase } from "./doctor-database.ts";
 import { checkListening } from "./doctor-network.ts";
 import { checkProgram } from "./doctor-programs.ts";
 import type { Environment } from "./environment.ts";
@@ -33,7 +34,8 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   findings.push(commandLine(config));
   findings.push(await checkListening(config, clock));
   for (const server of config.servers) findings.push(checkProgram(server, environment));
-  findings.push(await checkLedger(config.data.directory, clock));
+  if (config.data.postgres !== undefined) findings.push(...(await checkDatabase(config.data.postgres)));
+  findings.push(await checkLedger(config.data, clock));
   return findings;
 }
 

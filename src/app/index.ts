@@ -31,3 +31,4 @@ export type { Launched, Process } from "./launch.ts";
 export { allTables } from "./node.ts";
 export { offlineCatalog } from "./offline-catalog.ts";
 export type { OfflineCatalog } from "./offline-catalog.ts";
+export { openReadStore } from "./open-store.ts";

@@ -49,7 +49,7 @@ export function ownKeyFile(directory: string, hasData: boolean, random: Random):
   if (hasData && !existsSync(file)) {
     throw new Fault(
       "config-invalid",
-      `the key file ${file} is missing, and without it this data cannot be opened: put it back, or name another data directory`,
+      `the key file ${file} is missing, and without it this data cannot be opened: put it back, name the one that the other nodes on this data use (keys.file), or name another data directory`,
     );
   }
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });

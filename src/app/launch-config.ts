@@ -56,11 +56,14 @@ function merged(config: Config, request: ConfigRequest): Config {
   return Object.freeze({
     ...config,
     given,
-    data: data === undefined ? config.data : { directory: resolve(environment.workingDirectory, data) },
     node: {
       name: nodeName ?? config.node.name,
       roles: roles ?? config.node.roles,
     },
+    data:
+      data === undefined
+        ? config.data
+        : { ...config.data, directory: resolve(environment.workingDirectory, data) },
     listen: {
       ...config.listen,
       ...(host === undefined ? {} : { host }),

@@ -14,7 +14,6 @@ import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { PolicySource } from "../registry/index.ts";
 import { Deadlines, Runs, Waker, runsTables } from "../runs/index.ts";
-import { openSqliteStore } from "../store/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
@@ -33,6 +32,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { hasStartedBefore, installationId } from "./installation.ts";
 import { ownKeyFile, readKeyFile } from "./key-file.ts";
 import { NodeLease, nodeLeaseMs } from "./node-lease.ts";
+import { openStore } from "./open-store.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import { PolicyDesk } from "./policy-desk.ts";
 import { PolicyFiles } from "./policy-files.ts";
@@ -104,14 +104,21 @@ export class Node {
     const onTrouble = (doing: string, thrown: unknown) =>
       log.error("trouble", { doing, reason: explain(thrown) });
 
-    const store = openSqliteStore({ directory: config.data.directory, tables: allTables, clock });
+    const store = openStore({
+      data: config.data,
+      tables: allTables,
+      clock,
+      // A node whose newest flush is gone takes no more writes, and ends when its lease cannot be renewed.
+      onEpoch: (change) =>
+        log.error("the database has become another: restored, or a standby promoted", { ...change }),
+    });
     await this.openPart("the store", store);
     const lease = new NodeLease({
       store,
       clock,
       random,
       name: config.node.name,
-      isShared: false,
+      isShared: config.data.postgres !== undefined,
       onLost: () => this.options.onFatal("another process took over this node's work"),
     });
     const node = await lease.start();

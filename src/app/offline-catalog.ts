@@ -4,9 +4,9 @@ import { adminActions } from "../admin/index.ts";
 import type { CatalogInput } from "../policy/index.ts";
 import { Registry } from "../registry/index.ts";
 import type { ReadStore, Store } from "../store/index.ts";
-import { openReadOnlySqlite } from "../store/index.ts";
 import type { Config } from "./config.ts";
 import { allTables } from "./node.ts";
+import { openReadStore } from "./open-store.ts";
 
 /** What policies are checked against without asking a node. */
 export interface OfflineCatalog {
@@ -27,7 +27,7 @@ export async function offlineCatalog(config: Config): Promise<OfflineCatalog> {
   };
   let store: ReadStore;
   try {
-    store = openReadOnlySqlite(config.data.directory, allTables);
+    store = await openReadStore(config.data, allTables);
   } catch (thrown) {
     return { catalog: bare, withoutTools: explain(thrown) };
   }

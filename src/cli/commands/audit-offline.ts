@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
+import type { Config } from "../../app/index.ts";
 import { msOf } from "../../base/index.ts";
 import type { LedgerReport, TenantReport } from "../../ledger/index.ts";
 import { Stop, usage } from "../exit.ts";
@@ -43,7 +44,9 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
           ...(data === undefined ? {} : { data }),
         });
         if (!loaded.ok) throw configStop(loaded.refusal);
-        const report = await verified(loaded.value.config.data.directory, options);
+        const { directory, ...where } = loaded.value.config.data;
+        // Who names a directory means what is in it.
+        const report = await verified(data === undefined ? { directory, ...where } : { directory }, options);
         session.print({ json: report, human: (page) => reportText(report, page) });
         if (!report.isIntact)
           throw new Stop("ledger-broken", "The ledger does not hold.", {
@@ -82,12 +85,11 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
     );
 }
 
-async function verified(directory: string, options: VerifyOptions): Promise<LedgerReport> {
+async function verified(data: Config["data"], options: VerifyOptions): Promise<LedgerReport> {
   const { tenant, checkpoint = [], key } = options;
-  const { allTables } = await import("../../app/index.ts");
+  const { allTables, openReadStore } = await import("../../app/index.ts");
   const { verifyLedger } = await import("../../ledger/index.ts");
-  const { openReadOnlySqlite } = await import("../../store/index.ts");
-  const store = openReadOnlySqlite(directory, allTables);
+  const store = await openReadStore(data, allTables);
   try {
     const report = await verifyLedger(store, {
       ...(key === undefined ? {} : { verifierKey: keyText(key) }),
@@ -96,7 +98,10 @@ async function verified(directory: string, options: VerifyOptions): Promise<Ledg
     if (tenant === undefined) return report;
     const tenants = report.tenants.filter((each) => each.tenant === tenant);
     if (tenants.length === 0)
-      throw new Stop("not-found", `There is no log of tenant "${tenant}" in ${directory}.`);
+      throw new Stop(
+        "not-found",
+        `There is no log of tenant "${tenant}" in ${data.postgres === undefined ? data.directory : "this database"}.`,
+      );
     return { ...report, tenants, isIntact: tenants.every(({ broken }) => broken === null) };
   } finally {
     store.close();

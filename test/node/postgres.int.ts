@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { metaKeys } from "../../contract/index.ts";
+import type { Answer } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { provenLedger } from "../fixtures/offline-ledger.ts";
+import { Postgres } from "../fixtures/postgres.ts";
+import { CountingServer } from "../fixtures/servers/counting.ts";
+
+let bank: CountingServer;
+let cluster: Postgres;
+let directory: string;
+let url: string;
+beforeAll(async () => {
+  [bank, cluster] = await Promise.all([new CountingServer().start(), Postgres.start()]);
+  url = await cluster.createDatabase();
+  directory = newDirectory();
+});
+afterAll(async () => {
+  await bank.stop();
+  await cluster.stop();
+  removeDirectory(directory);
+});
+
+const order = () => ({
+  directory,
+  postgres: url,
+  yaml: `
+servers:
+  bank: { url: "${bank.url}", concurrencyMax: 200, callTimeout: 20s, tools: { look: { class: read } } }
+`,
+});
+const step = (name: string) => ({ meta: { [metaKeys.run]: "payroll", [metaKeys.step]: name } });
+const pay = (node: NodeProcess, name: string): Promise<Answer> =>
+  node.call("bank__pay", { to: name, amount: 1 }, step(name));
+const paid = (to: string): number => bank.received.filter(({ args }) => args["to"] === to).length;
+
+describe("a node whose data is in PostgreSQL", () => {
+  const receipts: Answer["receipt"][] = [];
+
+  test("keeps what it acknowledged when it is killed with -9, and pays no step twice", async () => {
+    const first = await NodeProcess.start(order());
+    await first.toolsAre(["bank__pay", "bank__look"]);
+    const early = await Promise.all(Array.from({ length: 40 }, (_, i) => pay(first, `early-${i}`)));
+    for (const answer of early) {
+      expect(answer).toMatchObject({ status: 200, isError: false });
+      receipts.push(answer.receipt);
+    }
+    expect(await first.call("bank__look", { what: "x" })).toMatchObject({ isError: false });
+    bank.hold();
+    const before = bank.received.length;
+    const late = Array.from({ length: 40 }, (_, i) => pay(first, `late-${i}`).catch(() => null));
+    await until(() => bank.received.length >= before + 20);
+    await first.kill9();
+    await Promise.all(late);
+    bank.release();
+
+    const second = await NodeProcess.start(order());
+    await second.toolsAre(["bank__pay", "bank__look"]);
+    let unknown = 0;
+    for (let i = 0; i < 40; i++) {
+      expect(await pay(second, `early-${i}`)).toMatchObject({ status: 200, isError: false });
+      const again = await pay(second, `late-${i}`);
+      if (again.code === "outcome-unknown") unknown++;
+      else expect(again).toMatchObject({ status: 200, isError: false });
+      receipts.push(again.receipt);
+      expect(paid(`early-${i}`)).toBe(1);
+      expect(paid(`late-${i}`)).toBeLessThanOrEqual(1);
+    }
+    expect(unknown).toBeGreaterThan(0);
+    await second.stop();
+    await provenLedger({ postgres: url }, receipts);
+  });
+
+  test("goes on by itself when the database is killed and comes back, and answers no call with a guess", async () => {
+    const node = await NodeProcess.start(order());
+    await node.toolsAre(["bank__pay", "bank__look"]);
+    expect(await pay(node, "before")).toMatchObject({ isError: false });
+    await cluster.kill();
+    const during = await pay(node, "during");
+    expect(during.code).not.toBeNull();
+    expect(during.effect).toBe("none");
+    expect(paid("during")).toBe(0);
+    await cluster.run();
+    await until(async () => (await pay(node, "during")).code === null);
+    expect(paid("during")).toBe(1);
+    receipts.push((await pay(node, "before")).receipt);
+    expect(paid("before")).toBe(1);
+    await node.stop();
+    await provenLedger({ postgres: url }, receipts);
+  });
+
+  test("keeps its keys in the directory, and no data there", () => {
+    expect(readFileSync(join(directory, "data", "node.key"), "utf8").trim()).toHaveLength(44);
+    expect(() => readFileSync(join(directory, "data", "signalbox.db"))).toThrow(/ENOENT/);
+  });
+});
