@@ -7,9 +7,10 @@ export { callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";
 export { inputStep } from "./worker.ts";
 export type { WorkerOrder, WorkerReport } from "./worker.ts";
-export { localStepKinds, runStates } from "./runs.ts";
+export { deadReasons, localStepKinds, runStates } from "./runs.ts";
 export type {
   AttachAnswer,
+  DeadReason,
   LocalStepKind,
   MemoryAnswer,
   RunEndAnswer,

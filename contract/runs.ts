@@ -3,11 +3,21 @@ import type { ReceiptReference } from "./meta.ts";
 /**
  *  open       its agent works, or it stands in front of what it waits for
  *  finished   its agent said so, with a result
- *  failed     its agent said so, or its deadline passed
+ *  failed     its agent said so, its deadline passed, or a person dropped it when it was dead
  *  cancelled  a person ended it
+ *  dead       it cannot go on by itself: a person has it retried, and it is open again, or drops it
  */
-export const runStates = ["open", "finished", "failed", "cancelled"] as const;
+export const runStates = ["open", "finished", "failed", "cancelled", "dead"] as const;
 export type RunState = (typeof runStates)[number];
+
+/**
+ * Why a run is dead.
+ *  starts-used-up   its agent was started too often in a row without getting on
+ *  retries-used-up  its agent was lost too often in a stretch of time, although it got on in between
+ *  start-refused    what starts its agent refuses to, and will again
+ */
+export const deadReasons = ["starts-used-up", "retries-used-up", "start-refused"] as const;
+export type DeadReason = (typeof deadReasons)[number];
 
 /**
  * What an agent itself produces under a step of its run.
@@ -17,7 +27,7 @@ export type RunState = (typeof runStates)[number];
 export const localStepKinds = ["model", "value"] as const;
 export type LocalStepKind = (typeof localStepKinds)[number];
 
-/** How a run ended, as its agent hears it. */
+/** How a run ended, or why it is dead, as its agent hears it. */
 export interface RunEndAnswer {
   readonly state: Exclude<RunState, "open">;
   /** Any JSON; null where it did not finish. */

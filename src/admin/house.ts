@@ -29,7 +29,7 @@ export interface Rooms {
   readonly upstreams: UpstreamDesk;
   readonly hosting: HostingDesk;
   /** Who waits in a run hears of what an act did to it. */
-  readonly runs: Pick<Runs, "changed" | "standing" | "isOrphan">;
+  readonly runs: Pick<Runs, "changed" | "standing" | "isOrphan" | "retryWrites" | "resumeWrites">;
   readonly calls: CallDesk;
   readonly node: NodeFacts;
   /** Where the node listens, without a path; null = not yet. */

@@ -12,6 +12,7 @@ import { Net } from "../net/index.ts";
 import type { PolicyFile } from "../policy/index.ts";
 import { Policies, compilePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
+import type { Hook } from "../runs/index.ts";
 import { Runs, runsTables } from "../runs/index.ts";
 import type { Change, MemoryStore } from "../store/index.ts";
 import { openMemoryStore } from "../store/index.ts";
@@ -126,6 +127,15 @@ class Desk implements PolicyDesk {
   }
 }
 
+/** Starts nothing. */
+const quietHook: Hook = {
+  startsMax: 3,
+  room: 1,
+  isFor: () => true,
+  start: () => Promise.resolve(),
+  stop: () => Promise.resolve(),
+};
+
 export async function openOffice(): Promise<Office> {
   const [clock, random] = [systemClock, systemRandom];
   const tables = [
@@ -206,7 +216,7 @@ export async function openOffice(): Promise<Office> {
     store,
     keys,
     ledger,
-    hooks: new Map(),
+    hooks: new Map([["starter", quietHook]]),
     onDue: () => undefined,
     asksOf: (run) => approvals.ofRun(run),
   });

@@ -7,6 +7,7 @@ import { callRoutes } from "./routes/calls.ts";
 import { offeredRoutes } from "./routes/offered.ts";
 import { policyRoutes } from "./routes/policies.ts";
 import { principalRoutes } from "./routes/principals.ts";
+import { runRetryRoutes } from "./routes/run-retry.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { serverAuthorizationRoutes } from "./routes/server-authorization.ts";
 import { serverRoutes } from "./routes/servers.ts";
@@ -27,6 +28,7 @@ const gated = [
   ...callRoutes,
   ...approvalRoutes,
   ...runRoutes,
+  ...runRetryRoutes,
   ...auditRoutes,
   ...vaultRoutes,
 ];

@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Principal } from "../identity/index.ts";
 import { systemTenant } from "../identity/index.ts";
+import type { EntryId } from "../ledger/index.ts";
+import { dieRun } from "../ledger/index.ts";
+import { systemClock } from "../base/index.ts";
 import type { Office } from "./office.suite.ts";
 import { newestEntries, openOffice } from "./office.suite.ts";
 
@@ -114,5 +117,66 @@ describe("an operator", () => {
       expect([reply.status, reply.body.error.code]).toEqual([404, "not-found"]);
     }
     expect((await office.send(other, "GET", "/runs")).body.items).toEqual([]);
+  });
+});
+
+describe("a run that stands still", () => {
+  /** With a hook of this office, and as its waker would leave it. */
+  async function dead(name: string): Promise<string> {
+    const run = await runs.attach(agent, name, { deadlineMs: null, hook: "starter" });
+    if (!run.ok) throw new Error(run.refusal.detail);
+    const death = { at: systemClock.wall(), entry: "evt_none:0" as EntryId };
+    const verdict = await office.store.commit([dieRun(run.value.run, "starts-used-up", death)]);
+    expect(verdict.verdict).toBe("done");
+    return run.value.run.run;
+  }
+  const post = (who: string, path: string, body?: unknown) => office.send(who, "POST", path, body);
+
+  test("is listed among the dead with its reason, and retried once, which is an act on record", async () => {
+    const id = await dead("letter");
+    expect((await get("/runs?state=dead")).items).toMatchObject([
+      { name: "letter", state: "dead", deadReason: "starts-used-up", isAlive: false, isOrphan: false },
+    ]);
+    expect((await post(office.admin, `/runs/${id}/cancel`, { reason: "x" })).body.error.code).toBe(
+      "conflict",
+    );
+    expect((await post(office.admin, `/runs/${id}/resume`)).body.error.code).toBe("conflict");
+    const both = await Promise.all([1, 2].map(() => post(office.admin, `/runs/${id}/retry`, {})));
+    expect(new Set(both.map(({ status }) => status))).toEqual(new Set([200, 409]));
+    expect(await newestEntries(office, 3)).toEqual(
+      expect.arrayContaining(["act admin.run.retry succeeded", "run runs/retried none"]),
+    );
+    expect(await get(`/runs/${id}`)).toMatchObject({ state: "open", deadReason: null, endEntry: null });
+    expect((await get("/runs?state=dead")).items).toEqual([]);
+    expect((await post(office.admin, `/runs/${id}/resume`)).status).toBe(200);
+    expect(await newestEntries(office, 1)).toEqual(["act admin.run.resume succeeded"]);
+  });
+
+  test("is dropped with a reason, and has failed", async () => {
+    const id = await dead("lost");
+    expect((await post(office.admin, `/runs/${id}/drop`, {})).status).toBe(400);
+    const reply = await post(office.admin, `/runs/${id}/drop`, { reason: "paid by hand" });
+    expect(reply.status).toBe(200);
+    const opened = await get(`/runs/${id}/entries/${reply.body.entry}/payload`);
+    expect(opened.payload.note).toMatchObject({ reason: "paid by hand" });
+    expect(await get(`/runs/${id}`)).toMatchObject({ state: "failed", endEntry: reply.body.entry });
+    expect((await post(office.admin, `/runs/${id}/retry`, {})).body.error.code).toBe("run-ended");
+  });
+
+  test("looks missing to people of another tenant, and is nothing for whoever has no right to it", async () => {
+    const id = await dead("hidden-letter");
+    const other = await office.keyFor(systemTenant, "person", "passer-by", ["admin"]);
+    const nobody = await office.keyFor(agent.tenant, "person", "clerk", []);
+    for (const [path, body] of [
+      ["retry", {}],
+      ["drop", { reason: "mine" }],
+      ["resume", undefined],
+    ] as const) {
+      const foreign = await post(other, `/runs/${id}/${path}`, body);
+      expect([foreign.status, foreign.body.error.code]).toEqual([404, "not-found"]);
+      expect((await post(nobody, `/runs/${id}/${path}`, body)).status).toBe(403);
+    }
+    expect((await office.send(other, "GET", "/runs?state=dead")).body.items).toEqual([]);
+    expect((await get(`/runs/${id}`)).state).toBe("dead");
   });
 });

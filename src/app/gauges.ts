@@ -6,7 +6,7 @@ import type { Registry } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
 import type { PolicyDesk } from "./policy-desk.ts";
-import type { UnknownCalls } from "./unknown-calls.ts";
+import type { TenantCount } from "./tenant-count.ts";
 
 /** What is read from its owner at each scrape. */
 export function registerGauges(rooms: {
@@ -19,9 +19,12 @@ export function registerGauges(rooms: {
   readonly gate: Gate;
   readonly line: CallLine;
   readonly policies: PolicyDesk;
-  readonly unknownCalls: UnknownCalls;
+  readonly unknownCalls: TenantCount;
+  readonly deadRuns: TenantCount;
 }): void {
-  const { metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls } = rooms;
+  const { metrics, store, ledger, registry, tenants, log, gate, line, policies } = rooms;
+  const perTenant = (count: TenantCount) =>
+    [...count.current()].map(([tenant, value]) => ({ labels: { tenant }, value }));
   const one = (value: number) => [{ labels: {}, value }];
   metrics.gauge("storeQueue", () => one(store.stats().waiting));
   metrics.gauge("storeFlushes", () => one(store.stats().flushes));
@@ -31,9 +34,8 @@ export function registerGauges(rooms: {
   metrics.gauge("storeTransactions", () => one(store.stats().transactions));
   metrics.gauge("storeFlushSeconds", () => one(store.stats().lastFlushMs / 1000));
   metrics.gauge("callsUnderWay", () => one(line.callsUnderWay));
-  metrics.gauge("unknownCalls", () =>
-    [...unknownCalls.current()].map(([tenant, value]) => ({ labels: { tenant }, value })),
-  );
+  metrics.gauge("unknownCalls", () => perTenant(rooms.unknownCalls));
+  metrics.gauge("deadRuns", () => perTenant(rooms.deadRuns));
   metrics.gauge("policyLoaded", () =>
     tenants().map((tenant) => ({ labels: { tenant }, value: policies.trouble(tenant) === null ? 1 : 0 })),
   );

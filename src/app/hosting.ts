@@ -6,7 +6,7 @@ import { Fault, ok, refuse } from "../base/index.ts";
 import type { Identities, Principal, TenantId } from "../identity/index.ts";
 import type { SecretText } from "../registry/index.ts";
 import type { StartOrder } from "../runs/index.ts";
-import { HostedAgent, renewEveryMs } from "../runs/index.ts";
+import { HostedAgent, defaultRetries, renewEveryMs } from "../runs/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { pickEnvironment } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
@@ -27,7 +27,7 @@ export interface HostingOptions {
   readonly agents: readonly AgentSettings[];
   /** Of this node, without a path; null = it does not listen yet. */
   readonly url: () => string | null;
-  readonly onLost: (orders: readonly StartOrder[], reason: string) => Promise<void>;
+  readonly onLost: (orders: readonly StartOrder[], reason: string, isOurDoing: boolean) => Promise<void>;
 }
 
 /** An agent that new runs can be started of. */
@@ -90,6 +90,7 @@ export class Hosting {
       module,
       directory: dirname(module),
       startsMax,
+      retries: defaultRetries,
       runsMax,
       isFor: (owner) => owner.tenant === tenant && owner.kind === "agent" && owner.name === name,
       environment: async () => ({
@@ -101,7 +102,7 @@ export class Hosting {
         return at === null ? null : reachable(at);
       },
       token: () => this.token(name),
-      onLost: (orders, reason) => {
+      onLost: (orders, reason, isOurDoing) => {
         if (orders.length > 0)
           log.warn("runs of a hosted agent did not get on", {
             agent: name,
@@ -109,7 +110,7 @@ export class Hosting {
             runs: orders.length,
             reason,
           });
-        return onLost(orders, reason);
+        return onLost(orders, reason, isOurDoing);
       },
       onSays: (text) => log.info("a hosted agent says", { agent: name, version, text }),
     });

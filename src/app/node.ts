@@ -8,7 +8,7 @@ import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
-import { Ledger, ledgerTables } from "../ledger/index.ts";
+import { Ledger, ledgerTables, listOpenCalls, listRuns } from "../ledger/index.ts";
 import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
@@ -40,7 +40,7 @@ import { serversDirectory } from "./data-directory.ts";
 import { sessionSealing } from "./session-sealing.ts";
 import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
-import { UnknownCalls } from "./unknown-calls.ts";
+import { TenantCount } from "./tenant-count.ts";
 import { version } from "./version.ts";
 
 /**
@@ -283,7 +283,7 @@ export class Node {
       tenant,
       agents: config.agents,
       url: () => edge.url,
-      onLost: (orders, reason) => waker.lost(orders, reason),
+      onLost: (orders, reason, isOurDoing) => waker.lost(orders, reason, isOurDoing),
     });
     await hosting.makeAgents(this.node(identities, tenant));
     const hooks = new Map([
@@ -389,9 +389,20 @@ export class Node {
     this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
     this.shutdown.add("answering those who wait in runs", () => runs.stop());
     this.shutdown.add("answering those who wait for approvals", () => approvals.stop());
-    const unknownCalls = new UnknownCalls({ clock, store, tenants });
+    const unknownCalls = new TenantCount({
+      clock,
+      tenants,
+      list: (tenant, limit) => listOpenCalls(store, tenant, "unknown", { limit }),
+    });
     await this.openPart("the count of unknown calls", unknownCalls);
-    registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, unknownCalls });
+    const deadRuns = new TenantCount({
+      clock,
+      tenants,
+      list: (tenant, limit) => listRuns(store, tenant, { state: "dead", limit }),
+    });
+    await this.openPart("the count of dead runs", deadRuns);
+    const counts = { unknownCalls, deadRuns };
+    registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, ...counts });
     this.notReady = [];
     return { url, identities, registry, vault, acts, store, ledger, line, approvals };
   }

@@ -47,6 +47,7 @@ export function colourOfState(state: string): Colour {
     case "deny":
     case "broken":
     case "denied":
+    case "dead":
       return "red";
     case "disabled":
     case "cancelled":

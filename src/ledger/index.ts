@@ -62,19 +62,22 @@ export {
   askToWake,
   changeRun,
   claimStart,
+  dieRun,
   endRun,
   keepAlive,
   listRuns,
   loseAgent,
   newRun,
+  noteLoss,
   overdueRuns,
   putToRest,
   ownerOf,
   raiseAttempt,
   readRun,
+  reviveRun,
   runById,
   runsToWake,
 } from "./run-records.ts";
-export type { NewRun, RunEnd, RunRecord } from "./run-records.ts";
+export type { Losses, NewRun, RunEnd, RunRecord } from "./run-records.ts";
 export type { RunWait } from "./run-waits.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

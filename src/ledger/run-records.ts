@@ -1,4 +1,4 @@
-import type { RunState } from "../../contract/index.ts";
+import type { DeadReason, RunState } from "../../contract/index.ts";
 import type { Clock, Random, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, newId, storeMs, wallMs } from "../base/index.ts";
 import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
@@ -9,7 +9,7 @@ import { waitsOf, waitsText } from "./run-waits.ts";
 import type { EntryId, RunId } from "./shapes.ts";
 import { runTable } from "./tables.ts";
 
-export type RunEnd = Exclude<RunState, "open">;
+export type RunEnd = Exclude<RunState, "open" | "dead">;
 
 export interface RunRecord {
   readonly run: RunId;
@@ -34,11 +34,22 @@ export interface RunRecord {
   readonly wakeAt: StoreMs | null;
   /** How often the hook has started the agent since it last recorded a step or put itself to rest. */
   readonly starts: number;
-  /** null = open. */
+  /** How often its agent was lost since `lossesSince`, also where it had got on. */
+  readonly losses: number;
+  /** null = never. */
+  readonly lossesSince: StoreMs | null;
+  /** The newest entry that says why a start came to nothing; null = none did, or nobody knows. */
+  readonly lossEntry: EntryId | null;
+  /** null = it is not dead. */
+  readonly deadReason: DeadReason | null;
+  /** Since when it is not open; null = open. */
   readonly endedAt: WallMs | null;
-  /** The entry of its end, with reason and result in its payload; null = open. */
+  /** The entry of its end, with reason and result in its payload, or of its death; null = open. */
   readonly endEntry: EntryId | null;
 }
+
+/** How often an agent was lost, and since when that is counted. */
+export type Losses = Pick<RunRecord, "losses" | "lossesSince">;
 
 export interface NewRun {
   readonly aliveUntil: StoreMs | null;
@@ -69,6 +80,10 @@ export function newRun(
     waitsFor: [],
     wakeAt: wishes.hook === null ? null : wishes.aliveUntil,
     starts: 0,
+    losses: 0,
+    lossesSince: null,
+    lossEntry: null,
+    deadReason: null,
     endedAt: null,
     endEntry: null,
   };
@@ -83,6 +98,7 @@ export function newRun(
       deadline: msOrNull(run.deadline),
       waitsFor: waitsText(run.waitsFor),
       wakeAt: msOrNull(run.wakeAt),
+      lossesSince: null,
       endedAt: null,
     }),
   };
@@ -131,27 +147,95 @@ export const askToWake = (run: RunRecord, now: StoreMs): Write =>
 
 /**
  * The right to start the agent now: nobody else starts it before `nextAt`. Fails when somebody was faster to start, rest, wake, end or
- * attach it, or it has said that it lives. `starts` null = the right is not used, only looked at again at `nextAt`.
+ * attach it, or it has said that it lives. `starts` null = the right is not used, only looked at again at `nextAt`. `losses`: when this start
+ * follows an agent that was lost without a word.
  */
-export const claimStart = (run: RunRecord, nextAt: StoreMs, starts: number | null): Write =>
+export const claimStart = (run: RunRecord, nextAt: StoreMs, starts: number | null, losses?: Losses): Write =>
   update(
     runTable,
     keyOf(run),
-    { wakeAt: msOf(nextAt), ...(starts === null ? {} : { starts }) },
+    { wakeAt: msOf(nextAt), ...(starts === null ? {} : { starts }), ...lossColumns(losses) },
     { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
 
 /**
- * Its agent is known to be gone: it may be started from `wakeAt` on. Fails when another one was attached, or it has said meanwhile that it
- * lives.
+ * Its agent is known to be gone, as `loss` says: it may be started from `wakeAt` on. Fails when another one was attached, or it has said
+ * meanwhile that it lives.
  */
-export const loseAgent = (run: RunRecord, wakeAt: StoreMs): Write =>
+export const loseAgent = (
+  run: RunRecord,
+  wakeAt: StoreMs,
+  loss: { readonly entry: EntryId; readonly losses?: Losses },
+): Write =>
   update(
     runTable,
     keyOf(run),
-    { aliveUntil: null, wakeAt: msOf(wakeAt) },
+    { aliveUntil: null, wakeAt: msOf(wakeAt), lossEntry: loss.entry, ...lossColumns(loss.losses) },
     { attempt: run.attempt, state: "open", aliveUntil: msOrNull(run.aliveUntil) },
   );
+
+/** A start came to nothing, and the next one comes in its time. Fails when something has come for the run since. */
+export const noteLoss = (run: RunRecord, entry: EntryId): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { lossEntry: entry },
+    { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
+  );
+
+/**
+ * It cannot go on by itself. What it waits for stays on record, for the case that somebody has it retried. Fails when it was attached,
+ * ended or woken meanwhile, or has said that it lives.
+ */
+export const dieRun = (
+  run: RunRecord,
+  reason: DeadReason,
+  death: { readonly at: WallMs; readonly entry: EntryId },
+): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    {
+      state: "dead",
+      deadReason: reason,
+      endedAt: msOf(death.at),
+      endEntry: death.entry,
+      aliveUntil: null,
+      wakeAt: null,
+    },
+    {
+      attempt: run.attempt,
+      state: "open",
+      aliveUntil: msOrNull(run.aliveUntil),
+      wakeAt: msOrNull(run.wakeAt),
+    },
+  );
+
+/**
+ * A dead run is open again and due at once, as if nothing had been lost so far. Of all who do so at once one succeeds, and nobody who means
+ * an earlier death of it.
+ */
+export const reviveRun = (run: RunRecord, now: StoreMs, deadline: StoreMs | null): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    {
+      state: "open",
+      deadReason: null,
+      endedAt: null,
+      endEntry: null,
+      starts: 0,
+      losses: 0,
+      lossesSince: null,
+      lossEntry: null,
+      wakeAt: msOf(now),
+      deadline: msOrNull(deadline),
+    },
+    { state: "dead", endEntry: run.endEntry },
+  );
+
+const lossColumns = (counted: Losses | undefined) =>
+  counted === undefined ? {} : { losses: counted.losses, lossesSince: msOrNull(counted.lossesSince) };
 
 /** Open runs whose agent may be started, over all tenants. */
 export async function runsToWake(store: Reader, now: StoreMs, limit: number): Promise<readonly RunRecord[]> {
@@ -179,7 +263,7 @@ export function changeRun(run: RunRecord, change: { readonly waitsFor?: readonly
   });
 }
 
-/** The run's end, whatever it waited for. Fails when it has ended already or another attempt was attached. */
+/** The end of a run that is open or dead, whatever it waited for. Fails when it stands otherwise meanwhile or another attempt was attached. */
 export const endRun = (
   run: RunRecord,
   state: RunEnd,
@@ -188,8 +272,18 @@ export const endRun = (
   update(
     runTable,
     keyOf(run),
-    { state, endedAt: msOf(end.at), endEntry: end.entry, aliveUntil: null, wakeAt: null, waitsFor: null },
-    { attempt: run.attempt, state: "open" },
+    {
+      state,
+      deadReason: null,
+      endedAt: msOf(end.at),
+      endEntry: end.entry,
+      aliveUntil: null,
+      wakeAt: null,
+      waitsFor: null,
+    },
+    run.state === "dead"
+      ? { attempt: run.attempt, state: "dead", endEntry: run.endEntry }
+      : { attempt: run.attempt, state: "open" },
   );
 
 type Reader = Pick<Store, "get" | "list">;
@@ -260,6 +354,10 @@ const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
   hook: row.hook,
   wakeAt: row.wakeAt === null ? null : storeMs(row.wakeAt),
   starts: row.starts ?? 0,
+  losses: row.losses ?? 0,
+  lossesSince: row.lossesSince === null ? null : storeMs(row.lossesSince),
+  lossEntry: row.lossEntry as EntryId | null,
+  deadReason: row.deadReason as DeadReason | null,
   endedAt: row.endedAt === null ? null : wallMs(row.endedAt),
   endEntry: row.endEntry as EntryId | null,
 });

@@ -140,6 +140,10 @@ export const runTable = keyedTable({
     hook: textOrNull, // null = nobody starts its agent
     wakeAt: integerOrNull, // store ms; null = its agent is not started by itself
     starts: integerOrNull, // null = 0
+    losses: integerOrNull, // null = 0
+    lossesSince: integerOrNull, // store ms; null = it has lost no agent
+    lossEntry: textOrNull, // why the newest start came to nothing is sealed in it; null = none did, or nobody knows
+    deadReason: textOrNull, // null = it is not dead
   },
   columnsSince: {
     aliveUntil: 2,
@@ -150,6 +154,10 @@ export const runTable = keyedTable({
     hook: 2,
     wakeAt: 2,
     starts: 2,
+    losses: 2,
+    lossesSince: 2,
+    lossEntry: 2,
+    deadReason: 2,
   },
 });
 

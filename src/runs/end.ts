@@ -18,7 +18,8 @@ export type Ending =
   | { readonly state: "failed" | "cancelled"; readonly reason: string };
 
 export interface Ended {
-  readonly state: RunEnd;
+  /** `dead`: not an end, but nothing happens in it until somebody has it retried. */
+  readonly state: RunEnd | "dead";
   readonly result: unknown;
   readonly reason: string | null;
   readonly isErased: boolean;
@@ -87,9 +88,12 @@ export async function endingWrites(
   };
 }
 
-/** The end on record of a run that has one. */
+/** The end on record of a run that has one, or why it is dead. */
 export async function endOf(run: RunRecord, house: Records): Promise<Ended> {
-  invariant(run.state !== "open" && run.endEntry !== null, "a run that is not open has its end on record");
+  invariant(
+    run.state !== "open" && run.endEntry !== null,
+    "a run that is not open has its end, or its death, on record",
+  );
   const found = await house.ledger.entry(run.tenant, run.endEntry);
   invariant(found !== null, `the entry ${run.endEntry} of a run's end is in the ledger`);
   const opened = await house.ledger.payload(found);

@@ -1,5 +1,7 @@
+import { Fault } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { RunId } from "../ledger/index.ts";
+import type { Retries } from "./retries.ts";
 
 /** Which agent is to be started, and for what. */
 export interface StartOrder {
@@ -17,14 +19,27 @@ export interface StartOrder {
 
 /** Starts an agent again. Whether it got on is seen by its attaching, not here. */
 export interface Hook {
-  /** The run fails when its agent was started so often and did not get on: no step, no rest, no end. */
+  /** The run is dead when its agent was started so often and did not get on: no step, no rest, no end. */
   readonly startsMax: number;
+  /** Left out = `defaultRetries`. */
+  readonly retries?: Retries;
   /** Whether this principal may have its agent started so: a hook's program holds somebody's token and works in that name. */
   isFor(owner: Principal): boolean;
   /** So many more starts it takes just now; a run that finds no room waits, and that counts as no start. */
   readonly room: number;
-  /** Rejects when nothing was started. */
+  /** Rejects when nothing was started; with `startRefused` where trying again cannot help. */
   start(order: StartOrder): Promise<void>;
   /** Ends what it started. Safe to call twice. */
   stop(): Promise<void>;
 }
+
+/** What a hook rejects with that would refuse the same start again: somebody has to change something. */
+export const startRefused = (message: string): Fault =>
+  new Fault("upstream-rejected", message, { retry: "never" });
+
+/** Nothing was started, and the next start may succeed. */
+export const startFailed = (message: string): Fault =>
+  new Fault("upstream-rejected", message, { retry: "later" });
+
+export const isStartRefused = (thrown: unknown): boolean =>
+  thrown instanceof Fault && thrown.code === "upstream-rejected" && thrown.retry === "never";

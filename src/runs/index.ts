@@ -3,7 +3,8 @@
  * signals, memory, the run's end. Tool calls of a run go the governed line in `calls` and meet here only in the journal: one claim per step, whoever makes
  * it. Knows no MCP and no HTTP.
  *
- * A run: open, then finished, failed or cancelled, each with its entry. An attach raises its attempt; whatever an older attempt still
+ * A run: open, then finished, failed or cancelled, each with its entry; or dead, when it cannot go on by itself, until a person has it retried
+ * or drops it. An attach raises its attempt; whatever an older attempt still
  * sends is refused, also when both arrive at once, because every write proves the attempt. A local step: looked up, done by the agent,
  * recorded in one transaction; the first record counts. A timer: its instant on record at the first visit. A signal: kept until a step
  * takes it, which is one transaction. Memory: snapshots of named slots, sealed, the newest few of each.
@@ -18,6 +19,8 @@
  */
 export { Runs } from "./runs.ts";
 export type { AttachWishes, Attached } from "./attach.ts";
+export { dropWrites } from "./dead.ts";
+export type { RunAct } from "./dead.ts";
 export { Deadlines } from "./deadlines.ts";
 export type { Ended, Ending } from "./end.ts";
 export { endingWrites } from "./end.ts";
@@ -40,6 +43,8 @@ export type { RunAsks, Standing } from "./waits.ts";
 export type { Hook, StartOrder } from "./hook.ts";
 export { CommandHook } from "./hooks/command.ts";
 export { HostedAgent, renewEveryMs } from "./hosted/hosted-agent.ts";
+export type { Retries } from "./retries.ts";
+export { defaultRetries } from "./retries.ts";
 export { forkRun } from "./fork.ts";
 export { startRun } from "./start.ts";
 export { WebhookHook } from "./hooks/webhook.ts";

@@ -48,8 +48,5 @@ export const startFirstMs = 30_000;
 /** Longer pauses would only make a repaired agent wait. */
 export const startMsMax = 15 * 60_000;
 
-/** After a start that is known to have failed. Doubled with each in a row, up to `startMsMax`. */
-export const retryFirstMs = 1_000;
-
 /** Steps that a fork shares, all in its first transaction: the store takes 512 writes in one. */
 export const forkedStepsMax = 500;

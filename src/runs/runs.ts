@@ -5,6 +5,8 @@ import { stayAlive } from "./alive.ts";
 import type { AttachWishes, Attached } from "./attach.ts";
 import { attach } from "./attach.ts";
 import { Arrivals } from "./arrivals.ts";
+import type { RunAct } from "./dead.ts";
+import { retryWrites } from "./dead.ts";
 import type { Ended, Ending } from "./end.ts";
 import { end, endOf } from "./end.ts";
 import type { House } from "./house.ts";
@@ -17,10 +19,12 @@ import { readMemory, saveMemory } from "./memory.ts";
 import type { Speaker } from "./open-run.ts";
 import { ownRun } from "./open-run.ts";
 import { rest } from "./rest.ts";
+import { resumeWrites } from "./resume.ts";
 import type { Sleep, Sleeping } from "./sleep.ts";
 import { sleep } from "./sleep.ts";
 import type { Patience, SignalWait, Waited } from "./wait.ts";
 import { waitForSignal } from "./wait.ts";
+import type { Write } from "../store/index.ts";
 import type { Standing } from "./waits.ts";
 import { pendingAsks, pendingWaits } from "./waits.ts";
 
@@ -111,9 +115,19 @@ export class Runs {
     return ownRun(owner, name, this.house);
   }
 
-  /** The configuration has lost what starts the run's agent: somebody has to bring it back, or cancel the run. */
+  /** A dead run goes on where it stood. The writes are for a person's act; `changed` once they are durable. */
+  retryWrites(actor: Principal, run: RunRecord, deadlineMs: number | null): Promise<Result<RunAct>> {
+    return retryWrites(actor, run, deadlineMs, this.house);
+  }
+
+  /** An open run whose agent is away goes on now; likewise. */
+  resumeWrites(run: RunRecord): Promise<Result<readonly Write[]>> {
+    return resumeWrites(run, this.house);
+  }
+
+  /** The configuration has lost what starts the run's agent: somebody has to bring it back, or cancel or drop the run. */
   isOrphan({ state, hook }: RunRecord): boolean {
-    return state === "open" && hook !== null && !this.house.hooks.has(hook);
+    return (state === "open" || state === "dead") && hook !== null && !this.house.hooks.has(hook);
   }
 
   /** What an open run stands in front of. */
@@ -127,7 +141,7 @@ export class Runs {
     return this.house.store.now();
   }
 
-  /** null = it is open. */
+  /** How it ended, or why it is dead; null = it is open. */
   async endOf(run: RunRecord): Promise<Ended | null> {
     return run.state === "open" ? null : endOf(run, this.house);
   }

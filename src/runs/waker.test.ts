@@ -1,62 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { plusMs, seededRandom, storeMs } from "../base/index.ts";
-import type { Principal } from "../identity/index.ts";
-import type { Hook, StartOrder } from "./hook.ts";
 import { aliveForMs, startFirstMs } from "./limits.ts";
-import type { RunsWorld } from "./runs.fixture.ts";
 import { agent, openRuns, otherAgent, value } from "./runs.fixture.ts";
 import { signalWrites } from "./signals.ts";
-import { Waker } from "./waker.ts";
+import type { Watched } from "./waker.fixture.ts";
+import { watched } from "./waker.fixture.ts";
 
 const first = { name: "nightly", attempt: 1 } as const;
-
-/** Remembers whom it was asked to start. */
-class Remembering implements Hook {
-  readonly startsMax = 3;
-  readonly orders: StartOrder[] = [];
-  isBroken = false;
-  room = 1_000;
-  isFor(owner: Principal): boolean {
-    return owner.id === agent.id;
-  }
-  async start(order: StartOrder): Promise<void> {
-    this.room--;
-    this.orders.push(order);
-    if (this.isBroken) throw new Error("no such program");
-  }
-  async stop(): Promise<void> {}
-}
-
-interface Watched extends RunsWorld {
-  readonly hook: Remembering;
-  readonly troubles: string[];
-  readonly waker: Waker;
-  /** Lets time pass, second by second. */
-  readonly pass: (ms: number) => Promise<void>;
-}
-
-async function watched(wakers = 1, asksOf?: RunsWorld["asksOf"]): Promise<Watched> {
-  const hook = new Remembering();
-  const world = await openRuns({
-    hooks: new Map([["starter", hook]]),
-    ...(asksOf === undefined ? {} : { asksOf }),
-  });
-  const troubles: string[] = [];
-  const all = Array.from({ length: wakers }, (_, n) => {
-    const random = seededRandom(`waker ${n}`);
-    const onTrouble = (doing: string) => void troubles.push(doing);
-    return new Waker({ ...world, random, nodeOf: () => agent, onTrouble });
-  });
-  for (const waker of all) waker.start();
-  const pass = async (ms: number) => {
-    for (let passed = 0; passed < ms; passed += 1_000) {
-      world.clock.advance(1_000);
-      for (let turns = 0; turns < 4; turns++) await new Promise((resolve) => setImmediate(resolve));
-    }
-  };
-  await value(world.runs.attach(agent, "nightly", { deadlineMs: null, hook: "starter" }));
-  return { ...world, hook, troubles, waker: all[0] as Waker, pass };
-}
 
 describe("an agent that has died", () => {
   test("is started again once it has said nothing for long enough, and by one node alone", async () => {
@@ -96,7 +46,7 @@ describe("an agent that has died", () => {
     expect((await value(runs.find(agent, "nightly"))).state).toBe("open");
   });
 
-  test("again and again is started with doubling pauses, and in the end its run has failed with the reason", async () => {
+  test("again and again is started with doubling pauses, and in the end its run is dead, with the reason", async () => {
     const { hook, pass, runs, troubles } = await watched();
     hook.isBroken = true;
     await pass(aliveForMs + 2_000);
@@ -109,8 +59,8 @@ describe("an agent that has died", () => {
     await pass(4 * startFirstMs + 1_000);
     const run = await value(runs.find(agent, "nightly"));
     expect(await runs.endOf(run)).toMatchObject({
-      state: "failed",
-      reason: "its agent was started 3 times in a row and did not get on",
+      state: "dead",
+      reason: "its agent was started 3 times in a row and did not get on: no such program",
     });
     expect(hook.orders).toHaveLength(3);
     expect(troubles).toHaveLength(3);

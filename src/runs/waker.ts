@@ -1,13 +1,18 @@
+import type { DeadReason } from "../../contract/index.ts";
 import type { CancelTimer, StoreMs } from "../base/index.ts";
 import { elapsedMs, explain, plusMs } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
-import { claimStart, loseAgent, runById, runsToWake } from "../ledger/index.ts";
-import { endingWrites } from "./end.ts";
+import { claimStart, loseAgent, noteLoss, runById, runsToWake } from "../ledger/index.ts";
+import { dyingWrites } from "./dead.ts";
 import type { Hook, StartOrder } from "./hook.ts";
+import { isStartRefused } from "./hook.ts";
 import type { House } from "./house.ts";
-import { reasonCharactersMax, retryFirstMs, startFirstMs, startMsMax } from "./limits.ts";
+import { reasonCharactersMax, startFirstMs, startMsMax } from "./limits.ts";
+import { countLoss, defaultRetries, pauseAfterLoss } from "./retries.ts";
+import type { PreparedEntry } from "./run-entry.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
+import type { Write } from "../store/index.ts";
 
 /** An agent that died half a minute ago, or slept for an hour, does not feel a second. */
 const everyMs = 1_000;
@@ -27,7 +32,7 @@ export interface WakerOptions extends Omit<House, "asksOf" | "onDue"> {
 /**
  * Starts agents again that have died, or rest and are due. The right to a start is one guarded write of the run's row, with the entry of
  * the start: of many nodes and many looks one starts, and not again before the program had time to attach. Each start that leads to
- * nothing doubles that time; too many of them fail the run.
+ * nothing doubles that time; after too many of them, in a row or in a stretch of time, the run is dead.
  */
 export class Waker {
   private readonly options: WakerOptions;
@@ -100,7 +105,7 @@ export class Waker {
     const lives = run.aliveUntil !== null && elapsedMs(run.aliveUntil, now) > 0;
     if (lives) await store.commit([claimStart(run, run.aliveUntil, null)]);
     else if (hook === undefined) await this.missing(run, now);
-    else if (run.starts >= hook.startsMax) await this.giveUp(run, null);
+    else if (run.starts >= hook.startsMax) await this.die(run, "starts-used-up", null);
     else {
       const left = room.get(hook) ?? hook.room;
       room.set(hook, left - 1);
@@ -114,72 +119,92 @@ export class Waker {
 
   /**
    * These starts are known to have come to nothing: the agent threw, or its process died. Each is on record with its reason, and its run's
-   * agent is started again after a pause that doubles, or not any more.
+   * agent is started again after a pause that doubles, or not any more. `isOurDoing`: its node stopped, which is no retry of its own.
    */
-  async lost(orders: readonly StartOrder[], reason: string): Promise<void> {
+  async lost(orders: readonly StartOrder[], reason: string, isOurDoing = false): Promise<void> {
     try {
-      await Promise.all(orders.map((order) => this.lostOne(order, reason)));
+      await Promise.all(orders.map((order) => this.lostOne(order, reason, isOurDoing)));
     } catch (thrown) {
       // Then they count as dead when they have said nothing for long enough.
       this.options.onTrouble("recording that agents were lost", thrown);
     }
   }
 
-  private async lostOne(order: StartOrder, reason: string): Promise<void> {
-    const { store, ledger, hooks, random, nodeOf } = this.options;
+  private async lostOne(order: StartOrder, reason: string, isOurDoing: boolean): Promise<void> {
+    const { store, hooks, nodeOf } = this.options;
     const run = await runById(store, order.tenant, order.run);
     const node = nodeOf(order.tenant);
     // One that was attached after the one that we started is somebody else's.
     if (run === null || node === null || run.state !== "open" || run.attempt > order.attempt + 1) return;
     const hook = run.hook === null ? undefined : hooks.get(run.hook);
-    if (hook !== undefined && run.starts >= hook.startsMax) return this.giveUp(run, reason);
-    const pauseMs = Math.min(retryFirstMs * 2 ** Math.max(0, run.starts - 1), startMsMax);
-    const wakeAt = plusMs(await store.now(), pauseMs);
-    const salt = random.bytes(saltBytes);
-    const note = { reason: reason.slice(0, reasonCharactersMax), start: run.starts };
-    const nothing = { step: null, stepDigest: null, input: null, output: null } as const;
-    const draft = { kind: "run", method: "runs/lost", salt, ...nothing, note } as const;
-    const entry = await prepareEntry(node, run, draft, this.options);
-    const { verdict } = await store.commit([loseAgent(run, wakeAt), entry.write]);
-    if (verdict === "done") ledger.noted(run.tenant);
+    if (hook !== undefined && run.starts >= hook.startsMax) return this.die(run, "starts-used-up", reason);
+    const retries = hook?.retries ?? defaultRetries;
+    const now = await store.now();
+    const losses = isOurDoing ? run : countLoss(run, retries, now);
+    if (losses === null) return this.die(run, "retries-used-up", reason);
+    const wakeAt = plusMs(now, pauseAfterLoss(run, retries));
+    const entry = await this.entry(node, run, "runs/lost", { reason, start: run.starts });
+    await this.commit(run, [loseAgent(run, wakeAt, { entry: entry.id, losses }), entry.write]);
   }
 
   private async wake(run: RunRecord, hook: Hook, now: StoreMs): Promise<void> {
-    const { store, ledger, random, nodeOf, onTrouble } = this.options;
-    const node = nodeOf(run.tenant);
+    const node = this.options.nodeOf(run.tenant);
     if (node === null) return;
+    // Its agent was alive, and fell silent: nobody has told us that it was lost.
+    const losses = run.aliveUntil === null ? run : countLoss(run, hook.retries ?? defaultRetries, now);
+    if (losses === null) return this.die(run, "retries-used-up", null);
     const start = run.starts + 1;
     const nextAt = plusMs(now, Math.min(startFirstMs * 2 ** run.starts, startMsMax));
-    const draft = {
-      kind: "run",
-      method: "runs/started",
-      step: null,
-      stepDigest: null,
-      salt: random.bytes(saltBytes),
-      input: null,
-      output: null,
-      note: { hook: run.hook, start },
-    } as const;
-    const entry = await prepareEntry(node, run, draft, this.options);
-    const { verdict } = await store.commit([claimStart(run, nextAt, start), entry.write]);
-    if (verdict !== "done") return; // somebody was faster, or it lives
-    ledger.noted(run.tenant);
+    const entry = await this.entry(node, run, "runs/started", { hook: run.hook, start });
+    const isOurs = await this.commit(run, [claimStart(run, nextAt, start, losses), entry.write]);
+    if (!isOurs) return; // somebody was faster, or it lives
     const { tenant, name, attempt } = run;
+    const claimed = { ...run, starts: start, wakeAt: nextAt };
     // Not waited for: a slow one delays no other. It counts as a start also when it fails: the next one comes in its time.
-    hook.start({ id: entry.id, tenant, run: run.run, name, attempt, start }).catch((thrown: unknown) => {
-      onTrouble(`starting the agent of run "${name}" by the hook "${run.hook}": ${explain(thrown)}`, thrown);
-    });
+    hook
+      .start({ id: entry.id, tenant, run: run.run, name, attempt, start })
+      .catch((thrown: unknown) => this.notStarted(node, claimed, thrown));
   }
 
-  /** `last` null = nobody knows what became of its last start. */
-  private async giveUp(run: RunRecord, last: string | null): Promise<void> {
-    const { store, ledger, nodeOf } = this.options;
-    const node = nodeOf(run.tenant);
+  /** Nothing was started, which is on record with what was said; where trying again cannot help, the run is dead. */
+  private async notStarted(node: Principal, run: RunRecord, thrown: unknown): Promise<void> {
+    const { onTrouble } = this.options;
+    const reason = explain(thrown);
+    onTrouble(`starting the agent of run "${run.name}" by the hook "${run.hook}": ${reason}`, thrown);
+    try {
+      if (isStartRefused(thrown)) return await this.die(run, "start-refused", reason);
+      const entry = await this.entry(node, run, "runs/not-started", { reason, start: run.starts });
+      await this.commit(run, [noteLoss(run, entry.id), entry.write]);
+    } catch (failure) {
+      onTrouble("recording that an agent was not started", failure);
+    }
+  }
+
+  /** `last` null = as its record has it. When the run was attached, ended or woken meanwhile, it lives. */
+  private async die(run: RunRecord, reason: DeadReason, last: string | null): Promise<void> {
+    const node = this.options.nodeOf(run.tenant);
     if (node === null) return;
-    const told = last === null ? "" : `: ${last.slice(0, reasonCharactersMax - 200)}`;
-    const reason = `its agent was started ${run.starts} times in a row and did not get on${told}`;
-    const { writes } = await endingWrites(node, run, { state: "failed", reason }, this.options);
-    if ((await store.commit(writes)).verdict === "done") ledger.noted(run.tenant);
+    await this.commit(run, await dyingWrites(node, run, { reason, last }, this.options));
+  }
+
+  private entry(
+    node: Principal,
+    run: RunRecord,
+    method: `runs/${string}`,
+    note: { readonly start: number; readonly reason?: string; readonly hook?: string | null },
+  ): Promise<PreparedEntry> {
+    const salt = this.options.random.bytes(saltBytes);
+    const nothing = { step: null, stepDigest: null, input: null, output: null } as const;
+    const { reason } = note;
+    const told = reason === undefined ? note : { ...note, reason: reason.slice(0, reasonCharactersMax) };
+    return prepareEntry(node, run, { kind: "run", method, salt, ...nothing, note: told }, this.options);
+  }
+
+  private async commit(run: RunRecord, writes: readonly Write[]): Promise<boolean> {
+    const { store, ledger } = this.options;
+    const { verdict } = await store.commit(writes);
+    if (verdict === "done") ledger.noted(run.tenant);
+    return verdict === "done";
   }
 
   /** The configuration has lost the hook: an operator can bring it back, or cancel the run. */

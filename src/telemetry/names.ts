@@ -76,6 +76,11 @@ export const gaugeNames = {
     help: "Calls whose outcome is unknown and waits for a person.",
     labels: ["tenant"],
   },
+  deadRuns: {
+    name: "signalbox_runs_dead",
+    help: "Runs that cannot go on by themselves and wait for a person, who has them retried or drops them.",
+    labels: ["tenant"],
+  },
   policyLoaded: {
     name: "signalbox_policy_loaded",
     help: "1 when the newest policy text is in force, 0 when it is broken and the last good one is.",

@@ -67,9 +67,9 @@ describe("a hosted agent", () => {
     expect((await showRun(node, run)).attempt).toBe(3);
   });
 
-  test("that throws is started again with pauses, and its run fails in the end with what it threw", async () => {
+  test("that throws is started again with pauses, and its run is dead in the end, with what it threw", async () => {
     const run = await startHosted(node, "payer", { input: { payments: 2, throwBefore: 2 } });
-    await stateIs(run, "failed");
+    await stateIs(run, "dead");
     const { reason } = await endOf(node, run);
     expect(reason).toMatch(/started 3 times in a row and did not get on: Error: payment 2 is beyond me/);
     const { body } = await node.admin<{ items: { method: string; run: string }[] }>(
@@ -79,18 +79,18 @@ describe("a hosted agent", () => {
     const methods = body.items.filter((entry) => entry.run === run).map(({ method }) => method);
     // The first start has paid once, so it got on, and counts no more; three more have led to nothing, the last for good.
     const count = (method: string) => methods.filter((each) => each === method).length;
-    expect([count("runs/started"), count("runs/lost"), count("runs/failed")]).toEqual([4, 3, 1]);
+    expect([count("runs/started"), count("runs/lost"), count("runs/dead")]).toEqual([4, 3, 1]);
   });
 
-  test("that failed is given another try: a fork is given back its steps, and pays only what it had not", async () => {
-    const failed = (await node.admin<{ items: { run: string }[] }>("GET", "/runs?state=failed")).body.items[0]
+  test("that is dead is given another try elsewhere: a fork is given back its steps, and pays only what it had not", async () => {
+    const failed = (await node.admin<{ items: { run: string }[] }>("GET", "/runs?state=dead")).body.items[0]
       ?.run;
     const fork = async (body: unknown) =>
       (await node.admin<{ run: string; kept: number }>("POST", `/runs/${failed}/fork`, body)).body;
     // The same program throws again, and pays nothing a second time.
     const { run, kept } = await fork({});
     expect(kept).toBe(3);
-    await stateIs(run, "failed");
+    await stateIs(run, "dead");
     const [first] = bank.received.filter(({ args }) => args["amount"] === 1).slice(-1);
     expect(amountsTo(first?.args["to"])).toEqual([1]);
     // From a step on, it is done anew.

@@ -1,4 +1,4 @@
-import { callerName, runStates } from "../../../contract/index.ts";
+import { callerName, deadReasons, runStates } from "../../../contract/index.ts";
 import type { Shape } from "../../api/index.ts";
 import {
   flag,
@@ -51,9 +51,18 @@ const run = named(
     isOrphan: {
       ...flag,
       description:
-        "the configuration has lost its hook, or its agent's version: bring it back, or cancel the run",
+        "the configuration has lost its hook, or its agent's version: bring it back, or cancel or drop the run",
     },
     starts: { ...whole, description: "how often in a row that has led to nothing so far" },
+    losses: {
+      ...whole,
+      description: "how often its agent was lost lately, also where it had got on in between",
+    },
+    deadReason: {
+      enum: [...deadReasons, null],
+      description:
+        "why it is dead: `starts-used-up`, in a row and without getting on; `retries-used-up`, in a stretch of time; `start-refused` by what starts its agent; null = it is not",
+    },
     waitsFor: listOf(
       object({
         kind: { enum: ["timer", "signal", "approval"] },
@@ -66,15 +75,16 @@ const run = named(
     ),
     createdAt: instant,
     deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
-    endedAt: instantOrNull,
+    endedAt: { ...instantOrNull, description: "since when it is not open; null = it is open" },
     endEntry: {
       type: ["string", "null"],
-      description: "the entry of its end: result and reason are sealed in it; null = it is open",
+      description:
+        "the entry of its end, or of its death: result, or reason and last error, are sealed in it; null = it is open",
     },
   }),
 );
 
-const params = {
+export const params = {
   run: { type: "string", pattern: "^run_[0-9a-z]{26}$", description: "id of a run" },
 } as const;
 
@@ -233,6 +243,8 @@ export const runRoutes = [
       const found = await runOf(house, actor, params.run);
       if (!found.ok) return found;
       const { state } = found.value;
+      if (state === "dead")
+        return refuse({ code: "conflict", detail: "The run is dead: have it retried, or drop it." });
       if (state !== "open") return refuse({ code: "run-ended", detail: `The run is ${state} already.` });
       const ending = { state: "cancelled", reason: body.reason } as const;
       const { writes, receipt: end } = await endingWrites(actor, found.value, ending, house);
@@ -336,7 +348,7 @@ export const runRoutes = [
   }),
 ];
 
-async function runOf(house: House, actor: Principal, id: string): Promise<Result<RunRecord>> {
+export async function runOf(house: House, actor: Principal, id: string): Promise<Result<RunRecord>> {
   const found = await runById(house.store, actor.tenant, id as RunId); // the pattern above
   return found === null ? refuse({ code: "not-found", detail: "There is no such run." }) : ok(found);
 }
@@ -354,6 +366,8 @@ async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Sh
     hook: found.hook,
     isOrphan: house.runs.isOrphan(found),
     starts: found.starts,
+    losses: found.losses,
+    deadReason: found.deadReason,
     waitsFor: waits.map((wait) => ({
       kind: wait.kind,
       step: wait.step,

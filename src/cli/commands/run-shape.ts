@@ -5,7 +5,7 @@ import type { Column } from "../table.ts";
 import type { Outcome } from "./entry.ts";
 import { outcomeText } from "./entry.ts";
 
-export const runStates = ["open", "finished", "failed", "cancelled"] as const;
+export const runStates = ["open", "finished", "failed", "cancelled", "dead"] as const;
 
 /** As `/runs` answers. */
 export interface Run {
@@ -18,6 +18,8 @@ export interface Run {
   readonly hook: string | null;
   readonly isOrphan: boolean;
   readonly starts: number;
+  readonly losses: number;
+  readonly deadReason: "starts-used-up" | "retries-used-up" | "start-refused" | null;
   readonly waitsFor: readonly RunWait[];
   readonly createdAt: string;
   readonly deadlineLeftMs: number | null;
@@ -44,6 +46,20 @@ export interface RunStep {
   readonly outcome: Outcome | null;
   readonly at: string | null;
   readonly entry: string | null;
+}
+
+/** Why a run is dead, in few words. */
+export function deadText({ deadReason, hook }: Pick<Run, "deadReason" | "hook">): string {
+  switch (deadReason) {
+    case "starts-used-up":
+      return "started too often without getting on";
+    case "retries-used-up":
+      return "lost too often";
+    case "start-refused":
+      return `${hook ?? ""} refuses to start it`;
+    case null:
+      return "";
+  }
 }
 
 export function waitText({ kind, signal, approval, groups, leftMs }: RunWait): string {

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import type { Client } from "../client.ts";
 import { api } from "../client.ts";
 import { usage } from "../exit.ts";
 import { colourOfState } from "../paint.ts";
@@ -8,9 +7,11 @@ import type { Field, ReceiptReference } from "../show.ts";
 import { done, instantText, listed, shown } from "../show.ts";
 import { tableText } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
+import { endFields, endOf } from "./run-end.ts";
 import { runId } from "./run-id.ts";
+import { runRetryVerbs } from "./run-retry.ts";
 import type { Run, RunStep } from "./run-shape.ts";
-import { inWords, runStates, stepColumns, waitText } from "./run-shape.ts";
+import { deadText, inWords, runStates, stepColumns, waitText } from "./run-shape.ts";
 import { tailRun } from "./run-tail.ts";
 import { nameFinder } from "./who.ts";
 
@@ -22,7 +23,7 @@ export function runsCommand(program: Command, terminal: Terminal): void {
     summary: "List runs, newest first",
     example: "signalbox runs ls --state open",
   })
-    .option("--state <state>", "only open, finished, failed or cancelled")
+    .option("--state <state>", "only open, finished, failed, cancelled or dead")
     .addOption(limitOption())
     .action(
       run(terminal, async (session, options: { limit: string; state?: string }) => {
@@ -145,6 +146,8 @@ export function runsCommand(program: Command, terminal: Terminal): void {
       }),
     );
 
+  runRetryVerbs(runs, terminal);
+
   apiVerb(runs, {
     usage: "signal <run> <signal>",
     summary: "Send an open run a signal, for a step that waits for it or will",
@@ -196,6 +199,7 @@ const runColumns = (who: Who) => [
 ];
 
 function nowText(each: Run): string {
+  if (each.state === "dead") return deadText(each);
   if (each.state !== "open") return "";
   if (each.isOrphan) return `${each.hook ?? ""} is not configured`;
   const [wait] = each.waitsFor;
@@ -210,7 +214,9 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["by", who(found.principals)],
   ["attempt", String(found.attempt)],
   ["driven by", found.isOrphan ? `${found.hook ?? ""}, which is not configured any more` : found.hook],
+  ["dead", found.deadReason === null ? null : deadText(found), "red"],
   ["starts", found.starts === 0 ? null : `${found.starts} in a row that have led to nothing so far`],
+  ["lost", found.losses === 0 ? null : `${found.losses} times lately`],
   ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],
   ...found.waitsFor.map((wait): Field => ["waits for", waitText(wait)]),
   ["since", instantText(found.createdAt)],
@@ -218,31 +224,9 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
     "fails",
     found.deadlineLeftMs === null || found.state !== "open" ? null : `in ${inWords(found.deadlineLeftMs)}`,
   ],
-  ["ended", instantText(found.endedAt)],
+  [found.state === "dead" ? "dead since" : "ended", instantText(found.endedAt)],
   ["entry", found.endEntry],
 ];
-
-/** What is sealed in the entry of a run's end. */
-interface EndPayload {
-  readonly erased: boolean;
-  readonly result?: string;
-  readonly note?: { readonly reason?: string };
-}
-
-/** null = it is open. */
-async function endOf(client: Client, { run, endEntry }: Run): Promise<EndPayload | null> {
-  if (endEntry === null) return null;
-  const path = api`/runs/${run}/entries/${endEntry}/payload`;
-  return (await client.get<{ readonly payload: EndPayload | null }>(path)).payload;
-}
-
-const endFields = (end: EndPayload | null): readonly Field[] =>
-  end === null
-    ? []
-    : [
-        ["result", end.erased ? "erased" : (end.result ?? null)],
-        ["reason", end.note?.reason ?? null],
-      ];
 
 function jsonOf(option: string, text: string): unknown {
   try {

@@ -30,7 +30,7 @@ export const inputDigest = {
 export const end = named(
   "RunEnd",
   object({
-    state: { enum: ["finished", "failed", "cancelled"] },
+    state: { enum: ["finished", "failed", "cancelled", "dead"] },
     result: { description: "what the agent gave; null where it did not finish" },
     reason: textOrNull,
     isErased: { type: "boolean", description: "true = what it held cannot be read any more" },

@@ -1,9 +1,10 @@
 import type { Clock } from "../../base/index.ts";
-import { Fault, msOf } from "../../base/index.ts";
+import { msOf } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { AddressScope, Net } from "../../net/index.ts";
 import { Webhook } from "../../net/index.ts";
 import type { Hook, StartOrder } from "../hook.ts";
+import { startFailed, startRefused } from "../hook.ts";
 
 export interface WebhookHookOptions {
   readonly startsMax: number;
@@ -42,9 +43,9 @@ export class WebhookHook implements Hook {
       case "taken":
         return;
       case "gone":
-        throw new Fault("upstream-rejected", `${url.origin} starts no agents any more`);
+        throw startRefused(`${url.origin} starts no agents any more`);
       case "failed":
-        throw new Fault("upstream-rejected", `${url.origin}: ${answer.detail}`);
+        throw startFailed(`${url.origin}: ${answer.detail}`);
     }
   }
 

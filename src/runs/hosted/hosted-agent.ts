@@ -3,6 +3,7 @@ import type { CancelTimer, Clock, MonotonicMs } from "../../base/index.ts";
 import { Fault, elapsedMs } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Hook, StartOrder } from "../hook.ts";
+import type { Retries } from "../retries.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
 export interface HostedAgentOptions {
@@ -13,6 +14,7 @@ export interface HostedAgentOptions {
   readonly module: string;
   readonly directory: string;
   readonly startsMax: number;
+  readonly retries: Retries;
   /** Runs in its process at once; those that wait are not among them. */
   readonly runsMax: number;
   readonly isFor: (owner: Principal) => boolean;
@@ -22,8 +24,8 @@ export interface HostedAgentOptions {
   readonly url: () => string | null;
   /** A new one of the agent's own, good for at least twice `renewEveryMs`. Throws when it may have none. */
   readonly token: () => string;
-  /** Starts whose run did not get on: the agent threw, or its process ended. Never rejects. */
-  readonly onLost: (orders: readonly StartOrder[], reason: string) => Promise<void>;
+  /** Starts whose run did not get on: the agent threw, or its process ended; or, as our own doing, its node stops. Never rejects. */
+  readonly onLost: (orders: readonly StartOrder[], reason: string, isOurDoing: boolean) => Promise<void>;
   readonly onSays: (text: string) => void;
 }
 
@@ -39,6 +41,7 @@ const isSteadyAfterMs = 60_000;
  */
 export class HostedAgent implements Hook {
   readonly startsMax: number;
+  readonly retries: Retries;
   private readonly options: HostedAgentOptions;
   private readonly driven = new Map<string, StartOrder>();
   private starting: Promise<WorkerProcess> | null = null;
@@ -52,6 +55,7 @@ export class HostedAgent implements Hook {
   constructor(options: HostedAgentOptions) {
     this.options = options;
     this.startsMax = options.startsMax;
+    this.retries = options.retries;
   }
 
   get room(): number {
@@ -81,7 +85,7 @@ export class HostedAgent implements Hook {
     const orders = [...this.driven.values()];
     this.driven.clear();
     // So that the next node need not wait until they have said nothing for long enough.
-    await this.options.onLost(orders, "its node has stopped");
+    await this.options.onLost(orders, "its node has stopped", true);
   }
 
   private async startWorker(): Promise<WorkerProcess> {
@@ -120,7 +124,8 @@ export class HostedAgent implements Hook {
       case "left": {
         const order = this.driven.get(report.order);
         this.driven.delete(report.order);
-        if (order !== undefined && report.trouble !== null) void this.options.onLost([order], report.trouble);
+        if (order !== undefined && report.trouble !== null)
+          void this.options.onLost([order], report.trouble, false);
       }
     }
   }
@@ -134,7 +139,7 @@ export class HostedAgent implements Hook {
     this.pauseAfterEnd();
     const orders = [...this.driven.values()];
     this.driven.clear();
-    void onLost(orders, `the process of ${name} ${version} ${how}`);
+    void onLost(orders, `the process of ${name} ${version} ${how}`, false);
   }
 
   private pauseAfterEnd(): void {

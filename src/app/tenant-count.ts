@@ -1,27 +1,26 @@
 import type { CancelTimer, Clock } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import { listOpenCalls } from "../ledger/index.ts";
-import type { Store } from "../store/index.ts";
 
 /** Often enough for an alarm, rare enough to cost nothing. */
 const countEveryMs = 15_000;
 /** More than this many is all an operator needs to know. */
 const countMax = 1_000;
 
-export interface UnknownCallsOptions {
+export interface TenantCountOptions {
   readonly clock: Clock;
-  readonly store: Store;
   readonly tenants: () => readonly TenantId[];
+  /** At most `limit` of what is counted. */
+  readonly list: (tenant: TenantId, limit: number) => Promise<readonly unknown[]>;
 }
 
-/** Counts the calls whose outcome is unknown and waits for a person, for the gauge that wakes one. */
-export class UnknownCalls {
-  private readonly options: UnknownCallsOptions;
+/** Counts what waits for a person in each tenant, for the gauge that wakes one. */
+export class TenantCount {
+  private readonly options: TenantCountOptions;
   private counts: ReadonlyMap<TenantId, number> = new Map();
   private cancel: CancelTimer | null = null;
   private isStopped = false;
 
-  constructor(options: UnknownCallsOptions) {
+  constructor(options: TenantCountOptions) {
     this.options = options;
   }
 
@@ -48,13 +47,10 @@ export class UnknownCalls {
   }
 
   private async count(): Promise<void> {
-    const { store, tenants } = this.options;
+    const { list, tenants } = this.options;
     try {
       const counted = await Promise.all(
-        tenants().map(async (tenant) => {
-          const unknown = await listOpenCalls(store, tenant, "unknown", { limit: countMax });
-          return [tenant, unknown.length] as const;
-        }),
+        tenants().map(async (tenant) => [tenant, (await list(tenant, countMax)).length] as const),
       );
       this.counts = new Map(counted);
     } catch {

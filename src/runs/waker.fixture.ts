@@ -1,0 +1,59 @@
+import { seededRandom } from "../base/index.ts";
+import type { Principal } from "../identity/index.ts";
+import type { Hook, StartOrder } from "./hook.ts";
+import type { Retries } from "./retries.ts";
+import type { RunsWorld } from "./runs.fixture.ts";
+import { agent, openRuns, value } from "./runs.fixture.ts";
+import { Waker } from "./waker.ts";
+
+/** Remembers whom it was asked to start. */
+class Remembering implements Hook {
+  readonly startsMax = 3;
+  readonly orders: StartOrder[] = [];
+  isBroken = false;
+  /** What it rejects with when it is broken. */
+  trouble: Error = new Error("no such program");
+  retries?: Retries;
+  room = 1_000;
+  isFor(owner: Principal): boolean {
+    return owner.id === agent.id;
+  }
+  async start(order: StartOrder): Promise<void> {
+    this.room--;
+    this.orders.push(order);
+    if (this.isBroken) throw this.trouble;
+  }
+  async stop(): Promise<void> {}
+}
+
+export interface Watched extends RunsWorld {
+  readonly hook: Remembering;
+  readonly troubles: string[];
+  readonly waker: Waker;
+  /** Lets time pass, second by second. */
+  readonly pass: (ms: number) => Promise<void>;
+}
+
+/** A run "nightly" of `agent`, attached and with a hook, and as many wakers over it as nodes there would be. */
+export async function watched(wakers = 1, asksOf?: RunsWorld["asksOf"]): Promise<Watched> {
+  const hook = new Remembering();
+  const world = await openRuns({
+    hooks: new Map([["starter", hook]]),
+    ...(asksOf === undefined ? {} : { asksOf }),
+  });
+  const troubles: string[] = [];
+  const all = Array.from({ length: wakers }, (_, n) => {
+    const random = seededRandom(`waker ${n}`);
+    const onTrouble = (doing: string) => void troubles.push(doing);
+    return new Waker({ ...world, random, nodeOf: () => agent, onTrouble });
+  });
+  for (const waker of all) waker.start();
+  const pass = async (ms: number) => {
+    for (let passed = 0; passed < ms; passed += 1_000) {
+      world.clock.advance(1_000);
+      for (let turns = 0; turns < 4; turns++) await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await value(world.runs.attach(agent, "nightly", { deadlineMs: null, hook: "starter" }));
+  return { ...world, hook, troubles, waker: all[0] as Waker, pass };
+}
