@@ -57,7 +57,16 @@ export interface PolicyDesk {
 /** The agents that the configuration has runs started of. */
 export interface HostingDesk {
   /** In whose name a new run of this agent is, and what drives it. */
-  find(tenant: TenantId, agent: string): Result<{ readonly owner: Principal; readonly hook: string }>;
+  find(tenant: TenantId, agent: string): Result<HostedAgentDesk>;
+}
+
+interface HostedAgentDesk {
+  readonly owner: Principal;
+  readonly hook: string;
+  /** Of a run whose start names none; null = it may take any time. */
+  readonly deadlineMs: number | null;
+  /** What a run is given that is started with this; refused where it does not fit. */
+  readonly inputOf: (input: unknown) => Result<unknown>;
 }
 
 interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot" | "authorizations"> {}

@@ -1,7 +1,11 @@
 import { resolve } from "node:path";
 import { invariant } from "../base/index.ts";
 import type { SecretText } from "../registry/index.ts";
+import type { Retries } from "../runs/index.ts";
+import { parseDuration } from "./config-units.ts";
 import { escapePointer } from "./config-yaml.ts";
+import type { InputSettings } from "./hosted-input.ts";
+import { schemaProblem } from "./hosted-input.ts";
 
 /** A hosted agent, as the configuration says. */
 export interface AgentSettings {
@@ -13,6 +17,10 @@ export interface AgentSettings {
   readonly env: Readonly<Record<string, SecretText>>;
   readonly runsMax: number;
   readonly startsMax: number;
+  readonly retries: Retries;
+  /** Of a run whose start names none; null = it may take any time. */
+  readonly deadlineMs: number | null;
+  readonly input: InputSettings;
 }
 
 /** What the schema leaves, defaults filled in. */
@@ -23,6 +31,14 @@ export interface RawAgent {
   readonly env: Readonly<Record<string, string>>;
   readonly runsMax: number;
   readonly startsMax: number;
+  readonly retries: {
+    readonly max: number;
+    readonly within: string;
+    readonly pause: string;
+    readonly pauseMax: string;
+  };
+  readonly deadline?: string;
+  readonly input: { readonly defaults: InputSettings["defaults"]; readonly schema?: InputSettings["schema"] };
 }
 
 export function agentSettings(
@@ -45,5 +61,35 @@ export function agentSettings(
     env: Object.fromEntries(env),
     runsMax,
     startsMax,
+    retries: {
+      max: raw.retries.max,
+      withinMs: ms(raw.retries.within),
+      pauseMs: ms(raw.retries.pause),
+      pauseMsMax: ms(raw.retries.pauseMax),
+    },
+    deadlineMs: raw.deadline === undefined ? null : ms(raw.deadline),
+    input: { defaults: raw.input.defaults, schema: raw.input.schema ?? null },
   };
+}
+
+/** What no schema can say. */
+export function agentProblems(
+  agents: readonly AgentSettings[],
+): readonly { readonly pointer: string; readonly message: string }[] {
+  return agents.flatMap(({ name, retries, input }) => {
+    const problems: { pointer: string; message: string }[] = [];
+    const at = `/agents/${escapePointer(name)}`;
+    if (retries.pauseMs > retries.pauseMsMax)
+      problems.push({ pointer: `${at}/retries/pause`, message: "is longer than pauseMax" });
+    const schema = schemaProblem(input);
+    if (schema !== null)
+      problems.push({ pointer: `${at}/input/schema`, message: `cannot be used: ${schema}` });
+    return problems;
+  });
+}
+
+function ms(text: string): number {
+  const value = parseDuration(text);
+  invariant(value !== null, "the schema checked the duration");
+  return value;
 }

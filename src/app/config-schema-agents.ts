@@ -1,5 +1,15 @@
 import type { Schema } from "./config-schema-terms.ts";
-import { count, path, program, programArguments, environment, address } from "./config-schema-terms.ts";
+import {
+  address,
+  count,
+  duration,
+  environment,
+  optionalDuration,
+  path,
+  program,
+  programArguments,
+  section,
+} from "./config-schema-terms.ts";
 
 export const hookSchema: Schema = {
   type: "object",
@@ -55,7 +65,7 @@ export const hookSchema: Schema = {
       "x-reason": "Whoever starts agents must know who asks.",
     },
     startsMax: count(
-      "Starts in a row that lead to nothing before the run fails.",
+      "Starts in a row that lead to nothing before the run is dead.",
       "Five starts with doubling pauses take a quarter of an hour; what is broken then stays broken.",
       "starts",
       1,
@@ -115,13 +125,75 @@ export const agentSchema: Schema = {
       256,
     ),
     startsMax: count(
-      "Starts in a row that lead to no step before the run fails, with the last reason.",
+      "Starts in a row that lead to no step before the run is dead, with the last error.",
       "With pauses that double from a second, ten take a quarter of an hour; what is broken then stays broken.",
       "starts",
       1,
       1_000,
       10,
     ),
+    retries: section(
+      "How often an agent that was lost (it threw, or its process ended) is started again, and when.",
+      {
+        max: count(
+          "Losses within `within` after which it is started again, also where it got on in between; the next one is the run's death. 0 = the first one is.",
+          "A program that dies after every step would otherwise go on for ever, and pay for its models each time.",
+          "losses",
+          0,
+          10_000,
+          100,
+        ),
+        within: duration(
+          "The stretch of time in which `max` counts; then it counts anew.",
+          "A hundred a day are a node that is restarted often; more are a mistake.",
+          "1m",
+          "30d",
+          "1d",
+        ),
+        pause: duration(
+          "Between a loss and the next start; doubled with each in a row.",
+          "What fails for a moment is back in a second.",
+          "100ms",
+          "15m",
+          "1s",
+        ),
+        pauseMax: duration(
+          "The longest such pause.",
+          "Longer pauses would only make a repaired agent wait.",
+          "1s",
+          "1d",
+          "15m",
+        ),
+      },
+    ),
+    deadline: optionalDuration(
+      "How long after its start a run fails that is still open, where whoever starts it says nothing else.",
+      "Left out, a run may take any time. Longer work is better made of several runs.",
+      "1s",
+      "30d",
+    ),
+    input: section("What runs of it are given.", {
+      defaults: {
+        type: "object",
+        default: {},
+        maxProperties: 256,
+        additionalProperties: true,
+        description:
+          "Members that an input is given where it has none of that name. A run that is started without an input gets these alone.",
+        "x-unit": "any YAML",
+        "x-reason": "What is the same for every run is said once.",
+      },
+      schema: {
+        type: "object",
+        maxProperties: 256,
+        additionalProperties: true,
+        description:
+          "A JSON Schema (2020-12) that inputs are checked with, defaults filled in, before a run is started.",
+        "x-unit": "JSON Schema, as YAML",
+        "x-reason":
+          "What does not fit is refused to whoever starts the run, and not found by the agent later.",
+      },
+    }),
   },
 };
 

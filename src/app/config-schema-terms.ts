@@ -53,6 +53,12 @@ export const duration = (
   "x-reason": reason,
 });
 
+/** One that may be left out. */
+export function optionalDuration(description: string, reason: string, min: string, max: string): Schema {
+  const { default: _, ...schema } = duration(description, reason, min, max, "");
+  return schema;
+}
+
 export const bytes = (
   description: string,
   reason: string,

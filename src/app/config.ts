@@ -14,7 +14,7 @@ import { webhookProblems, webhookSettings } from "./config-webhooks.ts";
 import { validateConfig } from "./config-validate.ts";
 import type { ConfigProblem, YamlText } from "./config-yaml.ts";
 import type { AgentSettings, RawAgent } from "./config-agents.ts";
-import { agentSettings } from "./config-agents.ts";
+import { agentProblems, agentSettings } from "./config-agents.ts";
 import type { HookSettings, RawHook } from "./config-hooks.ts";
 import { hookSettings } from "./config-hooks.ts";
 import { looksLikeCredential } from "./import-credentials.ts";
@@ -132,6 +132,9 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
       ? {}
       : { postgres: postgresSettings(postgres, resolved.fromEnvironment, directory) }),
   };
+  for (const { pointer, message } of agentProblems(agents))
+    problems.push(located(yaml, pointer, false, message));
+  if (problems.length > 0) return refuse(inOrder(problems));
   return ok(configOf(raw, { servers, hooks, agents, webhooks, data, directory, given, literalSecrets }));
 }
 

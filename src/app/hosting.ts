@@ -6,12 +6,13 @@ import { Fault, ok, refuse } from "../base/index.ts";
 import type { Identities, Principal, TenantId } from "../identity/index.ts";
 import type { SecretText } from "../registry/index.ts";
 import type { StartOrder } from "../runs/index.ts";
-import { HostedAgent, defaultRetries, renewEveryMs } from "../runs/index.ts";
+import { HostedAgent, renewEveryMs } from "../runs/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import { pickEnvironment } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
 import type { AgentSettings } from "./config-agents.ts";
 import type { Environment } from "./environment.ts";
+import { inputCheck } from "./hosted-input.ts";
 
 /** Renewed long before: a node that is busy for a while does not lock its agents out. */
 const tokenTtlMs = 3 * renewEveryMs;
@@ -35,14 +36,20 @@ export interface Hosted {
   readonly owner: Principal;
   /** What drives its new runs. */
   readonly hook: string;
+  /** Of a run whose start names none; null = it may take any time. */
+  readonly deadlineMs: number | null;
+  /** What a run is given that is started with this: defaults filled in, and refused where it does not fit the agent's schema. */
+  readonly inputOf: (input: unknown) => Result<unknown>;
 }
 
 /** The hosted agents of the configuration file: who they are, and what drives each of their versions. */
 export class Hosting {
   private readonly options: HostingOptions;
+  private readonly checks: ReadonlyMap<string, Hosted["inputOf"]>;
 
   constructor(options: HostingOptions) {
     this.options = options;
+    this.checks = new Map(options.agents.map(({ name, input }) => [name, inputCheck(input)]));
   }
 
   /** By `agent@version`: no name of a hook that an agent could give has that character. */
@@ -77,12 +84,15 @@ export class Hosting {
     if (settings === undefined || tenant !== this.options.tenant)
       return refuse({ code: "not-found", detail: `The configuration has no agent "${name}".` });
     const owner = this.principal(name);
-    return owner.ok ? ok({ owner: owner.value, hook: hookOf(name, settings.version) }) : owner;
+    if (!owner.ok) return owner;
+    const { version, deadlineMs } = settings;
+    const inputOf = this.checks.get(name) ?? ok;
+    return ok({ owner: owner.value, hook: hookOf(name, version), deadlineMs, inputOf });
   }
 
   private hosted(settings: AgentSettings, version: string, module: string): HostedAgent {
     const { clock, log, url, onLost, tenant, environment } = this.options;
-    const { name, env, runsMax, startsMax } = settings;
+    const { name, env, runsMax, startsMax, retries } = settings;
     return new HostedAgent({
       clock,
       name,
@@ -90,7 +100,7 @@ export class Hosting {
       module,
       directory: dirname(module),
       startsMax,
-      retries: defaultRetries,
+      retries,
       runsMax,
       isFor: (owner) => owner.tenant === tenant && owner.kind === "agent" && owner.name === name,
       environment: async () => ({

@@ -33,6 +33,7 @@ export { recoverCalls } from "./recover.ts";
 export { nodeLeaseName } from "./node-lease-name.ts";
 export { TakeOver } from "./take-over.ts";
 export { resolutions, resolveUnknown } from "./resolve.ts";
+export { compileSchema } from "./validators.ts";
 export { resolvedBy, resolvers } from "./resolved-by.ts";
 export type { Resolver } from "./resolved-by.ts";
 export type { Trying } from "./verifications.ts";

@@ -28,7 +28,7 @@ export class Validators {
     const compiled = this.compiled[part];
     const known = compiled.get(pin);
     if (known !== undefined) return known;
-    const fresh = compile(schema, part === "input" ? "argument" : "structuredContent");
+    const fresh = compileSchema(schema, part === "input" ? "argument" : "structuredContent");
     if (compiled.size >= compiledMax) {
       for (const oldest of compiled.keys()) {
         compiled.delete(oldest);
@@ -40,7 +40,8 @@ export class Validators {
   }
 }
 
-function compile(schema: Schema, noun: string): Validator | string {
+/** The same for a schema that no pin names: whoever compiles it keeps it. */
+export function compileSchema(schema: Schema, noun: string): Validator | string {
   const options = {
     strict: false,
     allErrors: false,

@@ -85,11 +85,13 @@ function whyNotDead(run: RunRecord): Result<never> | null {
 }
 
 const sentences = {
-  "starts-used-up": ({ starts }) =>
-    `its agent was started ${starts === 1 ? "once" : `${starts} times in a row`} and did not get on`,
-  "retries-used-up": ({ losses }) => `its agent was lost ${losses + 1} times, more than its retries allow`,
+  "starts-used-up": ({ starts }) => `its agent was started ${times(starts, " in a row")} and did not get on`,
+  "retries-used-up": ({ losses }) =>
+    `its agent was lost ${times(losses + 1, "")}, more than its retries allow`,
   "start-refused": () => "what starts its agent refuses to",
 } satisfies Record<DeadReason, (run: RunRecord) => string>;
+
+const times = (count: number, how: string): string => (count === 1 ? "once" : `${count} times${how}`);
 
 /** null = nobody knows, or it was erased. */
 async function lastLoss({ tenant, lossEntry }: RunRecord, { ledger }: Records): Promise<string | null> {

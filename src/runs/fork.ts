@@ -1,6 +1,6 @@
 import type { ReceiptReference } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
-import { newId, ok, refuse } from "../base/index.ts";
+import { newId, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Claim, RunRecord } from "../ledger/index.ts";
 import { askToWake, claimFinal, claimsOfRun, newRun, readRun, stepPlace } from "../ledger/index.ts";
@@ -16,6 +16,8 @@ export interface ForkWishes {
   readonly from: string | null;
   /** What starts the new run's agent; null = nothing does. */
   readonly hook: string | null;
+  /** From now on; null or left out = it may take any time. */
+  readonly deadlineMs?: number | null;
 }
 
 export interface Forked {
@@ -45,7 +47,10 @@ export async function forkRun(
   const before = await readRun(store, owner, name);
   if (before !== null)
     return refuse({ code: "conflict", detail: `there is a run "${name}" already, which is ${before.state}` });
-  const { run, write } = newRun(owner, name, house, { aliveUntil: null, deadline: null, hook: wishes.hook });
+  const now = await store.now();
+  const { deadlineMs = null } = wishes;
+  const deadline = deadlineMs === null ? null : plusMs(now, deadlineMs);
+  const { run, write } = newRun(owner, name, house, { aliveUntil: null, deadline, hook: wishes.hook });
   const entry = await prepareEntry(
     actor,
     run,
@@ -68,7 +73,7 @@ export async function forkRun(
     run,
     kept: kept.value.length,
     receipt: entry.receipt,
-    writes: [write, askToWake(run, await store.now()), ...claims, entry.write],
+    writes: [write, askToWake(run, now), ...claims, entry.write],
   });
 }
 

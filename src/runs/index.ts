@@ -44,7 +44,6 @@ export type { Hook, StartOrder } from "./hook.ts";
 export { CommandHook } from "./hooks/command.ts";
 export { HostedAgent, renewEveryMs } from "./hosted/hosted-agent.ts";
 export type { Retries } from "./retries.ts";
-export { defaultRetries } from "./retries.ts";
 export { forkRun } from "./fork.ts";
 export { startRun } from "./start.ts";
 export { WebhookHook } from "./hooks/webhook.ts";

@@ -99,7 +99,10 @@ export const runRoutes = [
     kind: "act",
     params: { name: { type: "string", description: "name of a hosted agent of the configuration" } },
     body: objectWith([], {
-      input: { description: "what the agent is given: any JSON, at most 1 MiB; left out = null" },
+      input: {
+        description:
+          "what the agent is given: any JSON, at most 1 MiB, completed and checked as the configuration says; left out = null",
+      },
       name: {
         type: "string",
         pattern: callerName.source,
@@ -109,7 +112,8 @@ export const runRoutes = [
         type: "integer",
         minimum: 1_000,
         maximum: deadlineMsMax,
-        description: "how long from now the run fails if it is still open; left out = it may take any time",
+        description:
+          "how long from now the run fails if it is still open; left out = as the configuration says of its agent, or any time",
       },
     }),
     example: { input: { invoice: "2026-0417" }, name: "invoice-2026-0417" },
@@ -119,8 +123,10 @@ export const runRoutes = [
       const hosted = house.hosting.find(actor.tenant, params.name);
       if (!hosted.ok) return hosted;
       const { owner, hook } = hosted.value;
-      const { input = null, name = null, deadlineMs = null } = body;
-      const started = await startRun(owner, { hook, name, input, deadlineMs }, house);
+      const { name = null, deadlineMs = hosted.value.deadlineMs } = body;
+      const input = hosted.value.inputOf(body.input ?? null);
+      if (!input.ok) return input;
+      const started = await startRun(owner, { hook, name, input: input.value, deadlineMs }, house);
       if (!started.ok) return started;
       const { run, writes } = started.value;
       const change = { writes, value: null, applied: () => house.runs.changed(run.run) };
@@ -296,10 +302,13 @@ export const runRoutes = [
         return refuse({ code: "conflict", detail: "Its agent acted on behalf of somebody; only they can." });
       const owner = house.identities.recorded(origin.tenant, origin.owner);
       if (!owner.ok) return owner;
-      const latest = body.isLatest === true ? house.hosting.find(origin.tenant, owner.value.name) : null;
-      if (latest !== null && !latest.ok) return latest;
-      const hook = latest === null ? origin.hook : latest.value.hook;
-      const wishes = { name: body.name ?? null, from: body.from ?? null, hook };
+      const hosted = house.hosting.find(origin.tenant, owner.value.name);
+      if (body.isLatest === true && !hosted.ok) return hosted;
+      const hook = body.isLatest === true && hosted.ok ? hosted.value.hook : origin.hook;
+      // A hosted run, whatever its version, has its agent's deadline; a run that is driven elsewhere has none.
+      const isHosted = hosted.ok && hook?.startsWith(`${owner.value.name}@`) === true;
+      const deadlineMs = isHosted ? hosted.value.deadlineMs : null;
+      const wishes = { name: body.name ?? null, from: body.from ?? null, hook, deadlineMs };
       const forked = await forkRun(actor, owner.value, origin, wishes, house);
       if (!forked.ok) return forked;
       const { run, kept, writes } = forked.value;
