@@ -15,7 +15,7 @@ export function referenceText(): string {
     "",
     "Point your editor at the schema: `# yaml-language-server: $schema=docs/reference/signalbox.schema.json`.",
     "",
-    "Any text may contain `${env:NAME}`, which is replaced by the environment variable when the file is read. In `env`, `headers` and the secrets of `auth` of a server, and as the `secret` of a webhook, a value may be `${vault:name}`, which stays a reference until the moment of use. `$${` is a literal `${`. Anchors, aliases and tags are refused.",
+    "Any text may contain `${env:NAME}`, which is replaced by the environment variable when the file is read. In `env`, `headers` and the secrets of `auth` of a server, as the `secret` of a webhook, in `env`, `secret` and `kubernetes.token` of a hook, and in `env` of an agent, a value may be `${vault:name}`, which stays a reference until the moment of use. `$${` is a literal `${`. Anchors, aliases and tags are refused.",
     "",
   ];
   for (const [name, schema] of Object.entries(configSchema.properties ?? {})) section(lines, name, schema);

@@ -57,7 +57,7 @@ export function resolveReferences(value: unknown, env: Variables): Resolved {
             return problem(
               isSecret
                 ? "a vault reference must be the whole value; put the whole value into the vault"
-                : "a vault reference cannot stand here, only in env, headers and auth of a server, in env and secret of a hook, and as the secret of a webhook",
+                : "a vault reference cannot stand here, only in env, headers and auth of a server, in env, secret and kubernetes.token of a hook, in env of an agent, and as the secret of a webhook",
             );
           default:
             return problem(

@@ -1,3 +1,4 @@
+import { kubernetesSchema } from "./config-schema-kubernetes.ts";
 import type { Schema } from "./config-schema-terms.ts";
 import {
   address,
@@ -14,10 +15,10 @@ import {
 export const hookSchema: Schema = {
   type: "object",
   description:
-    "What starts an agent again when it has died or what it rests for has come: `command`, a program that is started here, or `url`, somebody else who starts it.",
+    "What starts an agent again when it has died or what it rests for has come: `command`, a program that is started here, `url`, somebody else who starts it, or `kubernetes`, a Job.",
   additionalProperties: false,
   required: ["agents"],
-  oneOf: [{ required: ["command"] }, { required: ["url", "secret"] }],
+  oneOf: [{ required: ["command"] }, { required: ["url", "secret"] }, { required: ["kubernetes"] }],
   dependentRequired: {
     args: ["command"],
     env: ["command"],
@@ -64,6 +65,13 @@ export const hookSchema: Schema = {
       "x-unit": "text",
       "x-reason": "Whoever starts agents must know who asks.",
     },
+    kubernetes: kubernetesSchema,
+    attachWithin: optionalDuration(
+      "How long what was started may take to attach to its run, until that counts as a start that led to nothing; doubled with each in a row.",
+      "Left out, 30s; 5m with `kubernetes`, where an image may have to be fetched, and a machine to be added.",
+      "1s",
+      "1h",
+    ),
     startsMax: count(
       "Starts in a row that lead to nothing before the run is dead.",
       "Five starts with doubling pauses take a quarter of an hour; what is broken then stays broken.",

@@ -86,10 +86,13 @@ function problemOf(error: ErrorObject, hidden: ReadonlySet<string>): SchemaProbl
       return at(`needs "${String(error.params["missingProperty"])}"`);
     case "dependentRequired": {
       const { property, missingProperty } = error.params as { property: string; missingProperty: string };
-      return at(`belongs to a server with "${missingProperty}"`, property);
+      return at(
+        `belongs to a ${path[0] === "hooks" ? "hook" : "server"} with "${missingProperty}"`,
+        property,
+      );
     }
     case "oneOf":
-      return at('needs either "command" (started here) or "url" (reached over HTTP), and not both');
+      return at(oneOfMessage(path));
     case "false schema":
       return { ...at(`does not belong to this class`), isKey: true };
     case "enum": {
@@ -119,11 +122,23 @@ function problemOf(error: ErrorObject, hidden: ReadonlySet<string>): SchemaProbl
     case "if":
       return null; // its then or else says what is missing
     case "not":
+      if (isJobHook(path)) return at('has both "token" and "tokenFile"');
       return error.propertyName === undefined ? at(`${said} is reserved`) : null;
     default:
       // Errors inside `propertyNames` are about a key and said there.
       return error.propertyName === undefined ? at(`${said} ${error.message ?? "is wrong"}`) : null;
   }
+}
+
+const isJobHook = (path: readonly string[]): boolean =>
+  path.length === 3 && path[0] === "hooks" && path[2] === "kubernetes";
+
+/** Of what can be said in several ways, where exactly one is wanted. */
+function oneOfMessage(path: readonly string[]): string {
+  if (isJobHook(path)) return 'needs either "job" or "jobFile", and not both';
+  return path[0] === "hooks"
+    ? 'needs one of "command" (started here), "url" with "secret" (asked by webhook) and "kubernetes" (a Job), and not two of them'
+    : 'needs either "command" (started here) or "url" (reached over HTTP), and not both';
 }
 
 function patternMessage(schema: Schema | null, name: string, said: string): string {

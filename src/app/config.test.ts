@@ -232,7 +232,7 @@ servers:
       G: "\${env:toString}"
 `),
     ).toEqual([
-      "3 servers.a.url: a vault reference cannot stand here, only in env, headers and auth of a server, in env and secret of a hook, and as the secret of a webhook",
+      "3 servers.a.url: a vault reference cannot stand here, only in env, headers and auth of a server, in env, secret and kubernetes.token of a hook, in env of an agent, and as the secret of a webhook",
       "5 servers.a.headers.A: a vault reference must be the whole value; put the whole value into the vault",
       "6 servers.a.headers.B: the environment variable NOPE is not set",
       "7 servers.a.headers.C: ${file:x} is not a reference; there are ${env:NAME} and ${vault:name}",

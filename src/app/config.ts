@@ -16,7 +16,7 @@ import type { ConfigProblem, YamlText } from "./config-yaml.ts";
 import type { AgentSettings, RawAgent } from "./config-agents.ts";
 import { agentProblems, agentSettings } from "./config-agents.ts";
 import type { HookSettings, RawHook } from "./config-hooks.ts";
-import { hookSettings } from "./config-hooks.ts";
+import { hookProblems, hookSettings } from "./config-hooks.ts";
 import { looksLikeCredential } from "./import-credentials.ts";
 import { escapePointer, keysOfPointer, readYaml } from "./config-yaml.ts";
 
@@ -115,11 +115,6 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
       return isLiteral && looksLikeCredential(name, secret.literal);
     })
     .map(([pointer]) => dotted(pointer));
-  for (const [name, { url }] of Object.entries(raw.hooks)) {
-    if (url === undefined || URL.canParse(url)) continue;
-    problems.push(located(yaml, `/hooks/${escapePointer(name)}/url`, false, "is not a URL"));
-  }
-  if (problems.length > 0) return refuse(inOrder(problems));
   const hooks = Object.entries(raw.hooks).map(([name, hook]) =>
     hookSettings(name, hook, resolved.secrets, directory),
   );
@@ -132,7 +127,7 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
       ? {}
       : { postgres: postgresSettings(postgres, resolved.fromEnvironment, directory) }),
   };
-  for (const { pointer, message } of agentProblems(agents))
+  for (const { pointer, message } of [...hookProblems(hooks, source.env), ...agentProblems(agents)])
     problems.push(located(yaml, pointer, false, message));
   if (problems.length > 0) return refuse(inOrder(problems));
   return ok(configOf(raw, { servers, hooks, agents, webhooks, data, directory, given, literalSecrets }));

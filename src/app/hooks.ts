@@ -9,6 +9,7 @@ import { pickEnvironment } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
 import type { HookSettings } from "./config-hooks.ts";
 import type { Environment } from "./environment.ts";
+import { kubernetesHook } from "./kubernetes-hook.ts";
 
 /** The hooks of the configuration file, ready to start agents. Their secrets are those of the file's tenant. */
 export function hooksOf(
@@ -47,6 +48,7 @@ export function hooksOf(
       case "webhook":
         return new WebhookHook({
           startsMax: hook.startsMax,
+          attachWithinMs: hook.attachWithinMs,
           isFor,
           url: new URL(hook.url),
           secret: () => reveal(hook.secret),
@@ -55,6 +57,8 @@ export function hooksOf(
           allow: ["loopback", "private"],
           clock,
         });
+      case "kubernetes":
+        return kubernetesHook(hook, { isFor, reveal, environment, net, clock });
     }
   };
   return new Map(settings.map((hook) => [hook.name, hookOf(hook)]));

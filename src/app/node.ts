@@ -13,6 +13,7 @@ import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { PolicySource } from "../registry/index.ts";
+import type { Hook } from "../runs/index.ts";
 import { Deadlines, Runs, Waker, runsTables } from "../runs/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
@@ -286,7 +287,7 @@ export class Node {
       onLost: (orders, reason, isOurDoing) => waker.lost(orders, reason, isOurDoing),
     });
     await hosting.makeAgents(this.node(identities, tenant));
-    const hooks = new Map([
+    const hooks = new Map<string, Hook>([
       ...hooksOf(config.hooks, { clock, net, vault, log, environment, tenant }),
       ...hosting.hooks(),
     ]);

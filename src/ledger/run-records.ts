@@ -174,12 +174,12 @@ export const loseAgent = (
     { attempt: run.attempt, state: "open", aliveUntil: msOrNull(run.aliveUntil) },
   );
 
-/** A start came to nothing, and the next one comes in its time. Fails when something has come for the run since. */
-export const noteLoss = (run: RunRecord, entry: EntryId): Write =>
+/** A start came to nothing, and the next one comes at `wakeAt`. Fails when something has come for the run since. */
+export const noteLoss = (run: RunRecord, entry: EntryId, wakeAt: StoreMs): Write =>
   update(
     runTable,
     keyOf(run),
-    { lossEntry: entry },
+    { lossEntry: entry, wakeAt: msOf(wakeAt) },
     { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
 

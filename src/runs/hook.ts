@@ -17,10 +17,20 @@ export interface StartOrder {
   readonly start: number;
 }
 
+/** What a program that is started finds in its environment. */
+export const orderVariables = ({ name, run, attempt, start }: StartOrder) => ({
+  SIGNALBOX_RUN: name,
+  SIGNALBOX_RUN_ID: run,
+  SIGNALBOX_ATTEMPT: String(attempt),
+  SIGNALBOX_START: String(start),
+});
+
 /** Starts an agent again. Whether it got on is seen by its attaching, not here. */
 export interface Hook {
   /** The run is dead when its agent was started so often and did not get on: no step, no rest, no end. */
   readonly startsMax: number;
+  /** How long what it starts may take to attach, until that counts as a start that failed. Doubled with each. Left out = `startFirstMs`. */
+  readonly attachWithinMs?: number;
   /** Left out = `defaultRetries`. */
   readonly retries?: Retries;
   /** Whether this principal may have its agent started so: a hook's program holds somebody's token and works in that name. */

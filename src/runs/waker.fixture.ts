@@ -14,6 +14,7 @@ class Remembering implements Hook {
   /** What it rejects with when it is broken. */
   trouble: Error = new Error("no such program");
   retries?: Retries;
+  attachWithinMs?: number;
   room = 1_000;
   isFor(owner: Principal): boolean {
     return owner.id === agent.id;

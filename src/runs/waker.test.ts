@@ -67,6 +67,19 @@ describe("an agent that has died", () => {
   });
 });
 
+test("what takes long to attach is given its time, but a start that is known to have failed is not waited for", async () => {
+  const { hook, pass } = await watched();
+  hook.attachWithinMs = 300_000;
+  await pass(aliveForMs + 1_000);
+  await pass(297_000);
+  expect(hook.orders).toHaveLength(1);
+  hook.isBroken = true;
+  await pass(4_000);
+  expect(hook.orders).toHaveLength(2);
+  await pass(2 * startFirstMs);
+  expect(hook.orders).toHaveLength(3);
+});
+
 describe("a start that is known to have come to nothing", () => {
   test("is on record with its reason and followed by the next after pauses that double; the last reason is the run's", async () => {
     const { hook, pass, runs, waker, entries } = await watched();

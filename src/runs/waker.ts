@@ -154,7 +154,7 @@ export class Waker {
     const losses = run.aliveUntil === null ? run : countLoss(run, hook.retries ?? defaultRetries, now);
     if (losses === null) return this.die(run, "retries-used-up", null);
     const start = run.starts + 1;
-    const nextAt = plusMs(now, Math.min(startFirstMs * 2 ** run.starts, startMsMax));
+    const nextAt = plusMs(now, nextStartMs(hook.attachWithinMs ?? startFirstMs, run.starts));
     const entry = await this.entry(node, run, "runs/started", { hook: run.hook, start });
     const isOurs = await this.commit(run, [claimStart(run, nextAt, start, losses), entry.write]);
     if (!isOurs) return; // somebody was faster, or it lives
@@ -174,7 +174,10 @@ export class Waker {
     try {
       if (isStartRefused(thrown)) return await this.die(run, "start-refused", reason);
       const entry = await this.entry(node, run, "runs/not-started", { reason, start: run.starts });
-      await this.commit(run, [noteLoss(run, entry.id), entry.write]);
+      // It need not be waited for as long as what was started would be.
+      const soonAt = plusMs(await this.options.store.now(), nextStartMs(startFirstMs, run.starts - 1));
+      const againAt = run.wakeAt === null || elapsedMs(run.wakeAt, soonAt) > 0 ? soonAt : run.wakeAt;
+      await this.commit(run, [noteLoss(run, entry.id, againAt), entry.write]);
     } catch (failure) {
       onTrouble("recording that an agent was not started", failure);
     }
@@ -216,3 +219,7 @@ export class Waker {
     );
   }
 }
+
+/** Until a start that leads to nothing is followed by the next one. */
+const nextStartMs = (firstMs: number, startsBefore: number): number =>
+  Math.min(firstMs * 2 ** startsBefore, Math.max(startMsMax, firstMs));

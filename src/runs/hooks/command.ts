@@ -3,9 +3,11 @@ import { spawn } from "node:child_process";
 import { Fault } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Hook, StartOrder } from "../hook.ts";
+import { orderVariables } from "../hook.ts";
 
 export interface CommandHookOptions {
   readonly startsMax: number;
+  readonly attachWithinMs: number;
   readonly isFor: (owner: Principal) => boolean;
   readonly command: string;
   readonly args: readonly string[];
@@ -23,6 +25,7 @@ export interface CommandHookOptions {
  */
 export class CommandHook implements Hook {
   readonly startsMax: number;
+  readonly attachWithinMs: number;
   private readonly options: CommandHookOptions;
   private readonly alive = new Set<ChildProcess>();
   private starting = 0;
@@ -30,6 +33,7 @@ export class CommandHook implements Hook {
   constructor(options: CommandHookOptions) {
     this.options = options;
     this.startsMax = options.startsMax;
+    this.attachWithinMs = options.attachWithinMs;
   }
 
   get room(): number {
@@ -53,10 +57,7 @@ export class CommandHook implements Hook {
     const { command, args, directory, environment, onExit } = this.options;
     const env = {
       ...(await environment()),
-      SIGNALBOX_RUN: order.name,
-      SIGNALBOX_RUN_ID: order.run,
-      SIGNALBOX_ATTEMPT: String(order.attempt),
-      SIGNALBOX_START: String(order.start),
+      ...orderVariables(order),
     };
     const child = spawn(command, [...args], {
       cwd: directory,

@@ -8,6 +8,7 @@ import { startFailed, startRefused } from "../hook.ts";
 
 export interface WebhookHookOptions {
   readonly startsMax: number;
+  readonly attachWithinMs: number;
   readonly isFor: (owner: Principal) => boolean;
   readonly url: URL;
   /** As `webhookKeys` of `net` reads it, asked for with every request. */
@@ -20,6 +21,7 @@ export interface WebhookHookOptions {
 /** Asks somebody else to start an agent. Whoever does takes the order and starts later; a slow one is asked again, under the same id. */
 export class WebhookHook implements Hook {
   readonly startsMax: number;
+  readonly attachWithinMs: number;
   readonly room = Infinity;
   private readonly options: WebhookHookOptions;
   private webhook: Webhook | null = null;
@@ -27,6 +29,7 @@ export class WebhookHook implements Hook {
   constructor(options: WebhookHookOptions) {
     this.options = options;
     this.startsMax = options.startsMax;
+    this.attachWithinMs = options.attachWithinMs;
   }
 
   isFor(owner: Principal): boolean {
