@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { developmentDefaults } from "./config-production.ts";
 import { readConfig } from "./config.ts";
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
@@ -101,5 +102,17 @@ describe("a hook", () => {
 
   test("may have its secret in the vault, where nobody looks at load", () => {
     expect(problemsOf('url: "https://x", secret: "${vault:hook}"')).toEqual([]);
+  });
+
+  test("is told over http in production on this machine alone", () => {
+    const defaultsOf = (url: string) => {
+      const config = read(`url: "${url}", secret: "\${vault:hook}"`);
+      return config.ok ? developmentDefaults(config.value).filter((line) => line.startsWith("hooks.")) : null;
+    };
+    expect(defaultsOf("http://starter.example.com/go")).toEqual([
+      "hooks.h.url: who works on what would be told over http without encryption; use https",
+    ]);
+    for (const url of ["http://127.0.0.1:8080/", "http://localhost/", "https://starter.example.com/"])
+      expect(defaultsOf(url), url).toEqual([]);
   });
 });

@@ -58,6 +58,15 @@ export function developmentDefaults(config: Config): readonly string[] {
       );
     }
   }
+  for (const hook of config.hooks) {
+    if (hook.kind !== "webhook") continue;
+    const { protocol, hostname } = new URL(hook.url);
+    if (protocol === "http:" && !isLoopback(hostname)) {
+      found.push(
+        `hooks.${hook.name}.url: who works on what would be told over http without encryption; use https`,
+      );
+    }
+  }
   return found;
 }
 
