@@ -135,6 +135,9 @@ export class Step {
   }
 
   /** A model call that the agent makes itself: made once, then on record with its tokens. */
+  // Overloads, here and below: out of a union with a function that is async, `T` would come out as unknown.
+  model<T>(key: string, call: () => ModelAnswer<T> | Promise<ModelAnswer<T>>): Promise<T>;
+  model<T>(key: string, step: ModelStep<T>): Promise<T>;
   model<T>(key: string, step: ModelStep<T> | (() => ModelAnswer<T> | Promise<ModelAnswer<T>>)): Promise<T> {
     const { input, call } = typeof step === "function" ? { input: undefined, call: step } : step;
     return this.local(key, "model", input, async () => {
@@ -148,6 +151,8 @@ export class Step {
   }
 
   /** Anything else that would come out differently the next time. */
+  value<T>(key: string, call: () => T | Promise<T>): Promise<T>;
+  value<T>(key: string, step: ValueStep<T>): Promise<T>;
   value<T>(key: string, step: ValueStep<T> | (() => T | Promise<T>)): Promise<T> {
     const { input, call } = typeof step === "function" ? { input: undefined, call: step } : step;
     return this.local(key, "value", input, async () => ({ output: await call() }));
