@@ -253,6 +253,15 @@ export const codes = {
     "result",
     "This run has finished, failed or been cancelled; nothing more happens in it.",
   ),
+  "too-many-children": row(
+    "caller",
+    "never",
+    "none",
+    409,
+    -31421,
+    "result",
+    "This run has started as many runs as one may, or is too far down in a line of them.",
+  ),
   "identical-call-open": row(
     "caller",
     "later",

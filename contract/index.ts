@@ -7,9 +7,11 @@ export { callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";
 export { inputStep } from "./worker.ts";
 export type { WorkerOrder, WorkerReport } from "./worker.ts";
-export { deadReasons, localStepKinds, runStates } from "./runs.ts";
+export { childFates, deadReasons, localStepKinds, runStates } from "./runs.ts";
 export type {
   AttachAnswer,
+  ChildAnswer,
+  ChildFate,
   DeadReason,
   LocalStepKind,
   MemoryAnswer,

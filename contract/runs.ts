@@ -27,6 +27,14 @@ export type DeadReason = (typeof deadReasons)[number];
 export const localStepKinds = ["model", "value"] as const;
 export type LocalStepKind = (typeof localStepKinds)[number];
 
+/**
+ * What becomes of a child run that is open when its parent ends.
+ *  cancel  it is cancelled, and its own children with it
+ *  leave   it goes on by itself
+ */
+export const childFates = ["cancel", "leave"] as const;
+export type ChildFate = (typeof childFates)[number];
+
 /** How a run ended, or why it is dead, as its agent hears it. */
 export interface RunEndAnswer {
   readonly state: Exclude<RunState, "open">;
@@ -82,6 +90,14 @@ export interface WaitAnswer {
   readonly leftMs: number | null;
   /** null while it waits. */
   readonly receipt: ReceiptReference | null;
+}
+
+/** A run that a step has started. */
+export interface ChildAnswer {
+  readonly run: string;
+  readonly name: string;
+  /** null = it is open. */
+  readonly end: RunEndAnswer | null;
 }
 
 export interface SnapshotAnswer {

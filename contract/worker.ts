@@ -11,10 +11,15 @@ export type WorkerOrder =
       readonly url: string;
       readonly token: string;
     }
-  /** In place of the one before, which ends soon. */
-  | { readonly kind: "token"; readonly token: string }
-  /** `order` names this start, should the same run be driven twice. */
-  | { readonly kind: "drive"; readonly order: string; readonly run: string };
+  /** In place of the one before, which ends soon. `owner` null = the agent's own. */
+  | { readonly kind: "token"; readonly owner: string | null; readonly token: string }
+  /** `order` names this start, should the same run be driven twice. `owner` null = a run of the agent's own. */
+  | {
+      readonly kind: "drive";
+      readonly order: string;
+      readonly run: string;
+      readonly owner: { readonly id: string; readonly token: string } | null;
+    };
 
 export type WorkerReport =
   | { readonly kind: "serving" }

@@ -25,6 +25,8 @@ export class Attempt {
   /** Steps that are being done, and those among them that only wait. */
   private underWay = 0;
   private waiting = 0;
+  /** Ids of runs that are waited for. */
+  private readonly children = new Set<string>();
 
   /** `restAfterMs` null = it waits in this process, however long. */
   constructor(
@@ -106,6 +108,16 @@ export class Attempt {
     }
   }
 
+  /** Waits for a run that a step has started. */
+  async waitFor<T>(child: string, work: () => Promise<T>): Promise<T> {
+    this.children.add(child);
+    try {
+      return await this.wait(work);
+    } finally {
+      this.children.delete(child);
+    }
+  }
+
   /** Does what is nothing but waiting. */
   async wait<T>(work: () => Promise<T>): Promise<T> {
     this.waiting++;
@@ -133,7 +145,7 @@ export class Attempt {
   /** Called in a wait of `ms`, past or to come: when no other step does anything else, and that is long, this process ends its work. */
   async restIfLong(ms: number): Promise<void> {
     if (this.restAfterMs === null || ms <= this.restAfterMs || this.waiting < this.underWay) return;
-    await this.ask("POST", "/rest", { attempt: this.number }, null);
+    await this.ask("POST", "/rest", { attempt: this.number, children: [...this.children] }, null);
     this.end(new AtRest());
     this.signal.throwIfAborted();
   }

@@ -1,4 +1,4 @@
-import type { Code, Effect, ReceiptReference, Retry } from "../contract/index.ts";
+import type { Code, Effect, ReceiptReference, Retry, RunEndAnswer } from "../contract/index.ts";
 import { codes } from "../contract/index.ts";
 
 /** A code of the contract, or that no node answered. */
@@ -59,7 +59,32 @@ export class Unreachable extends SignalboxError {}
 
 /** Thrown by an agent to say that its run has failed for good. Any other error leaves the run open, to be gone on with. */
 export class RunFailed extends Error {
-  override readonly name = "RunFailed";
+  override readonly name: string = "RunFailed";
+}
+
+/**
+ * A run that a step has started came to no result. What it came to stays as it is, so an agent that does not catch this has failed for
+ * good as well.
+ */
+export class ChildFailed extends RunFailed {
+  override readonly name = "ChildFailed";
+  /** Name of the child run. */
+  readonly child: string;
+  /** Its id. */
+  readonly run: string;
+  readonly state: "failed" | "cancelled";
+  /** As the child, or who ended it, gave it. */
+  readonly reason: string;
+
+  constructor(child: { readonly name: string; readonly run: string }, end: RunEndAnswer) {
+    const reason = end.isErased ? "its record was erased" : (end.reason ?? "it gave no reason");
+    const state = end.state === "cancelled" ? "cancelled" : "failed";
+    super(`the child run "${child.name}" ${state === "failed" ? "has failed" : "was cancelled"}: ${reason}`);
+    this.child = child.name;
+    this.run = child.run;
+    this.state = state;
+    this.reason = reason;
+  }
 }
 
 /** The run only waits, and this process asked not to do that: end it. Its hook starts the program again. */

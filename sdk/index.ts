@@ -16,6 +16,7 @@ export { connect } from "./connect.ts";
 export type { ConnectOptions, RunOptions, Signalbox } from "./connect.ts";
 export {
   AtRest,
+  ChildFailed,
   OutcomeUnknown,
   Refused,
   RunEnded,
@@ -28,6 +29,7 @@ export {
 export type { ErrorCode } from "./errors.ts";
 export type { Memory } from "./memory.ts";
 export { RecordedModel } from "./recorded-model.ts";
+export type { ChildOptions } from "./child.ts";
 export type {
   ListedTool,
   ModelAnswer,

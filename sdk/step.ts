@@ -7,6 +7,8 @@ import type {
 } from "../contract/index.ts";
 import { metaKeys } from "../contract/index.ts";
 import type { Attempt } from "./attempt.ts";
+import type { ChildOptions } from "./child.ts";
+import { runChild } from "./child.ts";
 import { digestOf } from "./canonical.ts";
 import type { ErrorCode } from "./errors.ts";
 import { Refused } from "./errors.ts";
@@ -207,6 +209,16 @@ export class Step {
       }
     };
     return attempt.once(key, () => attempt.wait(waitOn));
+  }
+
+  /**
+   * Starts a run of a hosted agent, once, and waits for what it gives; `ChildFailed` when it fails or is cancelled. It acts in the name of this
+   * run's agent. Several at once are started side by side.
+   */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- whoever wrote that agent says what it gives
+  child<T = unknown>(key: string, agent: string, input?: unknown, options: ChildOptions = {}): Promise<T> {
+    const { attempt } = this;
+    return attempt.once(key, () => runChild(attempt, key, { ...options, agent, input }) as Promise<T>);
   }
 
   /** What the run remembers besides its steps. */

@@ -17,10 +17,12 @@ process.on("message", (order: WorkerOrder) => {
       void serve(order);
       break;
     case "token":
-      served?.renew(order.token);
+      served?.renew(order.owner, order.token);
       break;
     case "drive":
-      void served?.drive(order.run).then((trouble) => tell({ kind: "left", order: order.order, trouble }));
+      void served
+        ?.drive(order.run, order.owner)
+        .then((trouble) => tell({ kind: "left", order: order.order, trouble }));
       break;
   }
 });

@@ -3,7 +3,7 @@ import type { Refusal } from "../../contract/index.ts";
 import type { Acts } from "../admin/index.ts";
 import type { Clock, Result } from "../base/index.ts";
 import { Fault, ok, refuse } from "../base/index.ts";
-import type { Identities, Principal, TenantId } from "../identity/index.ts";
+import type { Identities, Principal, PrincipalId, TenantId } from "../identity/index.ts";
 import type { SecretText } from "../registry/index.ts";
 import type { StartOrder } from "../runs/index.ts";
 import { HostedAgent, renewEveryMs } from "../runs/index.ts";
@@ -111,7 +111,8 @@ export class Hosting {
         const at = url();
         return at === null ? null : reachable(at);
       },
-      token: () => this.token(name),
+      ownerOf: ({ owner }) => (owner === this.principalId(name) ? null : owner),
+      token: (owner) => this.token(name, owner),
       onLost: (orders, reason, isOurDoing) => {
         if (orders.length > 0)
           log.warn("runs of a hosted agent did not get on", {
@@ -137,17 +138,25 @@ export class Hosting {
     return Object.fromEntries(await Promise.all(all)) as Record<string, string>;
   }
 
-  /** For the steps of its runs and the calls in them, and nothing else. */
-  private token(name: string): string {
+  /**
+   * For the steps of its runs and the calls in them, and nothing else. `of` is whose runs; null = its own. An agent that has started a run
+   * of another one has it done in its own name, with its own rights, by the code that the configuration names.
+   */
+  private token(name: string, of: PrincipalId | null): string {
     const { identities, tenant } = this.options;
     const refused = (why: Refusal) => new Fault(why.code, `agent ${name}: ${why.detail}`);
-    const owner = this.principal(name);
+    const owner = of === null ? this.principal(name) : identities.recorded(tenant, of);
     if (!owner.ok) throw refused(owner.refusal);
     const node = identities.node(tenant);
     if (!node.ok) throw refused(node.refusal);
     const issued = identities.issueToken(node.value, owner.value.id, tokenTtlMs, ["mcp:call"]);
     if (!issued.ok) throw refused(issued.refusal);
     return issued.value.token;
+  }
+
+  private principalId(name: string): PrincipalId | null {
+    const found = this.principal(name);
+    return found.ok ? found.value.id : null;
   }
 
   private principal(name: string): Result<Principal> {

@@ -14,7 +14,7 @@ import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { PolicySource } from "../registry/index.ts";
 import type { Hook } from "../runs/index.ts";
-import { Deadlines, Runs, Waker, runsTables } from "../runs/index.ts";
+import { Deadlines, Orphans, Runs, Waker, runsTables } from "../runs/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
@@ -299,6 +299,10 @@ export class Node {
       ledger,
       hooks,
       onDue: () => waker.hint(),
+      hookOf: (of, name) => {
+        const found = hosting.find(of, name);
+        return found.ok ? found.value.hook : null;
+      },
       asksOf: (run) => approvals.ofRun(run),
     });
     const nodeOf = (tenant: TenantId) => {
@@ -306,7 +310,11 @@ export class Node {
       return found.ok ? found.value : null;
     };
     const deadlines = new Deadlines({ clock, random, store, keys, ledger, nodeOf, onTrouble });
-    if (roles.has("worker")) await this.openPart("the deadlines of runs", deadlines);
+    const orphans = new Orphans({ clock, random, store, keys, ledger, nodeOf, onTrouble });
+    if (roles.has("worker")) {
+      await this.openPart("the deadlines of runs", deadlines);
+      await this.openPart("the ends of child runs", orphans);
+    }
     const waker: Waker = new Waker({ clock, random, store, keys, ledger, hooks, nodeOf, onTrouble });
     const admin = new Admin({
       clock,

@@ -70,6 +70,7 @@ export {
   newRun,
   noteLoss,
   overdueRuns,
+  proveOpen,
   putToRest,
   ownerOf,
   raiseAttempt,
@@ -78,6 +79,7 @@ export {
   runById,
   runsToWake,
 } from "./run-records.ts";
-export type { Losses, NewRun, RunEnd, RunRecord } from "./run-records.ts";
+export type { Losses, NewRun, RunChange, RunEnd, RunParent, RunRecord } from "./run-records.ts";
+export { childrenOf, openChildrenOf } from "./run-children.ts";
 export type { RunWait } from "./run-waits.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

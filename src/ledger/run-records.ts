@@ -1,4 +1,4 @@
-import type { DeadReason, RunState } from "../../contract/index.ts";
+import type { ChildFate, DeadReason, RunState } from "../../contract/index.ts";
 import type { Clock, Random, StoreMs, WallMs } from "../base/index.ts";
 import { msOf, newId, storeMs, wallMs } from "../base/index.ts";
 import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
@@ -10,6 +10,16 @@ import type { EntryId, RunId } from "./shapes.ts";
 import { runTable } from "./tables.ts";
 
 export type RunEnd = Exclude<RunState, "open" | "dead">;
+
+/** The run that started another one from a step of its own. */
+export interface RunParent {
+  readonly run: RunId;
+  readonly step: string;
+  /** Parents above the child: 1 = its parent has none. */
+  readonly depth: number;
+  /** What becomes of the child when it is still open at its parent's end. */
+  readonly atEnd: ChildFate;
+}
 
 export interface RunRecord {
   readonly run: RunId;
@@ -46,6 +56,10 @@ export interface RunRecord {
   readonly endedAt: WallMs | null;
   /** The entry of its end, with reason and result in its payload, or of its death; null = open. */
   readonly endEntry: EntryId | null;
+  /** null = no run has started it. */
+  readonly parent: RunParent | null;
+  /** How many runs it has started, whatever has become of them. */
+  readonly children: number;
 }
 
 /** How often an agent was lost, and since when that is counted. */
@@ -55,6 +69,8 @@ export interface NewRun {
   readonly aliveUntil: StoreMs | null;
   readonly deadline: StoreMs | null;
   readonly hook: string | null;
+  /** Left out = no run starts it. */
+  readonly parent?: RunParent | null;
 }
 
 const unattached: NewRun = { aliveUntil: null, deadline: null, hook: null };
@@ -67,8 +83,11 @@ export function newRun(
   wishes: NewRun = unattached,
 ): { readonly run: RunRecord; readonly write: Write } {
   const createdAt = sources.clock.wall();
+  const { parent = null } = wishes;
   const run: RunRecord = {
     ...wishes,
+    parent,
+    children: 0,
     run: newId("run", createdAt, sources.random) as RunId,
     tenant: owner.tenant,
     owner: owner.id,
@@ -100,6 +119,11 @@ export function newRun(
       wakeAt: msOrNull(run.wakeAt),
       lossesSince: null,
       endedAt: null,
+      parent: parent?.run ?? null,
+      parentStep: parent?.step ?? null,
+      depth: parent?.depth ?? null,
+      atParentEnd: parent?.atEnd ?? null,
+      children: null,
     }),
   };
 }
@@ -249,21 +273,38 @@ export async function runsToWake(store: Reader, now: StoreMs, limit: number): Pr
   return rows.map(runOf);
 }
 
-/** What may move while a run is open; nothing = a check that goes into a transaction. It got on, so starts are counted anew. Fails when it has ended, another attempt was attached, or its waits were changed meanwhile. */
-export function changeRun(run: RunRecord, change: { readonly waitsFor?: readonly RunWait[] }): Write {
-  const { waitsFor } = change;
-  const now = {
-    ...(waitsFor === undefined ? {} : { waitsFor: waitsText(waitsFor) }),
-    ...(run.starts === 0 ? {} : { starts: 0 }),
-  };
-  return update(runTable, keyOf(run), now, {
-    attempt: run.attempt,
-    state: "open",
-    ...(waitsFor === undefined ? {} : { waitsFor: waitsText(run.waitsFor) }),
-  });
+/** What may move while a run is open. */
+export interface RunChange {
+  readonly waitsFor?: readonly RunWait[];
+  readonly children?: number;
 }
 
-/** The end of a run that is open or dead, whatever it waited for. Fails when it stands otherwise meanwhile or another attempt was attached. */
+/**
+ * Nothing = a check that goes into a transaction. It got on, so starts are counted anew. Fails when it has ended, another attempt was
+ * attached, or what changes was changed meanwhile.
+ */
+export function changeRun(run: RunRecord, change: RunChange): Write {
+  return update(
+    runTable,
+    keyOf(run),
+    { ...columnsOf(change), ...(run.starts === 0 ? {} : { starts: 0 }) },
+    { attempt: run.attempt, state: "open", ...columnsOf(change, run) },
+  );
+}
+
+/** The columns of what `change` names, as `from` has it. */
+const columnsOf = (change: RunChange, from: RunChange = change) => ({
+  ...(change.waitsFor === undefined ? {} : { waitsFor: waitsText(from.waitsFor ?? []) }),
+  ...(change.children === undefined ? {} : { children: countOrNull(from.children ?? 0) }),
+});
+
+/** A check that goes into the transaction of whatever relies on it. */
+export const proveOpen = (run: RunRecord): Write => update(runTable, keyOf(run), {}, { state: "open" });
+
+/**
+ * The end of a run that is open or dead, whatever it waited for. Fails when it stands otherwise meanwhile, another attempt was attached, or it
+ * has started a child since.
+ */
 export const endRun = (
   run: RunRecord,
   state: RunEnd,
@@ -283,7 +324,7 @@ export const endRun = (
     },
     run.state === "dead"
       ? { attempt: run.attempt, state: "dead", endEntry: run.endEntry }
-      : { attempt: run.attempt, state: "open" },
+      : { attempt: run.attempt, state: "open", children: countOrNull(run.children) },
   );
 
 type Reader = Pick<Store, "get" | "list">;
@@ -336,10 +377,15 @@ export async function overdueRuns(store: Reader, now: StoreMs, limit: number): P
 
 const keyOf = (run: RunRecord) => ({ tenant: run.tenant, owner: run.chain.join(" "), name: run.name });
 
+/** As a row has it that was never changed. */
+const countOrNull = (count: number): number | null => (count === 0 ? null : count);
+
 const msOrNull = (at: StoreMs | null): number | null => (at === null ? null : msOf(at));
 
+type RunRow = RowOf<typeof runTable.columns>;
+
 // The casts name what `newRun` wrote: the store gives back what it was given.
-const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
+export const runOf = (row: RunRow): RunRecord => ({
   run: row.run as RunId,
   tenant: row.tenant as TenantId,
   owner: row.owner.split(" ", 1)[0] as PrincipalId,
@@ -360,4 +406,11 @@ const runOf = (row: RowOf<typeof runTable.columns>): RunRecord => ({
   deadReason: row.deadReason as DeadReason | null,
   endedAt: row.endedAt === null ? null : wallMs(row.endedAt),
   endEntry: row.endEntry as EntryId | null,
+  parent: parentOf(row),
+  children: row.children ?? 0,
 });
+
+const parentOf = ({ parent, parentStep, depth, atParentEnd }: RunRow): RunParent | null =>
+  parent === null || parentStep === null || depth === null || atParentEnd === null
+    ? null
+    : { run: parent as RunId, step: parentStep, depth, atEnd: atParentEnd as ChildFate };

@@ -121,6 +121,8 @@ export const runTable = keyedTable({
     state: ["tenant", "state", "run"],
     deadline: ["state", "deadline"],
     wake: ["state", "wakeAt"],
+    parent: ["parent", "run"],
+    children: ["parent", "atParentEnd", "state"],
   },
   sparse: ["deadline", "wake"],
   columns: {
@@ -144,6 +146,11 @@ export const runTable = keyedTable({
     lossesSince: integerOrNull, // store ms; null = it has lost no agent
     lossEntry: textOrNull, // why the newest start came to nothing is sealed in it; null = none did, or nobody knows
     deadReason: textOrNull, // null = it is not dead
+    parent: textOrNull, // the run that started it; null = no run did
+    parentStep: textOrNull, // of the parent; null = it has none
+    depth: integerOrNull, // parents above it; null = 0
+    atParentEnd: textOrNull, // what becomes of it when its parent ends; null = it has none
+    children: integerOrNull, // runs that it has started; null = 0
   },
   columnsSince: {
     aliveUntil: 2,
@@ -158,6 +165,11 @@ export const runTable = keyedTable({
     lossesSince: 2,
     lossEntry: 2,
     deadReason: 2,
+    parent: 2,
+    parentStep: 2,
+    depth: 2,
+    atParentEnd: 2,
+    children: 2,
   },
 });
 

@@ -182,7 +182,7 @@ describe("resuming", () => {
   test("starts the agent of a run that sleeps, or waits for its pause, at once", async () => {
     const world = await watched();
     await value(world.runs.sleep(agent, { name: "nightly", attempt: 1 }, { key: "nap", ms: 3_600_000 }));
-    await value(world.runs.rest(agent, { name: "nightly", attempt: 1 }, null));
+    await value(world.runs.rest(agent, { name: "nightly", attempt: 1 }, { wakeInMs: null, children: [] }));
     await resume(world);
     expect(world.hook.orders).toHaveLength(1);
     await value(world.runs.attach(agent, "nightly", { deadlineMs: null }));

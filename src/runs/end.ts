@@ -3,14 +3,16 @@ import type { Result } from "../base/index.ts";
 import { canonicalJson, invariant, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunEnd, RunRecord } from "../ledger/index.ts";
-import { endRun } from "../ledger/index.ts";
+import { askToWake, endRun, runById } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
+import { insert } from "../store/index.ts";
 import type { House, Records } from "./house.ts";
 import { outputBytesMax, racesMax } from "./limits.ts";
 import type { Speaker } from "./open-run.ts";
 import { openRun, ownRun } from "./open-run.ts";
 import type { RunEntry } from "./run-entry.ts";
 import { prepareEntry, receiptOf, saltBytes } from "./run-entry.ts";
+import { endedParentTable } from "./tables.ts";
 
 /** How a run ends: with a result, or with a reason why not. */
 export type Ending =
@@ -63,7 +65,7 @@ export async function end(
   return refuse({ code: "conflict", detail: `others keep changing the run at the same moment` });
 }
 
-/** The writes of a run's end, for whoever ends it: its owner, a person, its deadline. They fail when it has changed meanwhile. */
+/** The writes of a run's end, for whoever ends it: its owner, a person, its deadline. They fail when it, or whether its parent is open, has changed meanwhile. */
 export async function endingWrites(
   actor: Principal,
   run: RunRecord,
@@ -83,9 +85,22 @@ export async function endingWrites(
   };
   const entry = await prepareEntry(actor, run, draft, house);
   return {
-    writes: [endRun(run, ending.state, { at: entry.at, entry: entry.id }), entry.write],
+    writes: [
+      endRun(run, ending.state, { at: entry.at, entry: entry.id }),
+      entry.write,
+      ...(await familyWrites(run, house)),
+    ],
     receipt: entry.receipt,
   };
+}
+
+/** Whoever has started the run may go on, and what it has started itself has to be ended. */
+async function familyWrites(run: RunRecord, { store }: Records): Promise<readonly Write[]> {
+  const writes: Write[] = [];
+  const parent = run.parent === null ? null : await runById(store, run.tenant, run.parent.run);
+  if (parent?.state === "open") writes.push(askToWake(parent, await store.now()));
+  if (run.children > 0) writes.push(insert(endedParentTable, { run: run.run, tenant: run.tenant }));
+  return writes;
 }
 
 /** The end on record of a run that has one, or why it is dead. */

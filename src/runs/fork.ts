@@ -3,10 +3,18 @@ import type { Result } from "../base/index.ts";
 import { newId, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Claim, RunRecord } from "../ledger/index.ts";
-import { askToWake, claimFinal, claimsOfRun, newRun, readRun, stepPlace } from "../ledger/index.ts";
+import {
+  askToWake,
+  childrenOf,
+  claimFinal,
+  claimsOfRun,
+  newRun,
+  readRun,
+  stepPlace,
+} from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { Records } from "./house.ts";
-import { forkedStepsMax } from "./limits.ts";
+import { childrenMax, forkedStepsMax } from "./limits.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 export interface ForkWishes {
@@ -91,15 +99,20 @@ async function keptSteps(
   const sorted = found.toSorted((a, b) => (arrivalOf(a) < arrivalOf(b) ? -1 : 1));
   const end = from === null ? sorted.length : sorted.findIndex(({ place }) => place.name === from);
   if (end === -1) return refuse({ code: "invalid-params", detail: `the run has no step "${from}"` });
+  const open = origin.children === 0 ? [] : await childrenOf(store, origin.run, childrenMax);
+  const running = new Set(open.filter(({ state }) => state === "open").map(({ parent }) => parent?.step));
   const kept: Kept[] = [];
   for (const claim of sorted.slice(0, end)) {
     const { state, outcomeEntry, place } = claim;
     if (state === "released") continue; // it ended without effect, and is entered anew
     const outcome = outcomeEntry === null ? null : await ledger.entry(origin.tenant, outcomeEntry);
-    if (state === "open" || outcomeEntry === null || outcome?.entry.outcome?.kind === "unknown")
+    const isRunning = running.has(place.name) && outcome?.entry.method === "steps/child";
+    if (isRunning || state === "open" || outcomeEntry === null || outcome?.entry.outcome?.kind === "unknown")
       return refuse({
         code: "conflict",
-        detail: `step "${place.name}" is under way or its outcome is unknown: wait for it, resolve it, or fork from it or before`,
+        detail: isRunning
+          ? `the run that step "${place.name}" has started is open: wait for it, cancel it, or fork from it or before`
+          : `step "${place.name}" is under way or its outcome is unknown: wait for it, resolve it, or fork from it or before`,
         evidence: { step: place.name, call: claim.call },
       });
     kept.push({ ...claim, outcomeEntry });

@@ -1,5 +1,5 @@
 import { Fault } from "../base/index.ts";
-import type { Principal, TenantId } from "../identity/index.ts";
+import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
 import type { RunId } from "../ledger/index.ts";
 import type { Retries } from "./retries.ts";
 
@@ -8,6 +8,8 @@ export interface StartOrder {
   /** Of this start, the same should it be told twice. */
   readonly id: string;
   readonly tenant: TenantId;
+  /** In whose name its agent acts. */
+  readonly owner: PrincipalId;
   readonly run: RunId;
   /** As its agent calls it. */
   readonly name: string;

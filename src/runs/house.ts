@@ -1,4 +1,5 @@
 import type { Clock, Random } from "../base/index.ts";
+import type { TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { Ledger, RunId } from "../ledger/index.ts";
 import type { Hook } from "./hook.ts";
@@ -20,6 +21,8 @@ export interface House extends Records {
   readonly hooks: ReadonlyMap<string, Hook>;
   /** An act may have made a run due: whoever starts agents need not wait. */
   readonly onDue: () => void;
+  /** What drives new runs of a hosted agent of this name; null = the tenant has none. */
+  readonly hookOf: (tenant: TenantId, agent: string) => string | null;
   /** Calls of a run that people are asked about, or have decided about while its agent was away. */
   readonly asksOf: (run: RunId) => Promise<readonly RunAsks[]>;
 }

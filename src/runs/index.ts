@@ -21,12 +21,14 @@ export { Runs } from "./runs.ts";
 export type { AttachWishes, Attached } from "./attach.ts";
 export { dropWrites } from "./dead.ts";
 export type { RunAct } from "./dead.ts";
+export type { Child, ChildWishes, StartedChild } from "./child.ts";
 export { Deadlines } from "./deadlines.ts";
 export type { Ended, Ending } from "./end.ts";
 export { endingWrites } from "./end.ts";
 export type { House as RunsOptions } from "./house.ts";
 export {
   aliveForMs,
+  childrenMax,
   deadlineMsMax,
   holdMsMax,
   memoryBytesMax,
@@ -35,7 +37,7 @@ export {
 } from "./limits.ts";
 export type { LocalStep, StepIdentity } from "./local-step.ts";
 export type { RecordedStep } from "./recorded-step.ts";
-export type { RunRecord } from "../ledger/index.ts";
+export type { RunId, RunRecord } from "../ledger/index.ts";
 export { signalWrites } from "./signals.ts";
 export { runsTables } from "./tables.ts";
 export type { Waited } from "./wait.ts";
@@ -49,6 +51,7 @@ export { startRun } from "./start.ts";
 export { KubernetesHook } from "./hooks/kubernetes.ts";
 export type { JobTemplate } from "./hooks/kubernetes-job.ts";
 export { jobProblem } from "./hooks/kubernetes-job.ts";
+export { Orphans } from "./orphans.ts";
 export { WebhookHook } from "./hooks/webhook.ts";
 export { Waker } from "./waker.ts";
 export type { Speaker } from "./open-run.ts";

@@ -48,5 +48,17 @@ export const startFirstMs = 30_000;
 /** Longer pauses would only make a repaired agent wait. */
 export const startMsMax = 15 * 60_000;
 
+/** After a start that is known to have failed. Doubled with each in a row, up to `startMsMax`. */
+export const retryFirstMs = 1_000;
+
+/** Runs that one run may start: more work than so is better split by runs that start runs, each with a journal that a person can read. */
+export const childrenMax = 256;
+
+/** Parents above a run. A program that comes so deep calls itself. */
+export const childDepthMax = 8;
+
+/** Children that are looked at together: those that a run waits for when it rests, and those that are ended after it. */
+export const childrenPerLook = 64;
+
 /** Steps that a fork shares, all in its first transaction: the store takes 512 writes in one. */
 export const forkedStepsMax = 500;

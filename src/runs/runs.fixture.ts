@@ -6,6 +6,7 @@ import { Keys, keyTables } from "../keys/index.ts";
 import type { FaultOptions, MemoryStore } from "../store/index.ts";
 import { MemoryDatabase, openMemoryStore } from "../store/index.ts";
 import type { Hook } from "./hook.ts";
+import type { House } from "./house.ts";
 import { Runs } from "./runs.ts";
 import { runsTables } from "./tables.ts";
 import type { RunAsks } from "./waits.ts";
@@ -63,7 +64,9 @@ export async function openRuns(
   const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
   const hooks = over.hooks ?? new Map<string, Hook>();
   const asksOf = over.asksOf ?? (() => Promise.resolve([]));
-  const runs = new Runs({ clock, random, store, keys, ledger, hooks, asksOf, onDue: () => undefined });
+  const hookOf: House["hookOf"] = (_tenant, name) => (name === "nobody" ? null : `${name}@1`);
+  const onDue = () => undefined;
+  const runs = new Runs({ clock, random, store, keys, ledger, hooks, hookOf, asksOf, onDue });
   const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();
   return { clock, database, store, keys, ledger, runs, hooks, asksOf, entries };
 }

@@ -1,6 +1,7 @@
 import type { Result, StoreMs } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunId, RunRecord } from "../ledger/index.ts";
+import { ownerOf } from "../ledger/index.ts";
 import { stayAlive } from "./alive.ts";
 import type { AttachWishes, Attached } from "./attach.ts";
 import { attach } from "./attach.ts";
@@ -9,6 +10,9 @@ import type { RunAct } from "./dead.ts";
 import { retryWrites } from "./dead.ts";
 import type { Ended, Ending } from "./end.ts";
 import { end, endOf } from "./end.ts";
+import { awaitChild } from "./await-child.ts";
+import type { Child, ChildWishes, StartedChild } from "./child.ts";
+import { startChild } from "./child.ts";
 import type { House } from "./house.ts";
 import { KnownRuns } from "./known-runs.ts";
 import type { LocalStep, StepIdentity } from "./local-step.ts";
@@ -18,21 +22,24 @@ import type { SavedSnapshot } from "./memory.ts";
 import { readMemory, saveMemory } from "./memory.ts";
 import type { Speaker } from "./open-run.ts";
 import { ownRun } from "./open-run.ts";
+import type { RestWishes } from "./rest.ts";
 import { rest } from "./rest.ts";
 import { resumeWrites } from "./resume.ts";
+import { Turns } from "./turns.ts";
 import type { Sleep, Sleeping } from "./sleep.ts";
 import { sleep } from "./sleep.ts";
 import type { Patience, SignalWait, Waited } from "./wait.ts";
 import { waitForSignal } from "./wait.ts";
 import type { Write } from "../store/index.ts";
 import type { Standing } from "./waits.ts";
-import { pendingAsks, pendingWaits } from "./waits.ts";
+import { openChildren, pendingAsks, pendingWaits } from "./waits.ts";
 
 /** The room's one object: what an agent does with a run of its own. The actor comes first, and only its own runs are found. */
 export class Runs {
   private readonly house: House;
   private readonly arrivals: Arrivals;
   private readonly known = new KnownRuns();
+  private readonly turns = new Turns();
 
   constructor(house: House) {
     this.house = house;
@@ -92,22 +99,40 @@ export class Runs {
     return readMemory(owner, name, slot, digest, this.house);
   }
 
-  rest(owner: Principal, speaker: Speaker, wakeInMs: number | null): Promise<Result<void>> {
-    return rest(owner, speaker, wakeInMs, this.house);
+  startChild(owner: Principal, speaker: Speaker, wishes: ChildWishes): Promise<Result<StartedChild>> {
+    const start = () => startChild(owner, speaker, wishes, this.house);
+    return this.turns.inTurn(`${ownerOf(owner)} ${speaker.name}`, start);
   }
 
-  /** What an act on a run does to whoever waits for it here, once it is durable. */
-  changed(run: RunId): void {
+  awaitChild(
+    owner: Principal,
+    speaker: Speaker,
+    child: RunId,
+    patience: Omit<Patience, "arrivals">,
+  ): Promise<Result<Child>> {
+    return awaitChild(owner, speaker, child, { ...patience, arrivals: this.arrivals }, this.house);
+  }
+
+  rest(owner: Principal, speaker: Speaker, wishes: RestWishes): Promise<Result<void>> {
+    return rest(owner, speaker, wishes, this.house);
+  }
+
+  /** What an act on a run does to whoever waits for it here, once it is durable; what ended it, also to the run that started it. */
+  changed({ run, parent }: Pick<RunRecord, "run" | "parent">): void {
     this.arrivals.tell(run);
+    if (parent !== null) this.arrivals.tell(parent.run);
     this.house.onDue();
   }
 
-  end(
+  async end(
     owner: Principal,
     speaker: Speaker,
     ending: Exclude<Ending, { readonly state: "cancelled" }>,
   ): Promise<Result<Ended>> {
-    return end(owner, speaker, ending, this.house);
+    const ended = await end(owner, speaker, ending, this.house);
+    const run = ended.ok ? await ownRun(owner, speaker.name, this.house) : null;
+    if (run?.ok === true && run.value.parent !== null) this.changed(run.value);
+    return ended;
   }
 
   /** Of the owner, in whatever state. */
@@ -130,10 +155,15 @@ export class Runs {
     return (state === "open" || state === "dead") && hook !== null && !this.house.hooks.has(hook);
   }
 
-  /** What an open run stands in front of. */
+  /** What an open run stands in front of. Of its children, the first few. */
   async standing(run: RunRecord, now: StoreMs): Promise<readonly Standing[]> {
     if (run.state !== "open") return [];
-    return [...pendingWaits(run, now), ...pendingAsks(await this.house.asksOf(run.run), now)];
+    const { store, asksOf } = this.house;
+    return [
+      ...pendingWaits(run, now),
+      ...pendingAsks(await asksOf(run.run), now),
+      ...(await openChildren(run, store)),
+    ];
   }
 
   /** What the instants of a run are measured by. */

@@ -1,7 +1,7 @@
-import type { ReceiptReference } from "../../contract/index.ts";
+import type { ChildFate, ReceiptReference } from "../../contract/index.ts";
 import { callerName, inputStep } from "../../contract/index.ts";
-import type { Result } from "../base/index.ts";
-import { canonicalJson, newId, ok, plusMs, refuse } from "../base/index.ts";
+import type { Result, StoreMs } from "../base/index.ts";
+import { canonicalJson, elapsedMs, newId, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { CallId, RunRecord } from "../ledger/index.ts";
 import { askToWake, claimFinal, newRun, readRun, stepPlace } from "../ledger/index.ts";
@@ -20,6 +20,8 @@ export interface StartWishes {
   readonly input: unknown;
   /** From now on; null = it may take any time. */
   readonly deadlineMs: number | null;
+  /** The run that starts it, and from which step of it: the child takes no longer than its parent may. Left out = no run does. */
+  readonly parent?: { readonly run: RunRecord; readonly step: string; readonly atEnd: ChildFate };
 }
 
 export interface Started {
@@ -57,10 +59,23 @@ export async function startRun(
       evidence: { run: before.run },
     });
   const now = await store.now();
+  const { parent } = wishes;
   const { run, write } = newRun(owner, name, house, {
     aliveUntil: null,
-    deadline: wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs),
+    deadline: earlier(
+      wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs),
+      parent?.run.deadline ?? null,
+    ),
     hook: wishes.hook,
+    parent:
+      parent === undefined
+        ? null
+        : {
+            run: parent.run.run,
+            step: parent.step,
+            depth: (parent.run.parent?.depth ?? 0) + 1,
+            atEnd: parent.atEnd,
+          },
   });
   const salt = random.bytes(saltBytes);
   const digest = localDigest("value", nothing, salt);
@@ -87,6 +102,10 @@ export async function startRun(
     writes: [write, askToWake(run, now), claimFinal(claim, entry.id), entry.write],
   });
 }
+
+/** null = never. */
+const earlier = (one: StoreMs | null, other: StoreMs | null): StoreMs | null =>
+  one === null || other === null ? (one ?? other) : elapsedMs(one, other) < 0 ? one : other;
 
 /** The input is made from nothing of the agent's. */
 const nothing = "null";

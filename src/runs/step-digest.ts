@@ -2,8 +2,8 @@ import type { Sha256Hex } from "../base/index.ts";
 import { commitment } from "../base/index.ts";
 import { stepDigest } from "../ledger/index.ts";
 
-/** What stands under a step besides tool calls: what the agent produced, the instant a timer ends, what a wait came to. */
-export type StepKind = "model" | "value" | "timer" | "signal";
+/** What stands under a step besides tool calls: what the agent produced, the instant a timer ends, what a wait came to, which run it started. */
+export type StepKind = "model" | "value" | "timer" | "signal" | "child";
 
 /** `input` is what the step is made from, as JSON text. */
 export const localDigest = (kind: StepKind, input: string, salt: Uint8Array): Sha256Hex =>

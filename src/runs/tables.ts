@@ -36,4 +36,12 @@ export const contentTable = keyedTable({
   columns: { run: text, slot: text, version: integer, sealed: blob },
 });
 
-export const runsTables = [signalTable, snapshotTable, contentTable] as const;
+/** Runs that have ended and had started others: what is left of those is still to be ended. */
+export const endedParentTable = keyedTable({
+  name: "run_ended_parent",
+  since: 2,
+  key: ["run"],
+  columns: { run: text, tenant: text },
+});
+
+export const runsTables = [signalTable, snapshotTable, contentTable, endedParentTable] as const;

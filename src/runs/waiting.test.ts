@@ -22,7 +22,7 @@ async function signal({ runs, store, keys, clock }: RunsWorld, name: string, pay
   const writes = await signalWrites(run, name, payload, { store, keys, clock, random });
   if (!writes.ok) return writes.refusal.code;
   const { verdict } = await store.commit(writes.value);
-  if (verdict === "done") runs.changed(run.run);
+  if (verdict === "done") runs.changed(run);
   return verdict;
 }
 

@@ -138,7 +138,7 @@ test("a hook is asked for no more starts at once than it has room for", async ()
 
 describe("an agent at rest", () => {
   const atRest = async (world: Watched) => {
-    await value(world.runs.rest(agent, first, null));
+    await value(world.runs.rest(agent, first, { wakeInMs: null, children: [] }));
     expect(await value(world.runs.find(agent, "nightly"))).toMatchObject({ aliveUntil: null, starts: 0 });
   };
 
@@ -201,7 +201,9 @@ describe("an agent at rest", () => {
   test("cannot be where nothing would start it, and a hook that is not configured is refused", async () => {
     const { runs } = await openRuns();
     await value(runs.attach(agent, "nightly", { deadlineMs: null }));
-    expect(await runs.rest(agent, first, null)).toMatchObject({ refusal: { code: "conflict" } });
+    expect(await runs.rest(agent, first, { wakeInMs: null, children: [] })).toMatchObject({
+      refusal: { code: "conflict" },
+    });
     const attached = await runs.attach(agent, "other", { deadlineMs: null, hook: "starter" });
     expect(attached).toMatchObject({ refusal: { code: "invalid-params" } });
     // A program that works in one agent's name must not be started by another.

@@ -23,7 +23,7 @@ const turnMs = 4;
 /** Looked after at once; what is left over at the next look, which then follows at once. */
 const runsPerLook = 64;
 
-export interface WakerOptions extends Omit<House, "asksOf" | "onDue"> {
+export interface WakerOptions extends Omit<House, "asksOf" | "onDue" | "hookOf"> {
   /** In whose name a tenant's agents are started; null = the tenant is gone. */
   readonly nodeOf: (tenant: TenantId) => Principal | null;
   readonly onTrouble: (doing: string, thrown: unknown) => void;
@@ -158,11 +158,11 @@ export class Waker {
     const entry = await this.entry(node, run, "runs/started", { hook: run.hook, start });
     const isOurs = await this.commit(run, [claimStart(run, nextAt, start, losses), entry.write]);
     if (!isOurs) return; // somebody was faster, or it lives
-    const { tenant, name, attempt } = run;
+    const { tenant, owner, name, attempt } = run;
     const claimed = { ...run, starts: start, wakeAt: nextAt };
     // Not waited for: a slow one delays no other. It counts as a start also when it fails: the next one comes in its time.
     hook
-      .start({ id: entry.id, tenant, run: run.run, name, attempt, start })
+      .start({ id: entry.id, tenant, owner, run: run.run, name, attempt, start })
       .catch((thrown: unknown) => this.notStarted(node, claimed, thrown));
   }
 

@@ -1,6 +1,6 @@
 import { commitment } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { CallId, EntryId, RunRecord, RunWait } from "../ledger/index.ts";
+import type { CallId, EntryId, RunChange, RunRecord, RunWait } from "../ledger/index.ts";
 import { changeRun, claimFinal, stepPlace } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { House } from "./house.ts";
@@ -18,6 +18,8 @@ export interface StepDraft {
   readonly note: Readonly<Record<string, unknown>> | null;
   /** What the run waits for from then on; null = as before. */
   readonly waitsFor: readonly RunWait[] | null;
+  /** What else changes of the run with it. Left out = nothing. */
+  readonly change?: RunChange;
   /** Whatever else is done with it or not at all. */
   readonly writes: readonly Write[];
 }
@@ -55,7 +57,7 @@ export async function writeStep(
   const place = stepPlace(run.run, key);
   const claim = { tenant: run.tenant, place, call: holderOf(entry.id), stepDigest: digest };
   const { verdict } = await house.store.commit([
-    changeRun(run, waitsFor === null ? {} : { waitsFor }),
+    changeRun(run, { ...draft.change, ...(waitsFor === null ? {} : { waitsFor }) }),
     claimFinal(claim, entry.id),
     entry.write,
     ...draft.writes,

@@ -21,7 +21,7 @@ export const runRetryRoutes = [
       if (!found.ok) return found;
       const writes = await house.runs.resumeWrites(found.value);
       if (!writes.ok) return writes;
-      const applied = () => house.runs.changed(found.value.run);
+      const applied = () => house.runs.changed(found.value);
       const change = { writes: writes.value, value: null, applied };
       const performed = await house.acts.perform(act, params.run, change, { name: found.value.name });
       return performed.ok ? ok({ run: params.run, receipt: performed.value.receipt }) : performed;
@@ -53,7 +53,7 @@ export const runRetryRoutes = [
       const deadlineMs = body.deadlineMs ?? null;
       const retried = await house.runs.retryWrites(actor, found.value, deadlineMs);
       if (!retried.ok) return retried;
-      const applied = () => house.runs.changed(found.value.run);
+      const applied = () => house.runs.changed(found.value);
       const change = { writes: retried.value.writes, value: null, applied };
       const note = { name: found.value.name, was: found.value.deadReason, deadlineMs };
       const performed = await house.acts.perform(act, params.run, change, note);
@@ -85,7 +85,7 @@ export const runRetryRoutes = [
       if (!found.ok) return found;
       const dropped = await dropWrites(actor, found.value, body.reason, house);
       if (!dropped.ok) return dropped;
-      const applied = () => house.runs.changed(found.value.run);
+      const applied = () => house.runs.changed(found.value);
       const change = { writes: dropped.value.writes, value: null, applied };
       const note = { reason: body.reason, was: found.value.deadReason };
       const performed = await house.acts.perform(act, params.run, change, note);

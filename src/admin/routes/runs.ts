@@ -18,8 +18,9 @@ import type { Result, StoreMs } from "../../base/index.ts";
 import { elapsedMs, ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { EntryId, RunId, RunRecord } from "../../ledger/index.ts";
-import { claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
+import { childrenOf, claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
 import {
+  childrenMax,
   deadlineMsMax,
   endingWrites,
   forkRun,
@@ -65,14 +66,20 @@ const run = named(
     },
     waitsFor: listOf(
       object({
-        kind: { enum: ["timer", "signal", "approval"] },
+        kind: { enum: ["timer", "signal", "approval", "child"] },
         step: text,
         signal: textOrNull,
         approval: textOrNull,
+        child: { ...textOrNull, description: "the name of a run that it has started and that is open" },
         groups: listOf(text),
         leftMs: { type: ["integer", "null"], description: "null = it waits for good" },
       }),
     ),
+    parent: {
+      oneOf: [object({ run: text, step: text }), { type: "null" }],
+      description: "the run that started it, and from which step; null = no run did",
+    },
+    children: { ...whole, description: "how many runs it has started" },
     createdAt: instant,
     deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
     endedAt: { ...instantOrNull, description: "since when it is not open; null = it is open" },
@@ -129,7 +136,7 @@ export const runRoutes = [
       const started = await startRun(owner, { hook, name, input: input.value, deadlineMs }, house);
       if (!started.ok) return started;
       const { run, writes } = started.value;
-      const change = { writes, value: null, applied: () => house.runs.changed(run.run) };
+      const change = { writes, value: null, applied: () => house.runs.changed(run) };
       // What it is given stays with the run, under the run's key.
       const performed = await house.acts.perform(act, run.run, change, { name: run.name, hook });
       if (!performed.ok) return performed;
@@ -202,6 +209,27 @@ export const runRoutes = [
   }),
   route({
     method: "GET",
+    path: "/runs/{run}/children",
+    summary: "List the runs that a run has started, in the order of their beginning",
+    action: "admin.run.list-children",
+    kind: "read",
+    params,
+    query: pageQuery,
+    answer: pageOf(run),
+    handle: async ({ actor, params, query }, house) => {
+      const found = await runOf(house, actor, params.run);
+      if (!found.ok) return found;
+      const list = `children ${params.run}`;
+      const page = pageRequest(list, query);
+      if (!page.ok) return page;
+      const all = await childrenOf(house.store, found.value.run, childrenMax);
+      const { items, next } = pageOfSorted(list, page.value, all, (each) => each.run);
+      const now = await house.store.now();
+      return ok({ items: await Promise.all(items.map((each) => runView(house, each, now))), next });
+    },
+  }),
+  route({
+    method: "GET",
     path: "/runs/{run}/entries/{entry}/payload",
     summary: "Show what a local step gave, or a run's result or reason",
     notes:
@@ -254,7 +282,7 @@ export const runRoutes = [
       if (state !== "open") return refuse({ code: "run-ended", detail: `The run is ${state} already.` });
       const ending = { state: "cancelled", reason: body.reason } as const;
       const { writes, receipt: end } = await endingWrites(actor, found.value, ending, house);
-      const change = { writes, value: null, applied: () => house.runs.changed(found.value.run) };
+      const change = { writes, value: null, applied: () => house.runs.changed(found.value) };
       const performed = await house.acts.perform(act, params.run, change, { reason: body.reason });
       if (!performed.ok) return performed;
       return ok({ run: params.run, entry: end.entry, receipt: performed.value.receipt });
@@ -302,17 +330,19 @@ export const runRoutes = [
         return refuse({ code: "conflict", detail: "Its agent acted on behalf of somebody; only they can." });
       const owner = house.identities.recorded(origin.tenant, origin.owner);
       if (!owner.ok) return owner;
-      const hosted = house.hosting.find(origin.tenant, owner.value.name);
+      // A run that another one has started is driven by another agent than it acts for.
+      const agent = origin.hook?.match(/^(.*)@/)?.[1] ?? owner.value.name;
+      const hosted = house.hosting.find(origin.tenant, agent);
       if (body.isLatest === true && !hosted.ok) return hosted;
       const hook = body.isLatest === true && hosted.ok ? hosted.value.hook : origin.hook;
       // A hosted run, whatever its version, has its agent's deadline; a run that is driven elsewhere has none.
-      const isHosted = hosted.ok && hook?.startsWith(`${owner.value.name}@`) === true;
+      const isHosted = hosted.ok && hook?.startsWith(`${agent}@`) === true;
       const deadlineMs = isHosted ? hosted.value.deadlineMs : null;
       const wishes = { name: body.name ?? null, from: body.from ?? null, hook, deadlineMs };
       const forked = await forkRun(actor, owner.value, origin, wishes, house);
       if (!forked.ok) return forked;
       const { run, kept, writes } = forked.value;
-      const change = { writes, value: null, applied: () => house.runs.changed(run.run) };
+      const change = { writes, value: null, applied: () => house.runs.changed(run) };
       const note = { name: run.name, origin: origin.run, from: wishes.from, kept, hook };
       const performed = await house.acts.perform(act, run.run, change, note);
       if (!performed.ok) return performed;
@@ -344,7 +374,7 @@ export const runRoutes = [
       const { run, signal } = params;
       const writes = await signalWrites(found.value, signal, body.payload ?? null, house);
       if (!writes.ok) return writes;
-      const applied = () => house.runs.changed(found.value.run);
+      const applied = () => house.runs.changed(found.value);
       // What it carries stays with the run, under the run's key, and is not copied into the act's own record.
       const performed = await house.acts.perform(
         act,
@@ -382,9 +412,12 @@ async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Sh
       step: wait.step,
       signal: wait.kind === "signal" ? wait.signal : null,
       approval: wait.kind === "approval" ? wait.approval : null,
+      child: wait.kind === "child" ? wait.child : null,
       groups: wait.kind === "approval" ? wait.groups : [],
       leftMs: leftMs(wait.until),
     })),
+    parent: found.parent === null ? null : { run: found.parent.run, step: found.parent.step },
+    children: found.children,
     createdAt: iso(found.createdAt),
     deadlineLeftMs: leftMs(found.deadline),
     endedAt: isoOrNull(found.endedAt),

@@ -21,6 +21,8 @@ export interface Run {
   readonly losses: number;
   readonly deadReason: "starts-used-up" | "retries-used-up" | "start-refused" | null;
   readonly waitsFor: readonly RunWait[];
+  readonly parent: { readonly run: string; readonly step: string } | null;
+  readonly children: number;
   readonly createdAt: string;
   readonly deadlineLeftMs: number | null;
   readonly endedAt: string | null;
@@ -28,10 +30,11 @@ export interface Run {
 }
 
 interface RunWait {
-  readonly kind: "timer" | "signal" | "approval";
+  readonly kind: "timer" | "signal" | "approval" | "child";
   readonly step: string;
   readonly signal: string | null;
   readonly approval: string | null;
+  readonly child: string | null;
   readonly groups: readonly string[];
   readonly leftMs: number | null;
 }
@@ -62,7 +65,7 @@ export function deadText({ deadReason, hook }: Pick<Run, "deadReason" | "hook">)
   }
 }
 
-export function waitText({ kind, signal, approval, groups, leftMs }: RunWait): string {
+export function waitText({ kind, signal, approval, child, groups, leftMs }: RunWait): string {
   const atMost = leftMs === null ? "" : `, ${inWords(leftMs)} at most`;
   switch (kind) {
     case "timer":
@@ -71,6 +74,8 @@ export function waitText({ kind, signal, approval, groups, leftMs }: RunWait): s
       return `waits for "${signal ?? ""}"${atMost}`;
     case "approval":
       return `waits for ${groups.join(" and ")} to decide ${approval ?? ""}${atMost}`;
+    case "child":
+      return `waits for its run "${child ?? ""}"${atMost}`;
   }
 }
 

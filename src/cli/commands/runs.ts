@@ -51,18 +51,29 @@ export function runsCommand(program: Command, terminal: Terminal): void {
         const id = await runId(client, given);
         const found = await client.get<Run>(api`/runs/${id}`);
         const steps = await client.list<RunStep>(api`/runs/${id}/steps`, limitOf(options.limit));
+        const children =
+          found.children === 0
+            ? []
+            : (await client.list<Run>(api`/runs/${id}/children`, limitOf(options.limit))).items;
         const who = await nameFinder(session, [found.principals]);
         const end = options.payload === true ? await endOf(client, found) : null;
         const { human } = shown(found, [...runFields(found, who), ...endFields(end)]);
         session.print({
-          json: { ...found, steps: steps.items, next: steps.next, ...(end === null ? {} : { end }) },
+          json: {
+            ...found,
+            steps: steps.items,
+            next: steps.next,
+            childRuns: children,
+            ...(end === null ? {} : { end }),
+          },
           human: (page) => {
             const rows =
               steps.items.length === 0
                 ? "No step is on record yet."
                 : tableText(stepColumns, steps.items, page);
             const more = steps.next === null ? "" : `\n${page.paint("dim", "There are more steps: --limit")}`;
-            return `${human(page)}\n\n${rows}${more}`;
+            const family = children.length === 0 ? "" : `\n\n${tableText(childColumns, children, page)}`;
+            return `${human(page)}\n\n${rows}${more}${family}`;
           },
         });
       }),
@@ -198,6 +209,16 @@ const runColumns = (who: Who) => [
   { title: "run", of: (each: Run) => each.run, keep: true },
 ];
 
+/** Runs that a run has started. */
+const childColumns = [
+  { title: "child", of: (each: Run) => each.name },
+  { title: "of step", of: (each: Run) => each.parent?.step ?? "" },
+  { title: "by", of: (each: Run) => each.hook ?? "" },
+  { title: "state", of: (each: Run) => each.state, colour: (each: Run) => colourOfState(each.state) },
+  { title: "now", of: nowText },
+  { title: "run", of: (each: Run) => each.run, keep: true },
+];
+
 function nowText(each: Run): string {
   if (each.state === "dead") return deadText(each);
   if (each.state !== "open") return "";
@@ -215,6 +236,7 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["attempt", String(found.attempt)],
   ["driven by", found.isOrphan ? `${found.hook ?? ""}, which is not configured any more` : found.hook],
   ["dead", found.deadReason === null ? null : deadText(found), "red"],
+  ["started by", found.parent === null ? null : `${found.parent.run}, in its step ${found.parent.step}`],
   ["starts", found.starts === 0 ? null : `${found.starts} in a row that have led to nothing so far`],
   ["lost", found.losses === 0 ? null : `${found.losses} times lately`],
   ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],

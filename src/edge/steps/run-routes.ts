@@ -1,8 +1,9 @@
 import { object, objectWith, text } from "../../api/index.ts";
 import { ok } from "../../base/index.ts";
-import { aliveForMs, deadlineMsMax, reasonCharactersMax, sleepMsMax } from "../../runs/index.ts";
+import type { RunId } from "../../runs/index.ts";
+import { aliveForMs, childrenMax, deadlineMsMax, reasonCharactersMax, sleepMsMax } from "../../runs/index.ts";
 import { route } from "./route.ts";
-import { attached, attempt, callersName, end, run, runState } from "./shapes.ts";
+import { attached, attempt, callersName, end, run, runIdPattern, runState } from "./shapes.ts";
 import { stateView } from "./state-view.ts";
 
 const params = { name: run } as const;
@@ -82,12 +83,20 @@ export const runRoutes = [
         maximum: sleepMsMax,
         description: "no later than so; left out = when what it waits for says so",
       },
+      children: {
+        type: "array",
+        maxItems: childrenMax,
+        items: { type: "string", pattern: runIdPattern },
+        description:
+          "ids of runs that it has started and not heard the end of: it is woken when one of them ends",
+      },
     }),
     example: { attempt: 1, wakeInMs: 3_600_000 },
     answer: object({ isAtRest: { const: true } }),
     handle: async ({ owner, params, body }, runs) => {
       const speaker = { name: params.name, attempt: body.attempt };
-      const rested = await runs.rest(owner, speaker, body.wakeInMs ?? null);
+      const children = (body.children ?? []) as readonly RunId[]; // the pattern above
+      const rested = await runs.rest(owner, speaker, { wakeInMs: body.wakeInMs ?? null, children });
       return rested.ok ? ok({ isAtRest: true as const }) : rested;
     },
   }),

@@ -9,6 +9,9 @@ export const run = callersName(
   "what the agent calls its run; another agent's run of this name is another run",
 );
 
+/** Of ids of runs. */
+export const runIdPattern = "^run_[0-9a-z]{26}$";
+
 export const attempt = {
   type: "integer",
   minimum: 1,
@@ -38,7 +41,7 @@ export const end = named(
   }),
 );
 
-const endOrNull = { oneOf: [end, { type: "null" }], description: "null = it is open" } as const;
+export const endOrNull = { oneOf: [end, { type: "null" }], description: "null = it is open" } as const;
 
 export const attached = named(
   "AttachedRun",
@@ -59,10 +62,11 @@ export const attached = named(
 const wait = named(
   "RunWait",
   object({
-    kind: { enum: ["timer", "signal", "approval"] },
+    kind: { enum: ["timer", "signal", "approval", "child"] },
     step: { type: "string", description: "the step that waits" },
     signal: { type: ["string", "null"], description: "its name; null = it waits for something else" },
     approval: { type: ["string", "null"], description: "what people are asked; null = nobody is asked" },
+    child: { type: ["string", "null"], description: "a run that it has started; null = it waits for none" },
     groups: { ...listOf(text), description: "who has to say yes" },
     leftMs: { type: ["integer", "null"], description: "until it stops waiting; null = it waits for good" },
   }),

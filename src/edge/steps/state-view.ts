@@ -23,6 +23,7 @@ export function stateView(
       step: wait.step,
       signal: wait.kind === "signal" ? wait.signal : null,
       approval: wait.kind === "approval" ? wait.approval : null,
+      child: wait.kind === "child" ? wait.child : null,
       groups: wait.kind === "approval" ? wait.groups : [],
       leftMs: leftMs(wait.until),
     })),

@@ -5,6 +5,7 @@ import { jobOf, jobProblem } from "./kubernetes-job.ts";
 const order: StartOrder = {
   id: "evt_01:0",
   tenant: "acme" as never,
+  owner: "agent/agt_1" as never,
   run: `run_${"0".repeat(25)}z` as never,
   name: "invoice:4711 of May",
   attempt: 3,

@@ -45,6 +45,7 @@ function hookWith(over: Partial<KubernetesHookOptions> = {}): KubernetesHook {
 const order = (id = "evt_01:0"): StartOrder => ({
   id,
   tenant: "acme" as never,
+  owner: "agent/agt_1" as never,
   run: `run_${"0".repeat(26)}` as never,
   name: "nightly",
   attempt: 1,

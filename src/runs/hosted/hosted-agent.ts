@@ -1,7 +1,7 @@
 import type { WorkerReport } from "../../../contract/index.ts";
 import type { CancelTimer, Clock, MonotonicMs } from "../../base/index.ts";
 import { Fault, elapsedMs } from "../../base/index.ts";
-import type { Principal } from "../../identity/index.ts";
+import type { Principal, PrincipalId } from "../../identity/index.ts";
 import type { Hook, StartOrder } from "../hook.ts";
 import type { Retries } from "../retries.ts";
 import { WorkerProcess } from "./worker-process.ts";
@@ -22,8 +22,10 @@ export interface HostedAgentOptions {
   readonly environment: () => Promise<Readonly<Record<string, string>>>;
   /** Of the node; null = it does not listen yet. */
   readonly url: () => string | null;
-  /** A new one of the agent's own, good for at least twice `renewEveryMs`. Throws when it may have none. */
-  readonly token: () => string;
+  /** Of whose run this is, as the worker knows it: null = the agent's own. */
+  readonly ownerOf: (order: StartOrder) => PrincipalId | null;
+  /** A new one, good for at least twice `renewEveryMs`; null = the agent's own. Throws when there may be none. */
+  readonly token: (owner: PrincipalId | null) => string;
   /** Starts whose run did not get on: the agent threw, or its process ended; or, as our own doing, its node stops. Never rejects. */
   readonly onLost: (orders: readonly StartOrder[], reason: string, isOurDoing: boolean) => Promise<void>;
   readonly onSays: (text: string) => void;
@@ -70,7 +72,10 @@ export class HostedAgent implements Hook {
     this.driven.set(order.id, order);
     try {
       const worker = await (this.starting ??= this.startWorker());
-      worker.send({ kind: "drive", order: order.id, run: order.name });
+      const { ownerOf, token } = this.options;
+      const id = ownerOf(order);
+      const owner = id === null ? null : { id, token: token(id) };
+      worker.send({ kind: "drive", order: order.id, run: order.name, owner });
     } catch (thrown) {
       this.driven.delete(order.id);
       throw thrown;
@@ -97,7 +102,7 @@ export class HostedAgent implements Hook {
       this.startedAt = clock.monotonic();
       const worker = await WorkerProcess.start({
         clock,
-        serve: { kind: "serve", agent: name, version, module, url: at, token: token() },
+        serve: { kind: "serve", agent: name, version, module, url: at, token: token(null) },
         environment: await environment(),
         directory,
         stopping: this.stopping.signal,
@@ -154,11 +159,14 @@ export class HostedAgent implements Hook {
 
   private renewLater(worker: WorkerProcess): void {
     this.cancelRenewal = this.options.clock.after(renewEveryMs, () => {
-      try {
-        worker.send({ kind: "token", token: this.options.token() });
-      } catch (thrown) {
-        // The agent was disabled: its steps are refused from then on, as they should be.
-        this.options.onSays(String(thrown));
+      const { ownerOf, token, onSays } = this.options;
+      for (const owner of new Set([null, ...[...this.driven.values()].map(ownerOf)])) {
+        try {
+          worker.send({ kind: "token", owner, token: token(owner) });
+        } catch (thrown) {
+          // Its agent was disabled: its steps are refused from then on, as they should be.
+          onSays(String(thrown));
+        }
       }
       this.renewLater(worker);
     });
