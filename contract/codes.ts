@@ -323,6 +323,16 @@ export const codes = {
   ),
   forbidden: row("policy", "never", "none", 403, -31004, "error", "You may not do this."),
 
+  "token-budget-exhausted": row(
+    "policy",
+    "never",
+    "none",
+    409,
+    -31007,
+    "result",
+    "This run has used up its tokens; a person can raise its budget.",
+  ),
+
   // Too much.
   "too-many-calls": row(
     "overload",

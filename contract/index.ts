@@ -7,12 +7,21 @@ export { callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";
 export { inputStep } from "./worker.ts";
 export type { WorkerOrder, WorkerReport } from "./worker.ts";
-export { childFates, deadReasons, localStepKinds, runStates } from "./runs.ts";
+export {
+  childFates,
+  deadReasons,
+  escalations,
+  exhaustionPolicies,
+  localStepKinds,
+  runStates,
+} from "./runs.ts";
 export type {
   AttachAnswer,
   ChildAnswer,
   ChildFate,
   DeadReason,
+  EscalationKind,
+  ExhaustionPolicy,
   LocalStepKind,
   MemoryAnswer,
   RunEndAnswer,
@@ -22,5 +31,6 @@ export type {
   StepAnswer,
   StepLookAnswer,
   TimerAnswer,
+  TokensAnswer,
   WaitAnswer,
 } from "./runs.ts";

@@ -23,8 +23,9 @@ export type DeadReason = (typeof deadReasons)[number];
  * What an agent itself produces under a step of its run.
  *  model  a model's answer to a call that the agent makes by itself
  *  value  anything else that would come out differently the next time: the time, chance, a function's result
+ *  exhausted  in place of a model's answer: that the context window, or another limit on tokens, had no room for the call
  */
-export const localStepKinds = ["model", "value"] as const;
+export const localStepKinds = ["model", "value", "exhausted"] as const;
 export type LocalStepKind = (typeof localStepKinds)[number];
 
 /**
@@ -34,6 +35,31 @@ export type LocalStepKind = (typeof localStepKinds)[number];
  */
 export const childFates = ["cancel", "leave"] as const;
 export type ChildFate = (typeof childFates)[number];
+
+/**
+ * What to do when a model call finds no room in the context window.
+ *  compact   the agent makes the conversation shorter, and the call is made again
+ *  escalate  a person decides
+ *  fail      the run fails
+ */
+export const exhaustionPolicies = ["compact", "escalate", "fail"] as const;
+export type ExhaustionPolicy = (typeof exhaustionPolicies)[number];
+
+/**
+ * What a run can be unable to go on without, and what a person can answer: the members of the signal's payload.
+ *  context  `{"do": "compact"}`, `{"do": "retry"}` or `{"do": "end"}`
+ *  tokens   `{"do": "raise", "tokensMax": 200000}` or `{"do": "end"}`
+ */
+export const escalations = { context: ["compact", "retry", "end"], tokens: ["raise", "end"] } as const;
+export type EscalationKind = keyof typeof escalations;
+
+/** What a model call of the run may still use. */
+export interface TokensAnswer {
+  /** By the answers on record, in and out. */
+  readonly used: number;
+  /** null = as many as it likes. */
+  readonly max: number | null;
+}
 
 /** How a run ended, or why it is dead, as its agent hears it. */
 export interface RunEndAnswer {
@@ -57,12 +83,15 @@ export interface AttachAnswer {
   readonly isNew: boolean;
   /** Say that the agent lives before these are over; 0 = it has ended. */
   readonly aliveForMs: number;
+  readonly tokens: TokensAnswer;
   /** null = open. */
   readonly end: RunEndAnswer | null;
 }
 
 /** What stands under a step. */
 export interface StepAnswer {
+  /** A model's step may have `exhausted` on record in place of an answer. */
+  readonly kind: LocalStepKind;
   /** Any JSON. */
   readonly output: unknown;
   /** False = it was recorded by this very request. */

@@ -1,3 +1,5 @@
+import type { ExhaustionPolicy } from "./runs.ts";
+
 /** Between a node and the process in which it has an agent's runs driven: one message each, over the process's own channel. */
 export type WorkerOrder =
   /** Once, at first. */
@@ -10,6 +12,8 @@ export type WorkerOrder =
       /** Of the node. */
       readonly url: string;
       readonly token: string;
+      /** null = the agent compacts if it can, else people are asked. */
+      readonly onContextExhausted: ExhaustionPolicy | null;
     }
   /** In place of the one before, which ends soon. `owner` null = the agent's own. */
   | { readonly kind: "token"; readonly owner: string | null; readonly token: string }

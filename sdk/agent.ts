@@ -1,7 +1,11 @@
+import type { Recovery } from "./model-step.ts";
 import type { Step } from "./step.ts";
 
 /** An agent whose runs a node starts, drives and parks: the default export of its module. */
-export interface Agent<Input = unknown, Output = unknown> {
+export interface Agent<Input = unknown, Output = unknown> extends Pick<
+  Recovery,
+  "compact" | "compactionsMax" | "escalationMs"
+> {
   /** As the node's configuration calls it. */
   readonly name: string;
   /** Runs stay with the version they began with. Change it with everything that changes steps. */

@@ -1,5 +1,6 @@
 import type { AttachAnswer } from "../contract/index.ts";
 import { AtRest, RunEnded, StaleAttempt, errorFor } from "./errors.ts";
+import type { Recovery } from "./model-step.ts";
 import type { Wire } from "./wire.ts";
 import { ask, pause, readApi } from "./wire.ts";
 
@@ -18,6 +19,9 @@ export class Attempt {
   readonly number: number;
   /** Nothing can be on record yet, so nothing is looked up. */
   readonly isNew: boolean;
+  /** Model steps are looked up before they are done, also where nothing can be on record: they may be refused. */
+  readonly hasBudget: boolean;
+  readonly recovery: Recovery;
   private readonly stop = new AbortController();
   private readonly used = new Set<string>();
   private readonly aliveForMs: number;
@@ -31,9 +35,12 @@ export class Attempt {
   /** `restAfterMs` null = it waits in this process, however long. */
   constructor(
     wire: Wire,
-    attached: Pick<AttachAnswer, "name" | "attempt" | "isNew" | "aliveForMs">,
+    attached: Pick<AttachAnswer, "name" | "attempt" | "isNew" | "aliveForMs" | "tokens">,
     restAfterMs: number | null,
+    recovery: Recovery = {},
   ) {
+    this.recovery = recovery;
+    this.hasBudget = attached.tokens.max !== null;
     this.wire = wire;
     this.name = attached.name;
     this.number = attached.attempt;
@@ -64,14 +71,20 @@ export class Attempt {
     }
   }
 
-  ask<T>(method: "GET" | "POST" | "PUT", path: string, body: unknown, step: string | null): Promise<T> {
+  ask<T>(
+    method: "GET" | "POST" | "PUT",
+    path: string,
+    body: unknown,
+    step: string | null,
+    signal: AbortSignal = this.signal,
+  ): Promise<T> {
     return ask<T>(
       this.wire,
       {
         method,
         path: `/api/v1/runs/${encodeURIComponent(this.name)}${path}`,
         step,
-        signal: this.signal,
+        signal,
         patienceMs,
         ...(body === undefined ? {} : { body }),
       },

@@ -2,6 +2,7 @@ import type { AttachAnswer, RunEndAnswer } from "../contract/index.ts";
 import { Attempt } from "./attempt.ts";
 import { RunFailed, errorFor } from "./errors.ts";
 import { Step } from "./step.ts";
+import type { Recovery } from "./model-step.ts";
 import type { Wire } from "./wire.ts";
 
 export interface ConnectOptions {
@@ -13,7 +14,9 @@ export interface ConnectOptions {
   readonly fetch?: typeof fetch;
 }
 
-export interface RunOptions {
+export interface RunOptions extends Recovery {
+  /** Tokens that the model steps of the run may use. Heard when the run is made; only a person raises it. */
+  readonly tokensMax?: number;
   /** How long after its beginning the run fails if it is still open. Heard when the run is made. */
   readonly deadlineMs?: number;
   /** What starts the program again when it has died, by its name in the node's configuration. Heard when the run is made. */
@@ -59,13 +62,15 @@ async function runOn<T>(
 ): Promise<T> {
   const attached = await attach(wire, name, options);
   if (attached.end !== null) return resultOf(name, attached.end) as T; // what `work` of this run gave once
-  const attempt = new Attempt(wire, attached, options.restAfterMs ?? null);
+  const attempt = new Attempt(wire, attached, options.restAfterMs ?? null, options);
   const stop = () => attempt.end(options.signal?.reason);
   options.signal?.addEventListener("abort", stop, { once: true });
   void attempt.stayAlive();
   try {
     const ending = await outcomeOf(work, new Step(attempt), attempt);
-    return resultOf(name, await attempt.ask<RunEndAnswer>("POST", "/end", ending, null)) as T; // as above
+    // Not by the attempt's signal, which what has failed the run may have set off. The caller's own still counts.
+    const { signal = new AbortController().signal } = options;
+    return resultOf(name, await attempt.ask<RunEndAnswer>("POST", "/end", ending, null, signal)) as T; // as above
   } finally {
     options.signal?.removeEventListener("abort", stop);
     attempt.end(new Error("the run is over in this process"));
@@ -79,17 +84,21 @@ async function outcomeOf<T>(work: (step: Step) => Promise<T>, step: Step, attemp
     return { attempt: number, state: "finished", result: (await work(step)) ?? null } as const;
   } catch (thrown) {
     // What stopped this process, and not what a runtime between us and `work` made of it.
-    signal.throwIfAborted();
-    if (!(thrown instanceof RunFailed)) throw thrown;
-    return { attempt: number, state: "failed", reason: thrown.message || "it gave no reason" } as const;
+    const reason: unknown = signal.aborted ? signal.reason : thrown;
+    if (!(reason instanceof RunFailed)) throw reason;
+    return { attempt: number, state: "failed", reason: reason.message || "it gave no reason" } as const;
   }
 }
 
 async function attach(wire: Wire, name: string, options: RunOptions): Promise<AttachAnswer> {
-  const { attempt, deadlineMs, hook, signal } = options;
+  const { attempt, deadlineMs, hook, tokensMax, signal } = options;
   signal?.throwIfAborted();
   // Attempt 0 asks in nobody's name yet: the run answers with the number.
-  const nobody = new Attempt(wire, { name, attempt: attempt ?? 0, isNew: false, aliveForMs: 0 }, null);
+  const nobody = new Attempt(
+    wire,
+    { name, attempt: attempt ?? 0, isNew: false, aliveForMs: 0, tokens: { used: 0, max: null } },
+    null,
+  );
   const stop = () => nobody.end(signal?.reason);
   signal?.addEventListener("abort", stop, { once: true });
   try {
@@ -97,7 +106,11 @@ async function attach(wire: Wire, name: string, options: RunOptions): Promise<At
       return await nobody.ask(
         "POST",
         "/attach",
-        { ...(deadlineMs === undefined ? {} : { deadlineMs }), ...(hook === undefined ? {} : { hook }) },
+        {
+          ...(deadlineMs === undefined ? {} : { deadlineMs }),
+          ...(hook === undefined ? {} : { hook }),
+          ...(tokensMax === undefined ? {} : { tokensMax }),
+        },
         null,
       );
     const state = await nobody.ask<Omit<AttachAnswer, "isNew" | "aliveForMs">>(

@@ -87,6 +87,28 @@ export class ChildFailed extends RunFailed {
   }
 }
 
+/**
+ * A model call found no room in the context window. Thrown by `call` of a model step to say so where its error does not; thrown by the step
+ * when nothing is left to be done about it: the run has failed with that.
+ */
+export class ContextExhausted extends RunFailed {
+  override readonly name = "ContextExhausted";
+  readonly tokens: { readonly needed: number | null; readonly limit: number | null };
+
+  constructor(
+    tokens: { readonly needed?: number | null; readonly limit?: number | null } = {},
+    message = "the model's context window has no room",
+  ) {
+    super(message);
+    this.tokens = { needed: tokens.needed ?? null, limit: tokens.limit ?? null };
+  }
+}
+
+/** The run has used up its tokens, and nobody has raised its budget. */
+export class TokenBudgetExhausted extends RunFailed {
+  override readonly name = "TokenBudgetExhausted";
+}
+
 /** The run only waits, and this process asked not to do that: end it. Its hook starts the program again. */
 export class AtRest extends Error {
   override readonly name = "AtRest";

@@ -17,6 +17,7 @@ export type { ConnectOptions, RunOptions, Signalbox } from "./connect.ts";
 export {
   AtRest,
   ChildFailed,
+  ContextExhausted,
   OutcomeUnknown,
   Refused,
   RunEnded,
@@ -24,9 +25,13 @@ export {
   SignalboxError,
   StaleAttempt,
   StepDrift,
+  TokenBudgetExhausted,
   Unreachable,
 } from "./errors.ts";
 export type { ErrorCode } from "./errors.ts";
+export { isContextExhausted } from "./exhaustion.ts";
+export type { TokensShort } from "./exhaustion.ts";
+export type { CompactInfo, Recovery } from "./model-step.ts";
 export type { Memory } from "./memory.ts";
 export { RecordedModel } from "./recorded-model.ts";
 export type { ChildOptions } from "./child.ts";

@@ -1,4 +1,4 @@
-import { SignalboxError } from "./errors.ts";
+import { RunFailed, SignalboxError } from "./errors.ts";
 import type { Step, ToolOptions, ToolResult } from "./step.ts";
 
 /** What a model's server said once. */
@@ -78,7 +78,8 @@ export class RecordedModel {
       return await this.recorded(request);
     } catch (thrown) {
       if (thrown instanceof NotAnswered) return thrown.response;
-      if (thrown instanceof SignalboxError || this.step.signal.aborted) return this.stopped(thrown);
+      if (thrown instanceof SignalboxError || thrown instanceof RunFailed || this.step.signal.aborted)
+        return this.stopped(thrown);
       throw thrown;
     } finally {
       this.isAsking = false;
@@ -89,6 +90,8 @@ export class RecordedModel {
     const asked = await request.clone().text();
     const { status, type, body } = await this.step.model<RecordedAnswer>(`${this.name}-${this.answers + 1}`, {
       input: [request.method, new URL(request.url).pathname, jsonOr(asked)],
+      // The runtime is told what its model's server says, and may have a way of its own. `ask` can throw `ContextExhausted`.
+      isExhausted: () => false,
       call: async () => {
         const response = await this.ask(request);
         if (!response.ok) throw new NotAnswered(response);

@@ -1,4 +1,5 @@
 import type {
+  EscalationKind,
   LocalStepKind,
   StepAnswer,
   StepLookAnswer,
@@ -13,6 +14,8 @@ import { digestOf } from "./canonical.ts";
 import type { ErrorCode } from "./errors.ts";
 import { Refused } from "./errors.ts";
 import { Memory } from "./memory.ts";
+import type { Exhaustion, Turn } from "./model-step.ts";
+import { ModelCall, isExhaustion } from "./model-step.ts";
 import type { Pending, ToolResult } from "./tool.ts";
 import type { ListedTool } from "./tool-list.ts";
 import { listTools } from "./tool-list.ts";
@@ -36,10 +39,19 @@ export interface ModelAnswer<T> {
   readonly tokens?: { readonly input: number; readonly output: number };
 }
 
-export interface ModelStep<T> {
+export interface ModelStep<T, M = undefined> {
   /** What the model is asked; a change of it under the same key is drift. Only its digest leaves the process. */
-  readonly input: unknown;
-  readonly call: () => ModelAnswer<T> | Promise<ModelAnswer<T>>;
+  readonly input?: unknown;
+  /** The conversation, as JSON: part of what the model is asked. What has it can be made shorter when it finds no room. */
+  readonly messages?: M;
+  /** Asks the model. `messages` are those above, or shorter ones. */
+  readonly call: (messages: M) => ModelAnswer<T> | Promise<ModelAnswer<T>>;
+  /** Told of shorter messages whenever they have become the ones to go on with, also when that is on record. */
+  readonly onCompacted?: (messages: M) => void;
+  /** A slot of the run's memory where the conversation is kept: the longer one, then the shorter one. */
+  readonly memory?: string;
+  /** Whether an error of `call` says that there was no room. Left out = as the usual models' makers say it. */
+  readonly isExhausted?: (error: unknown) => boolean;
 }
 
 export interface ValueStep<T> {
@@ -51,6 +63,11 @@ export interface ValueStep<T> {
 export interface WaitOptions {
   /** From the step's first visit. Left out = as long as the run is open. */
   readonly timeoutMs?: number;
+}
+
+/** For a person to decide. */
+interface Asking {
+  readonly escalation?: { readonly about: EscalationKind; readonly reason: string };
 }
 
 /** What a wait came to. */
@@ -136,20 +153,35 @@ export class Step {
     );
   }
 
-  /** A model call that the agent makes itself: made once, then on record with its tokens. */
+  /**
+   * A model call that the agent makes itself: made once, then on record with its tokens. When there is no room for it in the context window,
+   * or the run has used up its tokens, the run goes on by its policy (`Recovery`).
+   */
   // Overloads, here and below: out of a union with a function that is async, `T` would come out as unknown.
   model<T>(key: string, call: () => ModelAnswer<T> | Promise<ModelAnswer<T>>): Promise<T>;
-  model<T>(key: string, step: ModelStep<T>): Promise<T>;
-  model<T>(key: string, step: ModelStep<T> | (() => ModelAnswer<T> | Promise<ModelAnswer<T>>)): Promise<T> {
-    const { input, call } = typeof step === "function" ? { input: undefined, call: step } : step;
-    return this.local(key, "model", input, async () => {
-      const { output, model, tokens } = await call();
-      return {
-        output,
-        ...(model === undefined ? {} : { model }),
-        ...(tokens === undefined ? {} : { tokens }),
-      };
+  model<T, M = undefined>(key: string, step: ModelStep<T, M>): Promise<T>;
+  model<T, M>(
+    key: string,
+    step: ModelStep<T, M> | (() => ModelAnswer<T> | Promise<ModelAnswer<T>>),
+  ): Promise<T> {
+    const asked = typeof step === "function" ? { call: step } : step;
+    return new ModelCall(this.attempt, this, this, key, asked).answer();
+  }
+
+  /** @internal */
+  async turn<T>(
+    key: string,
+    input: unknown,
+    make: () => Promise<ModelAnswer<T> | Exhaustion>,
+  ): Promise<Turn<T>> {
+    const { kind, output } = await this.local(key, "model", input, async () => {
+      const made = await make();
+      return isExhaustion(made) ? { kind: "exhausted", output: made } : { kind: "model", ...made };
     });
+    // As it was made, now or in an earlier attempt.
+    return kind === "exhausted"
+      ? { ...(output as Exhaustion), isExhausted: true }
+      : { isExhausted: false, output: output as T };
   }
 
   /** Anything else that would come out differently the next time. */
@@ -157,7 +189,9 @@ export class Step {
   value<T>(key: string, step: ValueStep<T>): Promise<T>;
   value<T>(key: string, step: ValueStep<T> | (() => T | Promise<T>)): Promise<T> {
     const { input, call } = typeof step === "function" ? { input: undefined, call: step } : step;
-    return this.local(key, "value", input, async () => ({ output: await call() }));
+    return this.local(key, "value", input, async () => ({ kind: "value", output: await call() })).then(
+      ({ output }) => output as T, // as `call` of this step gave it, now or in an earlier attempt
+    );
   }
 
   /** Milliseconds since 1970, as they were when this step was first done. */
@@ -190,13 +224,20 @@ export class Step {
 
   /** Waits for a signal that somebody sends the run, also one that came before. Taken once, then on record. */
   wait<T = unknown>(key: string, signal: string, options: WaitOptions = {}): Promise<Signalled<T>> {
+    return this.waitFor<T>(key, signal, options);
+  }
+
+  /** @internal */
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- whoever sends the signal says what it carries
+  waitFor<T = unknown>(key: string, signal: string, options: WaitOptions & Asking): Promise<Signalled<T>> {
     const { attempt } = this;
-    const { timeoutMs } = options;
+    const { timeoutMs, escalation } = options;
     const body = {
       attempt: attempt.number,
       signal,
       holdMs: attempt.holdMs,
       ...(timeoutMs === undefined ? {} : { timeoutMs: Math.max(0, Math.ceil(timeoutMs)) }),
+      ...(escalation === undefined ? {} : { escalation }),
     };
     const path = `/waits/${encodeURIComponent(key)}`;
     const startedAt = performance.now();
@@ -226,33 +267,33 @@ export class Step {
     return new Memory(this.attempt);
   }
 
-  private local<T>(
+  /** What is on record under the step, or is now. A model's step may come to another kind than it was asked as. */
+  private local(
     key: string,
     kind: LocalStepKind,
     input: unknown,
-    make: () => Promise<ModelAnswer<T>>,
-  ): Promise<T> {
+    make: () => Promise<ModelAnswer<unknown> & { readonly kind: LocalStepKind }>,
+  ): Promise<StepAnswer> {
     const { attempt } = this;
     return attempt.once(key, async () => {
       const digest = input === undefined ? null : await digestOf(input);
       const recorded = await this.look(key, kind, digest);
-      if (recorded !== null) return recorded.output as T; // recorded by this very step of an earlier attempt
+      if (recorded !== null) return recorded;
       const { output, ...rest } = await make();
       const body = {
         attempt: attempt.number,
-        kind,
         ...(digest === null ? {} : { input: digest }),
         output: output ?? null,
         ...rest,
       };
-      return (await attempt.ask<StepAnswer>("PUT", stepPath(key), body, key)).output as T; // what was just sent, or was there before
+      return attempt.ask<StepAnswer>("PUT", stepPath(key), body, key);
     });
   }
 
   /** What is on record under a local step; null = nothing yet, and nothing is asked where nothing can be. */
   private async look(key: string, kind: LocalStepKind, digest: string | null): Promise<StepAnswer | null> {
     const { attempt } = this;
-    if (attempt.isNew) return null;
+    if (attempt.isNew && !(kind === "model" && attempt.hasBudget)) return null;
     const asked = new URLSearchParams({ attempt: String(attempt.number), kind });
     if (digest !== null) asked.set("input", digest);
     const path = `${stepPath(key)}?${asked.toString()}`;

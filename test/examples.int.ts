@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Machine } from "../src/cli/machine.fixture.ts";
+import { until } from "./fixtures/node-process.ts";
 
 /** What stands in examples/, run as a reader would. */
 const examples = join(import.meta.dirname, "../examples");
@@ -61,6 +62,36 @@ describe("the examples", () => {
       ["booking 2.", "booking 3.", "booking 4."].map((text) => ` ${text}`),
     );
     expect(await program("durable-agent.ts", said.url, said.token)).toEqual({ ...resumed, stderr: "" });
+
+    // The chief has clerks book in its name, and is gone while they do.
+    const months = JSON.stringify({ months: [["2026-0504"], ["2026-0505", "2026-0506"]] });
+    const started = ["runs", "start", "chief", "--name", "may", "--input", months];
+    await machine.json(started);
+    interface Shown {
+      readonly state: string;
+      readonly end?: { readonly result?: string };
+      readonly childRuns: readonly { readonly name: string; readonly state: string }[];
+    }
+    const show = () => machine.json<Shown>(["runs", "show", "may", "--payload"]);
+    await until(async () => (await show()).state === "finished", 40_000);
+    const { end, childRuns } = await show();
+    expect(childRuns.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
+      "may.clerk-0 finished",
+      "may.clerk-1 finished",
+    ]);
+    await machine.json(["runs", "start", "writer", "--name", "novel", "--input", '{"chapters": 6}']);
+    const novel = () =>
+      machine.json<
+        Shown & { readonly tokens: unknown; readonly steps: readonly { readonly step: string }[] }
+      >(["runs", "show", "novel"]);
+    await until(async () => (await novel()).state === "finished", 40_000);
+    const { tokens, steps } = await novel();
+    expect(steps.map(({ step }) => step)).toContain("chapter-4.again-1");
+    expect(tokens).toMatchObject({ max: 10_000 });
+    const perClerk = (JSON.parse(end?.result ?? "[]") as readonly (readonly string[])[]).map(
+      (all) => all.length,
+    );
+    expect(perClerk).toEqual([1, 2]);
 
     const policies = await machine.json<{ trouble: unknown; warnings: readonly unknown[] }>([
       "policy",

@@ -45,6 +45,7 @@ const program = (work: string) => `
   export const clerk = defineAgent({
     name: "clerk",
     version: "1",
+    compact: (messages: readonly string[], { limit, step }) => ({ output: messages.slice(limit ?? step.length) }),
     run: async (step, input: { readonly text: string }) => ({
       read: await step.model("read", { input, call: () => asked(input.text) }),
     }),
@@ -65,6 +66,10 @@ test.each([
   [`const given = await step.value("v", found); return given.size;`],
   [`const given = await step.value("v", { input: 1, call: found }); return given.size;`],
   [`const given = await step.value("v", () => [1, 2]); return given.length;`],
+  [`const given = await step.child<{ size: number }>("c", "clerk", { text: "a" }); return given.size;`],
+  [
+    `return step.model("m", { messages: ["a"], onCompacted: (all) => all.length, call: (all) => asked(all.join()) });`,
+  ],
   [`const given = await step.wait<{ amount: number }>("w", "paid"); return given.payload?.amount ?? 0;`],
 ])("the types of a step are what its function gives: %s", (work) => {
   expect(compiled(program(work))).toBe("");

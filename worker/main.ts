@@ -43,7 +43,7 @@ async function serve(order: Extract<WorkerOrder, { kind: "serve" }>): Promise<vo
     process.send?.({ kind: "unusable", reason } satisfies WorkerReport, () => process.exit(1));
     return;
   }
-  served = new Served(agent, order.url, order.token);
+  served = new Served(agent, order);
   tell({ kind: "serving" });
 }
 

@@ -1,11 +1,12 @@
 import type { WorkerOrder } from "../contract/index.ts";
 import { inputStep } from "../contract/index.ts";
-import type { Agent, Signalbox, Step } from "../sdk/index.ts";
+import type { Agent, RunOptions, Signalbox, Step } from "../sdk/index.ts";
 import { AtRest, RunEnded, RunFailed, StaleAttempt, connect } from "../sdk/index.ts";
 
 /** A run that waits longer than this leaves the process: starting it anew costs a few requests, keeping it costs memory for as long. */
 const restAfterMs = 1_000;
 
+type Serve = Pick<Extract<WorkerOrder, { readonly kind: "serve" }>, "url" | "token" | "onContextExhausted">;
 type Drive = Extract<WorkerOrder, { readonly kind: "drive" }>;
 
 /** In whose name runs are driven, and how many are just now. */
@@ -22,11 +23,20 @@ export class Served {
   /** By id; null = the agent itself. Others are kept as long as something of theirs is driven. */
   private readonly owners = new Map<string | null, Owner>();
   private readonly own: Owner;
+  private readonly options: RunOptions;
 
-  constructor(agent: Agent, url: string, token: string) {
+  constructor(agent: Agent, { url, token, onContextExhausted }: Serve) {
     this.agent = agent;
     this.url = url;
     this.own = this.add(null, token);
+    const { compact, compactionsMax, escalationMs } = agent;
+    this.options = {
+      restAfterMs,
+      ...(onContextExhausted === null ? {} : { onContextExhausted }),
+      ...(compact === undefined ? {} : { compact }),
+      ...(compactionsMax === undefined ? {} : { compactionsMax }),
+      ...(escalationMs === undefined ? {} : { escalationMs }),
+    };
   }
 
   /** Of an owner that nothing is driven of any more, it is dropped. */
@@ -41,7 +51,7 @@ export class Served {
     if (named !== null) actor.token = named.token;
     actor.driven++;
     try {
-      await actor.box.run(run, async (step) => this.agent.run(step, await inputOf(step)), { restAfterMs });
+      await actor.box.run(run, async (step) => this.agent.run(step, await inputOf(step)), this.options);
       return null;
     } catch (thrown) {
       const isExpected =

@@ -67,6 +67,8 @@ interface HostedAgentDesk {
   readonly deadlineMs: number | null;
   /** What a run is given that is started with this; refused where it does not fit. */
   readonly inputOf: (input: unknown) => Result<unknown>;
+  /** Of each new run; null = any number. */
+  readonly tokensMax: number | null;
 }
 
 interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot" | "authorizations"> {}

@@ -218,7 +218,7 @@ export async function openOffice(): Promise<Office> {
     ledger,
     hooks: new Map([["starter", quietHook]]),
     onDue: () => undefined,
-    hookOf: () => null,
+    hostedOf: () => null,
     asksOf: (run) => approvals.ofRun(run),
   });
   const admin = new Admin({

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import type { ExhaustionPolicy } from "../../contract/index.ts";
 import { invariant } from "../base/index.ts";
 import type { SecretText } from "../registry/index.ts";
 import type { Retries } from "../runs/index.ts";
@@ -21,6 +22,10 @@ export interface AgentSettings {
   /** Of a run whose start names none; null = it may take any time. */
   readonly deadlineMs: number | null;
   readonly input: InputSettings;
+  /** null = the agent compacts if it can, else people are asked. */
+  readonly onContextExhausted: ExhaustionPolicy | null;
+  /** Of each run; null = any number. */
+  readonly tokensMax: number | null;
 }
 
 /** What the schema leaves, defaults filled in. */
@@ -39,6 +44,8 @@ export interface RawAgent {
   };
   readonly deadline?: string;
   readonly input: { readonly defaults: InputSettings["defaults"]; readonly schema?: InputSettings["schema"] };
+  readonly onContextExhausted?: ExhaustionPolicy;
+  readonly tokens?: { readonly max: number };
 }
 
 export function agentSettings(
@@ -69,6 +76,8 @@ export function agentSettings(
     },
     deadlineMs: raw.deadline === undefined ? null : ms(raw.deadline),
     input: { defaults: raw.input.defaults, schema: raw.input.schema ?? null },
+    onContextExhausted: raw.onContextExhausted ?? null,
+    tokensMax: raw.tokens?.max ?? null,
   };
 }
 

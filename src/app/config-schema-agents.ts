@@ -1,4 +1,5 @@
 import { kubernetesSchema } from "./config-schema-kubernetes.ts";
+import { exhaustionPolicies } from "../../contract/index.ts";
 import type { Schema } from "./config-schema-terms.ts";
 import {
   address,
@@ -202,6 +203,31 @@ export const agentSchema: Schema = {
           "What does not fit is refused to whoever starts the run, and not found by the agent later.",
       },
     }),
+    onContextExhausted: {
+      enum: exhaustionPolicies,
+      description:
+        "What happens when a model call finds no room in the context window: `compact` has the agent make the conversation shorter, `escalate` asks a person, `fail` ends the run. Left out: the agent compacts if it can, else a person is asked.",
+      "x-unit": "compact, escalate or fail",
+      "x-reason": "Whatever of these, the run never starts over: its steps are on record.",
+    },
+    tokens: {
+      type: "object",
+      additionalProperties: false,
+      required: ["max"],
+      description:
+        "What the model steps of each run may use. A person can raise it for a run that has used it up.",
+      properties: {
+        max: {
+          type: "integer",
+          minimum: 1,
+          maximum: 1_000_000_000_000,
+          description:
+            "Tokens, in and out, before the next model step of a run is refused and a person is asked (or the run fails, where `onContextExhausted` says so). Left out: any number.",
+          "x-unit": "tokens per run",
+          "x-reason": "A loop that never ends is paid for by the token.",
+        },
+      },
+    },
   },
 };
 

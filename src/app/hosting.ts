@@ -40,6 +40,8 @@ export interface Hosted {
   readonly deadlineMs: number | null;
   /** What a run is given that is started with this: defaults filled in, and refused where it does not fit the agent's schema. */
   readonly inputOf: (input: unknown) => Result<unknown>;
+  /** Of each new run; null = any number. */
+  readonly tokensMax: number | null;
 }
 
 /** The hosted agents of the configuration file: who they are, and what drives each of their versions. */
@@ -85,14 +87,14 @@ export class Hosting {
       return refuse({ code: "not-found", detail: `The configuration has no agent "${name}".` });
     const owner = this.principal(name);
     if (!owner.ok) return owner;
-    const { version, deadlineMs } = settings;
+    const { version, deadlineMs, tokensMax } = settings;
     const inputOf = this.checks.get(name) ?? ok;
-    return ok({ owner: owner.value, hook: hookOf(name, version), deadlineMs, inputOf });
+    return ok({ owner: owner.value, hook: hookOf(name, version), deadlineMs, tokensMax, inputOf });
   }
 
   private hosted(settings: AgentSettings, version: string, module: string): HostedAgent {
     const { clock, log, url, onLost, tenant, environment } = this.options;
-    const { name, env, runsMax, startsMax, retries } = settings;
+    const { name, env, runsMax, startsMax, retries, onContextExhausted } = settings;
     return new HostedAgent({
       clock,
       name,
@@ -102,6 +104,7 @@ export class Hosting {
       startsMax,
       retries,
       runsMax,
+      onContextExhausted,
       isFor: (owner) => owner.tenant === tenant && owner.kind === "agent" && owner.name === name,
       environment: async () => ({
         ...pickEnvironment(environment.variables),

@@ -299,9 +299,9 @@ export class Node {
       ledger,
       hooks,
       onDue: () => waker.hint(),
-      hookOf: (of, name) => {
+      hostedOf: (of, name) => {
         const found = hosting.find(of, name);
-        return found.ok ? found.value.hook : null;
+        return found.ok ? found.value : null;
       },
       asksOf: (run) => approvals.ofRun(run),
     });

@@ -81,5 +81,5 @@ export {
 } from "./run-records.ts";
 export type { Losses, NewRun, RunChange, RunEnd, RunParent, RunRecord } from "./run-records.ts";
 export { childrenOf, openChildrenOf } from "./run-children.ts";
-export type { RunWait } from "./run-waits.ts";
+export type { Escalation, RunWait } from "./run-waits.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

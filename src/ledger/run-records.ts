@@ -60,6 +60,10 @@ export interface RunRecord {
   readonly parent: RunParent | null;
   /** How many runs it has started, whatever has become of them. */
   readonly children: number;
+  /** By the model steps on record. */
+  readonly tokensUsed: number;
+  /** Nothing more is asked of models when so many are used; null = any number may be. */
+  readonly tokensMax: number | null;
 }
 
 /** How often an agent was lost, and since when that is counted. */
@@ -71,6 +75,8 @@ export interface NewRun {
   readonly hook: string | null;
   /** Left out = no run starts it. */
   readonly parent?: RunParent | null;
+  /** Left out = it may use any number of tokens. */
+  readonly tokensMax?: number | null;
 }
 
 const unattached: NewRun = { aliveUntil: null, deadline: null, hook: null };
@@ -83,11 +89,13 @@ export function newRun(
   wishes: NewRun = unattached,
 ): { readonly run: RunRecord; readonly write: Write } {
   const createdAt = sources.clock.wall();
-  const { parent = null } = wishes;
+  const { parent = null, tokensMax = null } = wishes;
   const run: RunRecord = {
     ...wishes,
     parent,
     children: 0,
+    tokensUsed: 0,
+    tokensMax,
     run: newId("run", createdAt, sources.random) as RunId,
     tenant: owner.tenant,
     owner: owner.id,
@@ -124,6 +132,7 @@ export function newRun(
       depth: parent?.depth ?? null,
       atParentEnd: parent?.atEnd ?? null,
       children: null,
+      tokensUsed: null,
     }),
   };
 }
@@ -277,6 +286,8 @@ export async function runsToWake(store: Reader, now: StoreMs, limit: number): Pr
 export interface RunChange {
   readonly waitsFor?: readonly RunWait[];
   readonly children?: number;
+  readonly tokensUsed?: number;
+  readonly tokensMax?: number | null;
 }
 
 /**
@@ -296,6 +307,8 @@ export function changeRun(run: RunRecord, change: RunChange): Write {
 const columnsOf = (change: RunChange, from: RunChange = change) => ({
   ...(change.waitsFor === undefined ? {} : { waitsFor: waitsText(from.waitsFor ?? []) }),
   ...(change.children === undefined ? {} : { children: countOrNull(from.children ?? 0) }),
+  ...(change.tokensUsed === undefined ? {} : { tokensUsed: countOrNull(from.tokensUsed ?? 0) }),
+  ...(change.tokensMax === undefined ? {} : { tokensMax: from.tokensMax ?? null }),
 });
 
 /** A check that goes into the transaction of whatever relies on it. */
@@ -408,6 +421,8 @@ export const runOf = (row: RunRow): RunRecord => ({
   endEntry: row.endEntry as EntryId | null,
   parent: parentOf(row),
   children: row.children ?? 0,
+  tokensUsed: row.tokensUsed ?? 0,
+  tokensMax: row.tokensMax,
 });
 
 const parentOf = ({ parent, parentStep, depth, atParentEnd }: RunRow): RunParent | null =>

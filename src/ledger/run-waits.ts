@@ -1,3 +1,4 @@
+import type { EscalationKind } from "../../contract/index.ts";
 import type { StoreMs } from "../base/index.ts";
 import { msOf, storeMs } from "../base/index.ts";
 
@@ -14,7 +15,16 @@ export type RunWait =
       readonly step: string;
       readonly signal: string;
       readonly until: StoreMs | null;
+      /** Left out = it waits for no decision. */
+      readonly escalation?: Escalation;
     };
+
+/** Something that a run cannot go on without a person for. */
+export interface Escalation {
+  readonly about: EscalationKind;
+  /** For whoever decides. */
+  readonly reason: string;
+}
 
 /** As it stands in the run's row; null = it waits for nothing. */
 export const waitsText = (waits: readonly RunWait[]): string | null =>

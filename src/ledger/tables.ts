@@ -151,6 +151,8 @@ export const runTable = keyedTable({
     depth: integerOrNull, // parents above it; null = 0
     atParentEnd: textOrNull, // what becomes of it when its parent ends; null = it has none
     children: integerOrNull, // runs that it has started; null = 0
+    tokensUsed: integerOrNull, // by its model steps; null = 0
+    tokensMax: integerOrNull, // null = it may use any number
   },
   columnsSince: {
     aliveUntil: 2,
@@ -170,6 +172,8 @@ export const runTable = keyedTable({
     depth: 2,
     atParentEnd: 2,
     children: 2,
+    tokensUsed: 2,
+    tokensMax: 2,
   },
 });
 

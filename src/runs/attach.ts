@@ -13,6 +13,8 @@ export interface AttachWishes {
   readonly deadlineMs: number | null;
   /** What starts the agent again when it has died, by its name in the configuration; likewise. null = nothing does. */
   readonly hook?: string | null;
+  /** Tokens that its model steps may use; likewise. null = any number. */
+  readonly tokensMax?: number | null;
 }
 
 export interface Attached {
@@ -53,7 +55,12 @@ export async function attach(
         code: "invalid-params",
         detail: `there is no hook "${hook}" for you in the configuration`,
       });
-    const { run, write } = newRun(owner, name, house, { aliveUntil, deadline, hook });
+    const { run, write } = newRun(owner, name, house, {
+      aliveUntil,
+      deadline,
+      hook,
+      tokensMax: wishes.tokensMax ?? null,
+    });
     if (await isWritten(owner, run, write, house)) return ok({ run, isNew: true });
   }
   return refuse({ code: "conflict", detail: `others keep attaching to "${name}" at the same moment` });

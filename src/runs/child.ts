@@ -58,12 +58,12 @@ export async function startChild(
     const recorded = await recordedStep(run.value, { key, kind: "child", input }, house);
     if (!recorded.ok) return recorded;
     if (recorded.value !== null) {
-      const { output, ...record } = recorded.value;
+      const { output, kind: _, ...record } = recorded.value;
       const child = await childOf(run.value, output as Recorded, house);
       return child.ok ? ok({ ...child.value, ...record }) : child;
     }
-    const hook = house.hookOf(run.value.tenant, agent);
-    if (hook === null)
+    const hosted = house.hostedOf(run.value.tenant, agent);
+    if (hosted === null)
       return refuse({ code: "not-found", detail: `The configuration has no agent "${agent}".` });
     const problem = boundProblem(run.value);
     if (problem !== null) return refuse({ code: "too-many-children", detail: problem });
@@ -75,7 +75,7 @@ export async function startChild(
     const { input: given, deadlineMs, atParentEnd } = wishes;
     const parent = { run: run.value, step: key, atEnd: atParentEnd };
     const name = await freeName(owner, run.value, key, house);
-    const started = await startRun(owner, { hook, name, input: given, deadlineMs, parent }, house);
+    const started = await startRun(owner, { ...hosted, name, input: given, deadlineMs, parent }, house);
     if (!started.ok) return started;
     const child: Recorded = { run: started.value.run.run, name };
     const written = await writeStep(
@@ -86,7 +86,7 @@ export async function startChild(
         kind: "child",
         input,
         output: JSON.stringify(child),
-        note: { agent, hook },
+        note: { agent, hook: hosted.hook },
         waitsFor: null,
         change: { children: run.value.children + 1 },
         writes: started.value.writes,

@@ -58,7 +58,13 @@ export async function forkRun(
   const now = await store.now();
   const { deadlineMs = null } = wishes;
   const deadline = deadlineMs === null ? null : plusMs(now, deadlineMs);
-  const { run, write } = newRun(owner, name, house, { aliveUntil: null, deadline, hook: wishes.hook });
+  const { run, write } = newRun(owner, name, house, {
+    aliveUntil: null,
+    deadline,
+    hook: wishes.hook,
+    // What it shares was paid for by its origin: it may use as many as that one from here on.
+    tokensMax: origin.tokensMax,
+  });
   const entry = await prepareEntry(
     actor,
     run,

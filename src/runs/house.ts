@@ -15,14 +15,19 @@ export interface Records {
   readonly ledger: Pick<Ledger, "entry" | "payload" | "noted">;
 }
 
+export interface HostedRuns {
+  readonly hook: string;
+  readonly tokensMax: number | null;
+}
+
 /** The other rooms as this one sees them. */
 export interface House extends Records {
   /** What can start agents again, by name. */
   readonly hooks: ReadonlyMap<string, Hook>;
   /** An act may have made a run due: whoever starts agents need not wait. */
   readonly onDue: () => void;
-  /** What drives new runs of a hosted agent of this name; null = the tenant has none. */
-  readonly hookOf: (tenant: TenantId, agent: string) => string | null;
+  /** Of new runs of a hosted agent of this name: what drives them, and the tokens they may use. null = the tenant has none. */
+  readonly hostedOf: (tenant: TenantId, agent: string) => HostedRuns | null;
   /** Calls of a run that people are asked about, or have decided about while its agent was away. */
   readonly asksOf: (run: RunId) => Promise<readonly RunAsks[]>;
 }

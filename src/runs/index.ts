@@ -23,6 +23,7 @@ export { dropWrites } from "./dead.ts";
 export type { RunAct } from "./dead.ts";
 export type { Child, ChildWishes, StartedChild } from "./child.ts";
 export { Deadlines } from "./deadlines.ts";
+export { decisionWrites } from "./escalations.ts";
 export type { Ended, Ending } from "./end.ts";
 export { endingWrites } from "./end.ts";
 export type { House as RunsOptions } from "./house.ts";
@@ -34,6 +35,7 @@ export {
   memoryBytesMax,
   reasonCharactersMax,
   sleepMsMax,
+  tokensMaxMax,
 } from "./limits.ts";
 export type { LocalStep, StepIdentity } from "./local-step.ts";
 export type { RecordedStep } from "./recorded-step.ts";

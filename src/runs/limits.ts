@@ -48,8 +48,8 @@ export const startFirstMs = 30_000;
 /** Longer pauses would only make a repaired agent wait. */
 export const startMsMax = 15 * 60_000;
 
-/** After a start that is known to have failed. Doubled with each in a row, up to `startMsMax`. */
-export const retryFirstMs = 1_000;
+/** More than any run has used: what is beyond is a slip of the pen. */
+export const tokensMaxMax = 1_000_000_000_000;
 
 /** Runs that one run may start: more work than so is better split by runs that start runs, each with a journal that a person can read. */
 export const childrenMax = 256;

@@ -8,16 +8,20 @@ import { receiptOf } from "./run-entry.ts";
 import type { StepKind } from "./step-digest.ts";
 import { localDigest } from "./step-digest.ts";
 
-export interface RecordedStep {
+export interface RecordedStep<K extends StepKind = StepKind> {
+  /** Of those that were asked for. */
+  readonly kind: K;
   readonly output: unknown;
   /** False = by this very request. */
   readonly wasRecorded: boolean;
   readonly receipt: ReceiptReference;
 }
 
-export interface AskedStep {
+export interface AskedStep<K extends StepKind = StepKind> {
   readonly key: string;
-  readonly kind: StepKind;
+  readonly kind: K;
+  /** May stand there in its place. Left out = nothing may. */
+  readonly orKind?: K;
   /** What it is made from, as JSON text. */
   readonly input: string;
 }
@@ -26,11 +30,11 @@ export interface AskedStep {
  * What stands under a step of the run, if it is the same one. Something else there means that the agent's program has changed since,
  * or does not do the same things in the same order: it is told what is on record, because going on would mix two histories.
  */
-export async function recordedStep(
+export async function recordedStep<K extends StepKind>(
   run: RunRecord,
-  asked: AskedStep,
+  asked: AskedStep<K>,
   house: House,
-): Promise<Result<RecordedStep | null>> {
+): Promise<Result<RecordedStep<K> | null>> {
   const claim = await readClaim(house.store, run.tenant, stepPlace(run.run, asked.key));
   if (claim === null) return ok(null);
   const first = await house.ledger.entry(run.tenant, `${claim.call}:0` as EntryId);
@@ -42,12 +46,15 @@ export async function recordedStep(
     });
   }
   const salt = opened?.payload.salt;
-  const isSame =
-    salt !== undefined &&
-    claim.stepDigest === localDigest(asked.kind, asked.input, Buffer.from(salt, "base64"));
-  if (!isSame || first === null) return drift(asked, claim, first);
+  const kind = [asked.kind, asked.orKind].find(
+    (each) =>
+      each !== undefined &&
+      salt !== undefined &&
+      claim.stepDigest === localDigest(each, asked.input, Buffer.from(salt, "base64")),
+  );
+  if (kind === undefined || first === null) return drift(asked, claim, first);
   const output: unknown = JSON.parse(opened?.payload.result ?? "null");
-  return ok({ output, wasRecorded: true, receipt: receiptOf(first) });
+  return ok({ kind, output, wasRecorded: true, receipt: receiptOf(first) });
 }
 
 function drift(asked: AskedStep, claim: Claim, first: LedgerEntry | null): Result<never> {

@@ -64,9 +64,10 @@ export async function openRuns(
   const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
   const hooks = over.hooks ?? new Map<string, Hook>();
   const asksOf = over.asksOf ?? (() => Promise.resolve([]));
-  const hookOf: House["hookOf"] = (_tenant, name) => (name === "nobody" ? null : `${name}@1`);
+  const hostedOf: House["hostedOf"] = (_tenant, name) =>
+    name === "nobody" ? null : { hook: `${name}@1`, tokensMax: null };
   const onDue = () => undefined;
-  const runs = new Runs({ clock, random, store, keys, ledger, hooks, hookOf, asksOf, onDue });
+  const runs = new Runs({ clock, random, store, keys, ledger, hooks, hostedOf, asksOf, onDue });
   const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();
   return { clock, database, store, keys, ledger, runs, hooks, asksOf, entries };
 }

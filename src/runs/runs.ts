@@ -1,3 +1,4 @@
+import type { LocalStepKind } from "../../contract/index.ts";
 import type { Result, StoreMs } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunId, RunRecord } from "../ledger/index.ts";
@@ -59,12 +60,17 @@ export class Runs {
     return stayAlive(owner, speaker, this.house);
   }
 
-  lookUp(owner: Principal, speaker: Speaker, step: StepIdentity): Promise<Result<RecordedStep | null>> {
+  lookUp(
+    owner: Principal,
+    speaker: Speaker,
+    step: StepIdentity,
+  ): Promise<Result<RecordedStep<LocalStepKind> | null>> {
     return lookUpStep(owner, speaker, step, this.house);
   }
 
-  record(owner: Principal, speaker: Speaker, step: LocalStep): Promise<Result<RecordedStep>> {
-    return recordStep(owner, speaker, step, this.known, this.house);
+  record(owner: Principal, speaker: Speaker, step: LocalStep): Promise<Result<RecordedStep<LocalStepKind>>> {
+    const record = () => recordStep(owner, speaker, step, this.known, this.house);
+    return step.tokens === undefined ? record() : this.turns.inTurn(turnOf(owner, speaker), record);
   }
 
   sleep(owner: Principal, speaker: Speaker, step: Sleep): Promise<Result<Sleeping>> {
@@ -101,7 +107,7 @@ export class Runs {
 
   startChild(owner: Principal, speaker: Speaker, wishes: ChildWishes): Promise<Result<StartedChild>> {
     const start = () => startChild(owner, speaker, wishes, this.house);
-    return this.turns.inTurn(`${ownerOf(owner)} ${speaker.name}`, start);
+    return this.turns.inTurn(turnOf(owner, speaker), start);
   }
 
   awaitChild(
@@ -176,3 +182,6 @@ export class Runs {
     return run.state === "open" ? null : endOf(run, this.house);
   }
 }
+
+/** Its run, without looking it up. */
+const turnOf = (owner: Principal, { name }: Speaker): string => `${ownerOf(owner)} ${name}`;

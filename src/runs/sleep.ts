@@ -41,7 +41,7 @@ export async function sleep(
     const found = await recordedStep(run.value, { key, kind: "timer", input: nothing }, house);
     if (!found.ok) return found;
     if (found.value !== null) {
-      const { output, ...record } = found.value;
+      const { output, kind: _, ...record } = found.value;
       return ok({ ...record, leftMs: Math.max(0, elapsedMs(storeMs((output as Recorded).wakeAt), now)) });
     }
     const until = plusMs(now, ms);

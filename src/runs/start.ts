@@ -20,6 +20,8 @@ export interface StartWishes {
   readonly input: unknown;
   /** From now on; null = it may take any time. */
   readonly deadlineMs: number | null;
+  /** Left out = it may use any number of tokens. */
+  readonly tokensMax?: number | null;
   /** The run that starts it, and from which step of it: the child takes no longer than its parent may. Left out = no run does. */
   readonly parent?: { readonly run: RunRecord; readonly step: string; readonly atEnd: ChildFate };
 }
@@ -67,6 +69,7 @@ export async function startRun(
       parent?.run.deadline ?? null,
     ),
     hook: wishes.hook,
+    tokensMax: wishes.tokensMax ?? null,
     parent:
       parent === undefined
         ? null

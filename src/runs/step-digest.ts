@@ -3,7 +3,7 @@ import { commitment } from "../base/index.ts";
 import { stepDigest } from "../ledger/index.ts";
 
 /** What stands under a step besides tool calls: what the agent produced, the instant a timer ends, what a wait came to, which run it started. */
-export type StepKind = "model" | "value" | "timer" | "signal" | "child";
+export type StepKind = "model" | "value" | "exhausted" | "timer" | "signal" | "child";
 
 /** `input` is what the step is made from, as JSON text. */
 export const localDigest = (kind: StepKind, input: string, salt: Uint8Array): Sha256Hex =>

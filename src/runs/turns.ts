@@ -1,5 +1,3 @@
-import type { RunId } from "../ledger/index.ts";
-
 /**
  * Acts on one run that count something in its row, one after the other on this node: many at the same moment would all be made from the
  * same count, and all but one fail. Between nodes the guards of the writes decide.
@@ -7,8 +5,8 @@ import type { RunId } from "../ledger/index.ts";
 export class Turns {
   private readonly last = new Map<string, Promise<unknown>>();
 
-  /** `run` is its id, or any name that is its alone. */
-  async inTurn<T>(run: RunId | string, act: () => Promise<T>): Promise<T> {
+  /** `run`: any name that is its alone. */
+  async inTurn<T>(run: string, act: () => Promise<T>): Promise<T> {
     const before = this.last.get(run) ?? Promise.resolve();
     const mine = before.then(act, act);
     this.last.set(run, mine);

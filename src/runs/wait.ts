@@ -2,7 +2,7 @@ import type { ReceiptReference } from "../../contract/index.ts";
 import type { Result, StoreMs } from "../base/index.ts";
 import { canonicalJson, elapsedMs, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { RunRecord, RunWait } from "../ledger/index.ts";
+import type { Escalation, RunRecord, RunWait } from "../ledger/index.ts";
 import { changeRun } from "../ledger/index.ts";
 import type { Arrivals } from "./arrivals.ts";
 import type { House } from "./house.ts";
@@ -19,6 +19,8 @@ export interface SignalWait {
   readonly signal: string;
   /** From the first visit of the step. null = for as long as the run is open. */
   readonly timeoutMs: number | null;
+  /** Left out or null = it waits for no decision. */
+  readonly escalation?: Escalation | null;
 }
 
 /** What a wait has come to so far. */
@@ -86,7 +88,7 @@ async function look(
   const recorded = await recordedStep(run, { key, kind: "signal", input }, house);
   if (!recorded.ok) return recorded;
   if (recorded.value !== null) {
-    const { output, ...record } = recorded.value;
+    const { output, kind: _, ...record } = recorded.value;
     return ok({ run, waited: waitedOf(output as Recorded, record) });
   }
   const now = await house.store.now();
@@ -118,7 +120,7 @@ async function look(
 /** Nothing is there yet. At the first visit the run comes to stand in front of the signal, from then on until the same instant. */
 async function stand(
   run: RunRecord,
-  { key, signal, timeoutMs }: SignalWait,
+  { key, signal, timeoutMs, escalation = null }: SignalWait,
   standing: RunWait | null,
   now: StoreMs,
   house: House,
@@ -129,7 +131,11 @@ async function stand(
       waited: { state: "waiting", leftMs: standing.until === null ? null : elapsedMs(standing.until, now) },
     });
   const until = timeoutMs === null ? null : plusMs(now, timeoutMs);
-  const waitsFor = withWait(run, { kind: "signal", step: key, signal, until }, now);
+  const waitsFor = withWait(
+    run,
+    { kind: "signal", step: key, signal, until, ...(escalation === null ? {} : { escalation }) },
+    now,
+  );
   if (!waitsFor.ok) return refuse(waitsFor.refusal);
   await house.store.commit([changeRun(run, { waitsFor: waitsFor.value })]);
   // Whether this went through or somebody was faster: it is looked at again with what stands there now.

@@ -23,7 +23,7 @@ const turnMs = 4;
 /** Looked after at once; what is left over at the next look, which then follows at once. */
 const runsPerLook = 64;
 
-export interface WakerOptions extends Omit<House, "asksOf" | "onDue" | "hookOf"> {
+export interface WakerOptions extends Omit<House, "asksOf" | "onDue" | "hostedOf"> {
   /** In whose name a tenant's agents are started; null = the tenant is gone. */
   readonly nodeOf: (tenant: TenantId) => Principal | null;
   readonly onTrouble: (doing: string, thrown: unknown) => void;

@@ -1,4 +1,4 @@
-import { callerName, deadReasons, runStates } from "../../../contract/index.ts";
+import { callerName, deadReasons, escalations, runStates } from "../../../contract/index.ts";
 import type { Shape } from "../../api/index.ts";
 import {
   flag,
@@ -22,6 +22,7 @@ import { childrenOf, claimsOfRun, listRuns, runById } from "../../ledger/index.t
 import {
   childrenMax,
   deadlineMsMax,
+  decisionWrites,
   endingWrites,
   forkRun,
   reasonCharactersMax,
@@ -72,6 +73,8 @@ const run = named(
         approval: textOrNull,
         child: { ...textOrNull, description: "the name of a run that it has started and that is open" },
         groups: listOf(text),
+        reason: { ...textOrNull, description: "why a person has to decide; null = nobody has to" },
+        answers: { ...listOf(text), description: "what that person's signal may say under `do`" },
         leftMs: { type: ["integer", "null"], description: "null = it waits for good" },
       }),
     ),
@@ -80,6 +83,10 @@ const run = named(
       description: "the run that started it, and from which step; null = no run did",
     },
     children: { ...whole, description: "how many runs it has started" },
+    tokens: object({
+      used: { ...whole, description: "by the model's answers on record, in and out" },
+      max: { type: ["integer", "null"], description: "null = it may use any number" },
+    }),
     createdAt: instant,
     deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
     endedAt: { ...instantOrNull, description: "since when it is not open; null = it is open" },
@@ -129,11 +136,12 @@ export const runRoutes = [
     handle: async ({ actor, act, params, body }, house) => {
       const hosted = house.hosting.find(actor.tenant, params.name);
       if (!hosted.ok) return hosted;
-      const { owner, hook } = hosted.value;
+      const { owner, hook, tokensMax } = hosted.value;
       const { name = null, deadlineMs = hosted.value.deadlineMs } = body;
       const input = hosted.value.inputOf(body.input ?? null);
       if (!input.ok) return input;
-      const started = await startRun(owner, { hook, name, input: input.value, deadlineMs }, house);
+      const wishes = { hook, name, input: input.value, deadlineMs, tokensMax };
+      const started = await startRun(owner, wishes, house);
       if (!started.ok) return started;
       const { run, writes } = started.value;
       const change = { writes, value: null, applied: () => house.runs.changed(run) };
@@ -354,7 +362,7 @@ export const runRoutes = [
     path: "/runs/{run}/signals/{signal}",
     summary: "Send an open run a signal, for a step that waits for it or will",
     notes:
-      "Kept until a step takes it. The first of a name counts: a second one is refused as long as that one waits.",
+      "Kept until a step takes it. The first of a name counts: a second one is refused as long as that one waits. Where the run waits for a decision by this name, the payload says what, under `do`; a budget of tokens is raised by a person alone.",
     action: "admin.run.signal",
     kind: "act",
     params: {
@@ -372,6 +380,8 @@ export const runRoutes = [
       const found = await runOf(house, actor, params.run);
       if (!found.ok) return found;
       const { run, signal } = params;
+      const decision = decisionWrites(actor, found.value, signal, body.payload ?? null);
+      if (!decision.ok) return decision;
       const writes = await signalWrites(found.value, signal, body.payload ?? null, house);
       if (!writes.ok) return writes;
       const applied = () => house.runs.changed(found.value);
@@ -379,7 +389,7 @@ export const runRoutes = [
       const performed = await house.acts.perform(
         act,
         run,
-        { writes: writes.value, value: null, applied },
+        { writes: [...decision.value, ...writes.value], value: null, applied },
         { signal },
       );
       return performed.ok ? ok({ run, signal, receipt: performed.value.receipt }) : performed;
@@ -414,10 +424,14 @@ async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Sh
       approval: wait.kind === "approval" ? wait.approval : null,
       child: wait.kind === "child" ? wait.child : null,
       groups: wait.kind === "approval" ? wait.groups : [],
+      reason: (wait.kind === "signal" ? wait.escalation?.reason : null) ?? null,
+      answers:
+        wait.kind === "signal" && wait.escalation !== undefined ? escalations[wait.escalation.about] : [],
       leftMs: leftMs(wait.until),
     })),
     parent: found.parent === null ? null : { run: found.parent.run, step: found.parent.step },
     children: found.children,
+    tokens: { used: found.tokensUsed, max: found.tokensMax },
     createdAt: iso(found.createdAt),
     deadlineLeftMs: leftMs(found.deadline),
     endedAt: isoOrNull(found.endedAt),

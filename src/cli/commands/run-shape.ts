@@ -23,6 +23,7 @@ export interface Run {
   readonly waitsFor: readonly RunWait[];
   readonly parent: { readonly run: string; readonly step: string } | null;
   readonly children: number;
+  readonly tokens: { readonly used: number; readonly max: number | null };
   readonly createdAt: string;
   readonly deadlineLeftMs: number | null;
   readonly endedAt: string | null;
@@ -36,6 +37,8 @@ interface RunWait {
   readonly approval: string | null;
   readonly child: string | null;
   readonly groups: readonly string[];
+  readonly reason: string | null;
+  readonly answers: readonly string[];
   readonly leftMs: number | null;
 }
 
@@ -65,13 +68,24 @@ export function deadText({ deadReason, hook }: Pick<Run, "deadReason" | "hook">)
   }
 }
 
-export function waitText({ kind, signal, approval, child, groups, leftMs }: RunWait): string {
+export function waitText({
+  kind,
+  signal,
+  approval,
+  child,
+  groups,
+  reason,
+  answers,
+  leftMs,
+}: RunWait): string {
   const atMost = leftMs === null ? "" : `, ${inWords(leftMs)} at most`;
   switch (kind) {
     case "timer":
       return `sleeps ${inWords(leftMs ?? 0)} more`;
     case "signal":
-      return `waits for "${signal ?? ""}"${atMost}`;
+      return reason === null
+        ? `waits for "${signal ?? ""}"${atMost}`
+        : `waits for a person to signal "${signal ?? ""}" (${answers.join(", ")})${atMost}: ${reason}`;
     case "approval":
       return `waits for ${groups.join(" and ")} to decide ${approval ?? ""}${atMost}`;
     case "child":

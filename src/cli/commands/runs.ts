@@ -242,6 +242,7 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],
   ...found.waitsFor.map((wait): Field => ["waits for", waitText(wait)]),
   ["since", instantText(found.createdAt)],
+  ["tokens", tokensText(found)],
   [
     "fails",
     found.deadlineLeftMs === null || found.state !== "open" ? null : `in ${inWords(found.deadlineLeftMs)}`,
@@ -249,6 +250,10 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   [found.state === "dead" ? "dead since" : "ended", instantText(found.endedAt)],
   ["entry", found.endEntry],
 ];
+
+/** null = it has used none, and may use any number. */
+const tokensText = ({ tokens: { used, max } }: Run): string | null =>
+  max === null ? (used === 0 ? null : String(used)) : `${used} of ${max}`;
 
 function jsonOf(option: string, text: string): unknown {
   try {

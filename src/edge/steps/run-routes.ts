@@ -1,7 +1,14 @@
 import { object, objectWith, text } from "../../api/index.ts";
 import { ok } from "../../base/index.ts";
 import type { RunId } from "../../runs/index.ts";
-import { aliveForMs, childrenMax, deadlineMsMax, reasonCharactersMax, sleepMsMax } from "../../runs/index.ts";
+import {
+  aliveForMs,
+  childrenMax,
+  deadlineMsMax,
+  reasonCharactersMax,
+  sleepMsMax,
+  tokensMaxMax,
+} from "../../runs/index.ts";
 import { route } from "./route.ts";
 import { attached, attempt, callersName, end, run, runIdPattern, runState } from "./shapes.ts";
 import { stateView } from "./state-view.ts";
@@ -27,6 +34,13 @@ export const runRoutes = [
         description:
           "how long after its beginning the run fails if it is still open; heard at the first attach",
       },
+      tokensMax: {
+        type: "integer",
+        minimum: 1,
+        maximum: tokensMaxMax,
+        description:
+          "tokens that its model steps may use before the next one is refused; heard at the first attach. Only a person raises it",
+      },
       hook: callersName("what starts the agent again when it has died; heard at the first attach"),
     }),
     example: { deadlineMs: 3_600_000 },
@@ -35,6 +49,7 @@ export const runRoutes = [
       const found = await runs.attach(owner, params.name, {
         deadlineMs: body.deadlineMs ?? null,
         hook: body.hook ?? null,
+        tokensMax: body.tokensMax ?? null,
       });
       if (!found.ok) return found;
       const { run, isNew } = found.value;
@@ -45,6 +60,7 @@ export const runRoutes = [
         state: run.state,
         isNew,
         aliveForMs: run.state === "open" ? aliveForMs : 0,
+        tokens: { used: run.tokensUsed, max: run.tokensMax },
         end: await runs.endOf(run),
       });
     },

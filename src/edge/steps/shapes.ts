@@ -1,3 +1,4 @@
+import type { EscalationKind } from "../../../contract/index.ts";
 import { callerName, localStepKinds, runStates } from "../../../contract/index.ts";
 import { anything, flag, listOf, named, object, receipt, text, textOrNull, whole } from "../../api/index.ts";
 
@@ -8,6 +9,9 @@ export const callersName = (description: string) =>
 export const run = callersName(
   "what the agent calls its run; another agent's run of this name is another run",
 );
+
+/** What a person can be needed for. */
+export const escalationKinds = ["context", "tokens"] as const satisfies readonly EscalationKind[];
 
 /** Of ids of runs. */
 export const runIdPattern = "^run_[0-9a-z]{26}$";
@@ -20,7 +24,8 @@ export const attempt = {
 
 export const stepKind = {
   enum: localStepKinds,
-  description: "`model`: a model's answer; `value`: anything else that would come out differently next time",
+  description:
+    "`model`: a model's answer; `value`: anything else that would come out differently next time; `exhausted`: that a model's answer found no room in its context window",
 } as const;
 
 export const inputDigest = {
@@ -43,6 +48,11 @@ export const end = named(
 
 export const endOrNull = { oneOf: [end, { type: "null" }], description: "null = it is open" } as const;
 
+const tokens = object({
+  used: { ...whole, description: "by the model's answers on record, in and out" },
+  max: { type: ["integer", "null"], description: "null = any number" },
+});
+
 export const attached = named(
   "AttachedRun",
   object({
@@ -55,6 +65,7 @@ export const attached = named(
       type: "integer",
       description: "say that the agent lives before these are over; 0 = it has ended",
     },
+    tokens,
     end: endOrNull,
   }),
 );
@@ -82,6 +93,7 @@ export const runState = named(
     isAlive: { type: "boolean", description: "its agent has been heard of lately" },
     waitsFor: listOf(wait),
     deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
+    tokens,
     end: endOrNull,
   }),
 );
@@ -89,6 +101,10 @@ export const runState = named(
 export const step = named(
   "LocalStep",
   object({
+    kind: {
+      enum: localStepKinds,
+      description: "as it was asked for; but `exhausted` may stand where a `model`'s answer was asked for",
+    },
     output: anything,
     wasRecorded: { ...flag, description: "false = by this very request" },
     receipt,

@@ -28,6 +28,7 @@ export function stateView(
       leftMs: leftMs(wait.until),
     })),
     deadlineLeftMs: leftMs(run.deadline),
+    tokens: { used: run.tokensUsed, max: run.tokensMax },
     end,
   };
 }

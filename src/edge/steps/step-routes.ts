@@ -1,6 +1,7 @@
 import { object, objectWith, text, whole } from "../../api/index.ts";
 import type { Result, Sha256Hex } from "../../base/index.ts";
 import { ok, refuse } from "../../base/index.ts";
+import { tokensMaxMax } from "../../runs/index.ts";
 import { route } from "./route.ts";
 import { attempt, callersName, inputDigest, run, step, stepKind } from "./shapes.ts";
 
@@ -46,8 +47,8 @@ export const stepRoutes = [
       output: { description: "any JSON, at most 1 MiB" },
       model: { ...text, maxLength: 200, description: "which model answered" },
       tokens: object({
-        input: { ...whole, minimum: 0 },
-        output: { ...whole, minimum: 0 },
+        input: { ...whole, minimum: 0, maximum: tokensMaxMax },
+        output: { ...whole, minimum: 0, maximum: tokensMaxMax },
       }),
     }),
     example: {
@@ -68,7 +69,14 @@ export const stepRoutes = [
       return runs.record(
         owner,
         { name, attempt },
-        { key, kind, input: digestOrNull(input), output, note: (model ?? tokens) ? note : null },
+        {
+          key,
+          kind,
+          input: digestOrNull(input),
+          output,
+          note: (model ?? tokens) ? note : null,
+          ...(tokens === undefined || kind !== "model" ? {} : { tokens: tokens.input + tokens.output }),
+        },
       );
     },
   }),

@@ -1,9 +1,9 @@
-import { flag, named, object, objectWith, receipt } from "../../api/index.ts";
+import { flag, named, object, objectWith, receipt, text } from "../../api/index.ts";
 import { ok } from "../../base/index.ts";
 import type { Waited } from "../../runs/index.ts";
-import { holdMsMax, sleepMsMax } from "../../runs/index.ts";
+import { holdMsMax, reasonCharactersMax, sleepMsMax } from "../../runs/index.ts";
 import { route } from "./route.ts";
-import { attempt, callersName, receiptOrNull, run } from "./shapes.ts";
+import { attempt, callersName, escalationKinds, receiptOrNull, run } from "./shapes.ts";
 
 const params = {
   name: run,
@@ -68,6 +68,14 @@ export const waitRoutes = [
         maximum: holdMsMax,
         description: "how long this request may be held open; left out = it is answered at once",
       },
+      escalation: {
+        ...object({
+          about: { enum: escalationKinds },
+          reason: { ...text, minLength: 1, maxLength: reasonCharactersMax },
+        }),
+        description:
+          "what a person is to decide; what their signal may carry, and does, follows from it. Heard at the first visit",
+      },
     }),
     example: { attempt: 1, signal: "paid", timeoutMs: 86_400_000, holdMs: 20_000 },
     answer: waited,
@@ -75,7 +83,12 @@ export const waitRoutes = [
       const found = await runs.wait(
         owner,
         { name: params.name, attempt: body.attempt },
-        { key: params.key, signal: body.signal, timeoutMs: body.timeoutMs ?? null },
+        {
+          key: params.key,
+          signal: body.signal,
+          timeoutMs: body.timeoutMs ?? null,
+          escalation: body.escalation ?? null,
+        },
         { holdMs: body.holdMs ?? 0, signal },
       );
       return found.ok ? ok(waitView(found.value)) : found;

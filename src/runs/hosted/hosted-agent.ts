@@ -1,4 +1,4 @@
-import type { WorkerReport } from "../../../contract/index.ts";
+import type { ExhaustionPolicy, WorkerReport } from "../../../contract/index.ts";
 import type { CancelTimer, Clock, MonotonicMs } from "../../base/index.ts";
 import { Fault, elapsedMs } from "../../base/index.ts";
 import type { Principal, PrincipalId } from "../../identity/index.ts";
@@ -17,6 +17,8 @@ export interface HostedAgentOptions {
   readonly retries: Retries;
   /** Runs in its process at once; those that wait are not among them. */
   readonly runsMax: number;
+  /** As its worker is told. */
+  readonly onContextExhausted: ExhaustionPolicy | null;
   readonly isFor: (owner: Principal) => boolean;
   /** At the moment of the start; with the secrets in it. */
   readonly environment: () => Promise<Readonly<Record<string, string>>>;
@@ -94,7 +96,8 @@ export class HostedAgent implements Hook {
   }
 
   private async startWorker(): Promise<WorkerProcess> {
-    const { clock, name, version, module, directory, environment, url, token, onSays } = this.options;
+    const { clock, name, version, module, directory, environment, url, token, onSays, onContextExhausted } =
+      this.options;
     try {
       const at = url();
       if (at === null || this.stopping.signal.aborted)
@@ -102,7 +105,15 @@ export class HostedAgent implements Hook {
       this.startedAt = clock.monotonic();
       const worker = await WorkerProcess.start({
         clock,
-        serve: { kind: "serve", agent: name, version, module, url: at, token: token(null) },
+        serve: {
+          kind: "serve",
+          agent: name,
+          version,
+          module,
+          url: at,
+          token: token(null),
+          onContextExhausted,
+        },
         environment: await environment(),
         directory,
         stopping: this.stopping.signal,
