@@ -74,5 +74,6 @@ function readOnly(store: ReadStore): Store {
     takeDueWakeUps: no,
     onHint: no,
     stats: no,
+    snapshot: no,
   };
 }

@@ -1,5 +1,5 @@
 import type { Clock, StoreMs } from "../base/index.ts";
-import { invariant, storeMs } from "../base/index.ts";
+import { Fault, invariant, storeMs } from "../base/index.ts";
 import type { TablesByName } from "./check.ts";
 import { checkLimit, checkTransaction } from "./check.ts";
 import { GroupCommit } from "./group-commit.ts";
@@ -13,6 +13,7 @@ import type {
   Logged,
   LogOptions,
   Signal,
+  Snapshot,
   Store,
   StoreStats,
   Verdict,
@@ -110,6 +111,11 @@ export abstract class GroupCommitStore implements Store {
 
   stats(): StoreStats {
     return this.commits.stats();
+  }
+
+  /** Overridden by every store that can be read at one moment; what cannot be has no backups. */
+  snapshot(): Promise<Snapshot> {
+    return Promise.reject(new Fault("config-invalid", "this store cannot be read at one moment"));
   }
 
   abstract get<C extends Columns>(table: KeyedTable<C>, key: Partial<RowOf<C>>): Promise<RowOf<C> | null>;

@@ -1,7 +1,7 @@
 /**
  * store: transactions as data, group commit, leases, signals (kept until taken, first wins), wake-ups, migrations.
  *
- * Identities: lease fences and log cursors, which only grow. Bounds: `writesPerTransactionMax`, 32 MiB per transaction,
+ * Identities: lease fences, with the store's epoch in front, and log cursors, which only grow. Bounds: `writesPerTransactionMax`, 32 MiB per transaction,
  * `rowsPerReadMax`, and each store's `waitingMax`. Errors: Fault `store-busy`, `store-unavailable`, `store-in-use`,
  * `store-version`, `lease-lost`, `shutting-down`; a transaction that no table allows is a bug (InvariantError). Signals: hints
  * per topic. Holds no domain rule; knows no table by name except its own.
@@ -13,8 +13,6 @@ export type { Change, Transaction, Write } from "./transaction.ts";
 export { expiredLeases, isWaiting, leaseOf, signal, takeBack, wakeUp } from "./own-tables.ts";
 export { Duty } from "./duty.ts";
 export type { DutyOptions } from "./duty.ts";
-export { MemoryDatabase, openMemoryStore } from "./memory/index.ts";
-export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
 export { checkPostgres, openPostgresStore, openReadOnlyPostgres } from "./postgres/index.ts";
 export type {
   EpochChange,
@@ -24,7 +22,13 @@ export type {
   PostgresStoreOptions,
   PostgresTls,
 } from "./postgres/index.ts";
-export { openReadOnlySqlite, openSqliteStore } from "./sqlite/index.ts";
+export { epochOf, fenceFloor, raiseEpoch } from "./epoch.ts";
+export type { StoreFill } from "./fill.ts";
+export { ownTables } from "./own-tables.ts";
+export { scanKeyed, scanLog } from "./scan.ts";
+export { MemoryDatabase, openMemoryFill, openMemoryStore } from "./memory/index.ts";
+export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
+export { openReadOnlySqlite, openSqliteFill, openSqliteStore } from "./sqlite/index.ts";
 export type { SqliteStoreOptions } from "./sqlite/index.ts";
 export { rowsPerReadMax } from "./store.ts";
 export type {
@@ -33,6 +37,7 @@ export type {
   LogOptions,
   Logged,
   ReadStore,
+  Snapshot,
   Signal,
   Store,
   StoreStats,

@@ -1,5 +1,5 @@
 import type { StoreMs } from "../base/index.ts";
-import type { Columns, KeyedTable, LogTable, RowOf } from "./table.ts";
+import type { Columns, KeyedTable, LogTable, Row, RowOf } from "./table.ts";
 import type { Transaction } from "./transaction.ts";
 
 /**
@@ -110,11 +110,20 @@ export interface Store {
 
   /** For gauges: how much waits and how the last flushes went. */
   stats(): StoreStats;
+
+  /** Everything as it is now, to be read while work goes on. Close it soon: what is written meanwhile is kept twice until then. */
+  snapshot(): Promise<Snapshot>;
 }
 
 /** The reads of a store alone: for verification of a data directory, offline or beside a running node. */
 export interface ReadStore extends Pick<Store, "get" | "list" | "getLogged" | "listById" | "listLog"> {
   close(): void;
+}
+
+/** A store as it was at one moment, for as long as it is open. */
+export interface Snapshot extends ReadStore {
+  /** Rows of a log over all its partitions, ascending by cursor, which stands in each. `after` is exclusive. */
+  scanLog(table: LogTable, page: { readonly after: number; readonly limit: number }): Promise<readonly Row[]>;
 }
 
 export interface StoreStats {

@@ -1,7 +1,8 @@
 import { invariant, storeMs, unreachable } from "../../base/index.ts";
 import type { TablesByName } from "../check.ts";
 import { tablesByName } from "../check.ts";
-import { leaseTable, signalTable, wakeUpTable } from "../own-tables.ts";
+import { epochName, fenceFloor } from "../epoch.ts";
+import { leaseTable, metaTable, signalTable, wakeUpTable } from "../own-tables.ts";
 import type { Answer, Proof, Request } from "../request.ts";
 import { verdictDone } from "../request.ts";
 import type { Lease, Signal, WakeUp } from "../store.ts";
@@ -27,6 +28,19 @@ export class MemoryDatabase {
       if (table.shape === "keyed") this.keyed.set(table.name, new MemoryKeyed(table));
       else this.logs.set(table.name, new MemoryLog(table));
     }
+  }
+
+  /** Another one with the same rows. */
+  copy(): MemoryDatabase {
+    const copy = new MemoryDatabase([]);
+    copy.lastMs = this.lastMs;
+    for (const { table } of this.keyed.values()) copy.keyed.set(table.name, new MemoryKeyed(table));
+    for (const { table } of this.logs.values()) copy.logs.set(table.name, new MemoryLog(table));
+    for (const [name, rows] of this.keyed)
+      for (const row of rows.inOrderOfArrival()) copy.keyedTable(name).insert(row);
+    for (const [name, rows] of this.logs)
+      for (const row of rows.scan(0, rows.size)) copy.logTable(name).adopt(row);
+    return copy;
   }
 
   /** Store time: the wall's, but never less than it was. */
@@ -130,7 +144,16 @@ export class MemoryDatabase {
     const present = this.keyedTable(leaseTable.name).get({ name });
     const isFree = present === null || present.holder === holder || (present.expiresAt as number) <= nowMs;
     if (!isFree) return null;
-    return this.putLease({ name, holder, fence: ((present?.fence ?? 0) as number) + 1 }, nowMs + ttlMs);
+    return this.putLease(
+      { name, holder, fence: ((present?.fence ?? this.floor()) as number) + 1 },
+      nowMs + ttlMs,
+    );
+  }
+
+  /** Of a name that nobody held in this epoch; it may have had a holder that the store has forgotten. */
+  private floor(): number {
+    const epoch = this.keyedTable(metaTable.name).get({ name: epochName })?.value;
+    return fenceFloor((epoch ?? 0) as number);
   }
 
   private renew(lease: Lease, ttlMs: number, nowMs: number): Lease | null {

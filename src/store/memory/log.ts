@@ -1,3 +1,4 @@
+import { invariant } from "../../base/index.ts";
 import { checkLimit } from "../check.ts";
 import type { LogOptions } from "../store.ts";
 import type { LogTable, Row } from "../table.ts";
@@ -33,6 +34,25 @@ export class MemoryLog {
       this.byId.remove(whole);
       this.byCursor.remove(whole);
     };
+  }
+
+  get size(): number {
+    return this.ids.size;
+  }
+
+  /** A row of another store, under the cursor it has there. */
+  adopt(row: Row): void {
+    this.lastCursor = (row["cursor"] as number) - 1;
+    invariant(this.append(row) !== null, `log ${this.table.name} has that row already`);
+  }
+
+  /** Of all partitions, ascending by cursor. */
+  scan(after: number, limit: number): readonly Row[] {
+    return [...this.ids.values()]
+      .filter((row) => (row["cursor"] as number) > after)
+      .toSorted((a, b) => (a["cursor"] as number) - (b["cursor"] as number))
+      .slice(0, limit)
+      .map(copied);
   }
 
   get(id: string): Row | null {

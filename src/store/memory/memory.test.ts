@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { ManualClock, seededRandom } from "../../base/index.ts";
 import type { MemoryFault } from "../index.ts";
-import { MemoryDatabase, insert, integer, keyedTable, openMemoryStore, text } from "../index.ts";
+import {
+  MemoryDatabase,
+  insert,
+  integer,
+  keyedTable,
+  openMemoryFill,
+  openMemoryStore,
+  text,
+} from "../index.ts";
+import { copySuite } from "../copy.suite.ts";
 import { storeSuite } from "../store.suite.ts";
 
 storeSuite("memory", async () => {
@@ -11,6 +20,20 @@ storeSuite("memory", async () => {
       database ??= new MemoryDatabase(options.tables);
       return openMemoryStore({ ...options, database });
     },
+    remove: async () => {
+      database = null;
+    },
+  };
+});
+
+copySuite("memory", async () => {
+  let database: MemoryDatabase | null = null;
+  return {
+    open: (options) => {
+      database ??= new MemoryDatabase(options.tables);
+      return openMemoryStore({ ...options, database });
+    },
+    openFill: (tables) => openMemoryFill((database = new MemoryDatabase(tables))),
     remove: async () => {
       database = null;
     },

@@ -1,11 +1,12 @@
 import type { Clock } from "../../base/index.ts";
 import { Fault, seededRandom } from "../../base/index.ts";
 import { GroupCommitStore, waitingMaxDefault } from "../group-commit-store.ts";
-import type { ListOptions, Logged, LogOptions, Store } from "../store.ts";
+import type { ListOptions, Logged, LogOptions, Snapshot, Store } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, Row, RowOf, Table } from "../table.ts";
 import { MemoryDatabase } from "./database.ts";
 import type { FaultOptions } from "./faults.ts";
 import { Faults } from "./faults.ts";
+import { snapshotOf } from "./fill.ts";
 import { copied } from "./keyed.ts";
 import { MemoryWriter } from "./writer.ts";
 
@@ -86,6 +87,11 @@ export class MemoryStore extends GroupCommitStore implements Store {
   ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
     this.checkAlive();
     return this.database.logTable(table.name).listLog(options) as readonly Logged<Pick<RowOf<C>, K>>[];
+  }
+
+  override async snapshot(): Promise<Snapshot> {
+    this.checkAlive();
+    return snapshotOf(this.database);
   }
 
   protected override closeReads(): void {

@@ -1,5 +1,6 @@
 import type BetterSqlite from "better-sqlite3";
 import { storeMs } from "../../base/index.ts";
+import { epochName, fenceFloor } from "../epoch.ts";
 import { leaseTable, metaTable, signalTable, wakeUpTable } from "../own-tables.ts";
 import type { Proof } from "../request.ts";
 import type { Lease, Signal, WakeUp } from "../store.ts";
@@ -19,6 +20,7 @@ export class OwnStatements {
   private readonly readDue: BetterSqlite.Statement<[string, number, number], { key: string; at: number }>;
   private readonly deleteWakeUp: BetterSqlite.Statement<[string, string]>;
   private readonly readTime: BetterSqlite.Statement<[], { value: number }>;
+  private readonly readEpoch: BetterSqlite.Statement<[string], { value: number }>;
   private readonly writeTime: BetterSqlite.Statement<[number]>;
 
   constructor(database: BetterSqlite.Database) {
@@ -36,6 +38,7 @@ export class OwnStatements {
     );
     this.deleteWakeUp = database.prepare(`DELETE FROM ${wakeUpTable.name} WHERE topic = ? AND key = ?`);
     this.readTime = database.prepare(`SELECT value FROM ${metaTable.name} WHERE name = 'storeTime'`);
+    this.readEpoch = database.prepare(`SELECT value FROM ${metaTable.name} WHERE name = ?`);
     this.writeTime = database.prepare(
       `INSERT OR REPLACE INTO ${metaTable.name} (name, value) VALUES ('storeTime', ?)`,
     );
@@ -56,7 +59,7 @@ export class OwnStatements {
   acquire(name: string, holder: string, ttlMs: number, nowMs: number): Lease | null {
     const present = this.readLease.get(name);
     const isFree = present === undefined || present.holder === holder || present.expiresAt <= nowMs;
-    return isFree ? this.put(name, holder, (present?.fence ?? 0) + 1, nowMs + ttlMs) : null;
+    return isFree ? this.put(name, holder, (present?.fence ?? this.floor()) + 1, nowMs + ttlMs) : null;
   }
 
   renew(lease: Lease, ttlMs: number, nowMs: number): Lease | null {
@@ -80,6 +83,11 @@ export class OwnStatements {
       this.deleteWakeUp.run(topic, key);
       return { topic, key, at: storeMs(at) };
     });
+  }
+
+  /** Of a name that nobody held in this epoch; it may have had a holder that the store has forgotten. */
+  private floor(): number {
+    return fenceFloor(this.readEpoch.get(epochName)?.value ?? 0);
   }
 
   private put(name: string, holder: string, fence: number, expiresAt: number): Lease {

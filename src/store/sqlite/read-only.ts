@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { Fault } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
 import { dataVersionOf, refuseVersion } from "../data-version.ts";
-import type { ReadStore } from "../store.ts";
+import type { ReadStore, Snapshot } from "../store.ts";
 import type { Table } from "../table.ts";
 import { dataFile, openReadConnection } from "./open.ts";
 import { Reader } from "./reader.ts";
@@ -20,7 +20,22 @@ export function openReadOnlySqlite(directory: string, tables: readonly Table[]):
       evidence: { directory },
     });
   }
-  const reader = openReader(file, tables);
+  return readsOf(openReader(file, tables));
+}
+
+/** The same as it is at this moment, for as long as it is open. */
+export function openSqliteSnapshot(directory: string, tables: readonly Table[]): Snapshot {
+  const reader = openReader(dataFile(directory), tables);
+  try {
+    reader.hold();
+  } catch (thrown) {
+    reader.close();
+    throw cannotRead(dataFile(directory), thrown);
+  }
+  return { ...readsOf(reader), scanLog: async (table, page) => reader.scanLog(table, page) };
+}
+
+function readsOf(reader: Reader): ReadStore {
   return {
     get: async (table, key) => reader.get(table, key),
     list: async (table, options) => reader.list(table, options),

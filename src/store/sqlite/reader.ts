@@ -6,7 +6,7 @@ import type { Columns, KeyedTable, LogTable, Row, RowOf, Table } from "../table.
 import { valuesOf } from "../transaction.ts";
 import { sqliteCode } from "./failure.ts";
 import { columnsOf } from "./schema.ts";
-import { byIdStatement, listStatement, logStatement, quoted, selection } from "./sql.ts";
+import { byIdStatement, listStatement, logStatement, quoted, scanStatement, selection } from "./sql.ts";
 
 type Statement = BetterSqlite.Statement<unknown[], Row>;
 
@@ -100,6 +100,18 @@ export class Reader {
       after === undefined ? [partition, limit] : [partition, after, limit],
     );
     return rows as readonly Logged<Pick<RowOf<C>, K>>[];
+  }
+
+  scanLog(table: LogTable, { after, limit }: { after: number; limit: number }): readonly Row[] {
+    checkLimit(limit);
+    return this.rows(table, "scan", (present) => scanStatement(table, present), [after, limit]);
+  }
+
+  /** From here on every read sees what is durable now, until the reader is closed. */
+  hold(): void {
+    this.database.exec("BEGIN");
+    // The moment is that of the first read in the transaction.
+    this.database.prepare("SELECT 1 FROM sqlite_master LIMIT 1").get();
   }
 
   private rows(

@@ -70,6 +70,10 @@ export const insertStatement = (table: Table): string => {
   return `INSERT INTO ${quoted(table.name)} (${list(columns)}) VALUES (${placeholders(columns.length)}) ON CONFLICT DO NOTHING`;
 };
 
+/** A row as it stands elsewhere, a log's cursor included. Fails when one with its keys is there. */
+export const fillStatement = (table: Table, columns: readonly string[]): string =>
+  `INSERT INTO ${quoted(table.name)} (${list(columns)}) VALUES (${placeholders(columns.length)})`;
+
 /** Binds set, key, expect, in this order. Without `set` it only asks whether the row is there and as expected. */
 export function updateStatement(
   table: string,
@@ -135,6 +139,10 @@ export function logStatement<C extends Columns>(
   const columns = selection([...wanted, "cursor"], present);
   return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${quoted(table.partition)} = ? ${bound} ORDER BY "cursor"${isDescending ? " DESC" : ""} LIMIT ?`;
 }
+
+/** Binds the cursor all must be above, and the limit. */
+export const scanStatement = (table: LogTable, present: ReadonlySet<string>): string =>
+  `SELECT ${selection([...Object.keys(table.columns), "cursor"], present)} FROM ${quoted(table.name)} WHERE "cursor" > ? ORDER BY "cursor" LIMIT ?`;
 
 /** Binds the first id, the id below which all must be (where `isBounded`), the limit. */
 export function byIdStatement<C extends Columns>(

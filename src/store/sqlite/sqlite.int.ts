@@ -20,12 +20,14 @@ import {
   keyedTable,
   logTable,
   openReadOnlySqlite,
+  openSqliteFill,
   openSqliteStore,
   remove,
   text,
   textOrNull,
   update,
 } from "../index.ts";
+import { copySuite } from "../copy.suite.ts";
 import { storeSuite } from "../store.suite.ts";
 import { WorkerWriter } from "./worker-writer.ts";
 
@@ -35,6 +37,15 @@ storeSuite("sqlite", async () => {
   const directory = newDirectory();
   return {
     open: (options) => openSqliteStore({ ...options, directory }),
+    remove: async () => rmSync(directory, { recursive: true, force: true }),
+  };
+});
+
+copySuite("sqlite", async () => {
+  const directory = newDirectory();
+  return {
+    open: (options) => openSqliteStore({ ...options, directory }),
+    openFill: (tables) => openSqliteFill(directory, tables),
     remove: async () => rmSync(directory, { recursive: true, force: true }),
   };
 });

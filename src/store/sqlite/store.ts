@@ -3,11 +3,12 @@ import { Fault, invariant } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
 import { dataVersionOf } from "../data-version.ts";
 import { GroupCommitStore, waitingMaxDefault } from "../group-commit-store.ts";
-import type { ListOptions, Logged, LogOptions, Store } from "../store.ts";
+import type { ListOptions, Logged, LogOptions, Snapshot, Store } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, RowOf, Table } from "../table.ts";
 import type { DirectoryLock } from "./directory-lock.ts";
 import { lockDirectory } from "./directory-lock.ts";
 import { dataFile, openReadConnection } from "./open.ts";
+import { openSqliteSnapshot } from "./read-only.ts";
 import { Reader } from "./reader.ts";
 import { WorkerWriter } from "./worker-writer.ts";
 
@@ -30,6 +31,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
 
 class SqliteStore extends GroupCommitStore {
   private readonly directory: string;
+  private readonly declared: readonly Table[];
   private lock: DirectoryLock | null = null;
   private reader: Reader | null = null;
 
@@ -48,6 +50,7 @@ class SqliteStore extends GroupCommitStore {
       waitingMax: options.waitingMax ?? waitingMaxDefault,
     });
     this.directory = options.directory;
+    this.declared = options.tables;
   }
 
   override async start(): Promise<void> {
@@ -102,6 +105,11 @@ class SqliteStore extends GroupCommitStore {
     options: LogOptions<K>,
   ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
     return this.reads().listLog(table, options);
+  }
+
+  override async snapshot(): Promise<Snapshot> {
+    this.reads(); // open, or it says so
+    return openSqliteSnapshot(this.directory, this.declared);
   }
 
   private reads(): Reader {
