@@ -262,6 +262,15 @@ export const codes = {
     "result",
     "This run has started as many runs as one may, or is too far down in a line of them.",
   ),
+  "run-in-review": row(
+    "correctness",
+    "later",
+    "unknown",
+    409,
+    -31422,
+    "result",
+    "Signalbox was brought back to an earlier state, so whether this was done already is not known. Nothing is done here until an operator has released it; then try again.",
+  ),
   "identical-call-open": row(
     "caller",
     "later",
@@ -483,6 +492,15 @@ export const codes = {
     -31304,
     "error",
     "The data directory was written by an incompatible version.",
+  ),
+  "backup-broken": row(
+    "correctness",
+    "never",
+    "none",
+    409,
+    -31306,
+    "error",
+    "The backup is damaged, cut off or was changed.",
   ),
   "lease-lost": row("dependency", "never", "none", 503, -31305, "result", "This node lost its lease."),
 

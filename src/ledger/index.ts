@@ -19,6 +19,8 @@ export { entryOfLeaf, entryWrite } from "./leaf.ts";
 export { Ledger } from "./ledger.ts";
 export type { LedgerEntry, LedgerOptions } from "./ledger.ts";
 export type { LedgerAlert, SequencingStats } from "./sequencing.ts";
+export type { LogProof } from "./log-proof.ts";
+export { logProofs, newestCheckpoints } from "./log-proof.ts";
 export { verifyReceipt } from "./receipt.ts";
 export type { ProvenReceipt, ReceiptProblem } from "./receipt.ts";
 export { verifyLedger } from "./verify.ts";

@@ -11,6 +11,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
   keys: ["base", "store"],
   identity: ["base", "store", "keys"],
   ledger: ["base", "store", "keys", "identity"],
+  backup: ["base", "store", "ledger"],
   registry: ["base", "store", "identity"],
   policy: ["base", "identity", "registry"],
   vault: ["base", "store", "keys", "identity"],
@@ -45,6 +46,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "keys",
     "identity",
     "ledger",
+    "backup",
     "registry",
     "policy",
     "vault",
@@ -62,6 +64,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "keys",
     "identity",
     "ledger",
+    "backup",
     "registry",
     "policy",
     "vault",
@@ -74,15 +77,16 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "edge",
     "admin",
   ],
-  cli: ["base", "store", "keys", "identity", "ledger", "registry", "policy", "edge", "app"],
+  cli: ["base", "store", "keys", "identity", "ledger", "backup", "registry", "policy", "edge", "app"],
 };
 
 /**
- * Doors besides `index.ts`: a store is swapped by naming its folder, so each store has a door of its own; and a command that only
+ * Doors besides `index.ts`: a store is swapped by naming its folder, so each store has a door of its own; a ledger that holds something takes its own fixture; and a command that only
  * asks or bridges to a node should not load one.
  */
 export const innerDoors: Readonly<Record<string, readonly string[]>> = {
   store: ["sqlite/index.ts", "postgres/index.ts", "memory/index.ts", "store.suite.ts"],
+  ledger: ["ledger.fixture.ts"],
   app: ["command-line.ts"],
   edge: ["stdio/index.ts"],
 };
