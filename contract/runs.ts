@@ -2,12 +2,13 @@ import type { ReceiptReference } from "./meta.ts";
 
 /**
  *  open       its agent works, or it stands in front of what it waits for
+ *  review     the installation was brought back to an earlier state: nothing happens in it until an operator releases it
  *  finished   its agent said so, with a result
  *  failed     its agent said so, its deadline passed, or a person dropped it when it was dead
  *  cancelled  a person ended it
  *  dead       it cannot go on by itself: a person has it retried, and it is open again, or drops it
  */
-export const runStates = ["open", "finished", "failed", "cancelled", "dead"] as const;
+export const runStates = ["open", "review", "finished", "failed", "cancelled", "dead"] as const;
 export type RunState = (typeof runStates)[number];
 
 /**
@@ -63,7 +64,7 @@ export interface TokensAnswer {
 
 /** How a run ended, or why it is dead, as its agent hears it. */
 export interface RunEndAnswer {
-  readonly state: Exclude<RunState, "open">;
+  readonly state: Exclude<RunState, "open" | "review">;
   /** Any JSON; null where it did not finish. */
   readonly result: unknown;
   /** null where it finished. */

@@ -1,5 +1,5 @@
 import type { AttachAnswer } from "../contract/index.ts";
-import { AtRest, RunEnded, StaleAttempt, errorFor } from "./errors.ts";
+import { AtRest, RunEnded, RunInReview, StaleAttempt, errorFor } from "./errors.ts";
 import type { Recovery } from "./model-step.ts";
 import type { Wire } from "./wire.ts";
 import { ask, pause, readApi } from "./wire.ts";
@@ -67,7 +67,8 @@ export class Attempt {
       }
     } catch (thrown) {
       // Replaced or ended: then this process must do nothing more. When no node answers, the steps will notice by themselves.
-      if (thrown instanceof StaleAttempt || thrown instanceof RunEnded) this.end(thrown);
+      if (thrown instanceof StaleAttempt || thrown instanceof RunEnded || thrown instanceof RunInReview)
+        this.end(thrown);
     }
   }
 
@@ -114,7 +115,8 @@ export class Attempt {
       return await work();
     } catch (thrown) {
       this.used.delete(key);
-      if (thrown instanceof StaleAttempt || thrown instanceof RunEnded) this.end(thrown);
+      if (thrown instanceof StaleAttempt || thrown instanceof RunEnded || thrown instanceof RunInReview)
+        this.end(thrown);
       throw thrown;
     } finally {
       this.underWay--;

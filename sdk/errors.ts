@@ -51,6 +51,12 @@ export class RunEnded extends SignalboxError {}
 /** The call may have happened. A person settles it (`signalbox calls resolve`); until then its step answers this. */
 export class OutcomeUnknown extends SignalboxError {}
 
+/**
+ * The installation was brought back to an earlier state, so it does not know whether this was done already. Nothing is done in the run
+ * before an operator has released it: end the process, and start it again then.
+ */
+export class RunInReview extends SignalboxError {}
+
 /** Anything else that was refused; nothing happened. */
 export class Refused extends SignalboxError {}
 
@@ -124,6 +130,7 @@ export function errorFor(parts: ErrorParts): SignalboxError {
   if (code === "step-mismatch") return new StepDrift(parts);
   if (code === "stale-attempt") return new StaleAttempt(parts);
   if (code === "run-ended") return new RunEnded(parts);
+  if (code === "run-in-review") return new RunInReview(parts);
   if (code === "unreachable") return new Unreachable(parts);
   return effect === "unknown" ? new OutcomeUnknown(parts) : new Refused(parts);
 }

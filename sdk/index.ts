@@ -21,6 +21,7 @@ export {
   OutcomeUnknown,
   Refused,
   RunEnded,
+  RunInReview,
   RunFailed,
   SignalboxError,
   StaleAttempt,

@@ -14,6 +14,7 @@ import {
   readQuery,
   sendAnswer,
   sendFailure,
+  sendStream,
 } from "../api/index.ts";
 import type { House, Rooms } from "./house.ts";
 import type { Failure, Match } from "../api/index.ts";
@@ -39,7 +40,7 @@ export class Admin {
   private isRunning = false;
 
   constructor(rooms: Rooms) {
-    this.house = { ...rooms, acts: new Acts(rooms) };
+    this.house = { ...rooms, acts: new Acts(rooms), backups: { isUnderWay: false } };
     this.callback = new OAuthCallback(this.house);
     this.refusals = new RefusalBound(rooms.clock);
   }
@@ -73,6 +74,8 @@ export class Admin {
       if (answer === null) return; // the caller went away
       if (!answer.ok) return sendFailure(response, answer.refusal, id);
       const { route } = matched.value;
+      if (route.answer.type === "application/octet-stream")
+        return await sendStream(response, answer.value as AsyncIterable<Uint8Array>); // what its handler made
       const body = route.answer.type === "text/plain" ? String(answer.value) : JSON.stringify(answer.value);
       sendAnswer(response, { ...route.answer, isPublic: route.action === "public" }, body);
     } catch (thrown) {

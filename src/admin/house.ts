@@ -7,7 +7,7 @@ import type { CallId, Ledger } from "../ledger/index.ts";
 import type { PolicyFile, PolicyProblem, PolicySet } from "../policy/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Runs } from "../runs/index.ts";
-import type { Store } from "../store/index.ts";
+import type { Store, Table } from "../store/index.ts";
 import type { Upstreams } from "../upstream/index.ts";
 import type { Vault } from "../vault/index.ts";
 import type { Acts } from "./act.ts";
@@ -32,6 +32,8 @@ export interface Rooms {
   readonly runs: Pick<Runs, "changed" | "standing" | "isOrphan" | "retryWrites" | "resumeWrites">;
   readonly calls: CallDesk;
   readonly node: NodeFacts;
+  /** All that the store holds besides its own: what a backup is made of. */
+  readonly tables: readonly Table[];
   /** Where the node listens, without a path; null = not yet. */
   readonly ownUrl: () => string | null;
   /** How browsers reach it from outside, without a path; null or left out = as it listens. */
@@ -90,4 +92,6 @@ interface NodeFacts {
 
 export interface House extends Rooms {
   readonly acts: Acts;
+  /** One at a time: each holds the store's past for as long as it takes. */
+  readonly backups: { isUnderWay: boolean };
 }

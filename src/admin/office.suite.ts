@@ -240,6 +240,7 @@ export async function openOffice(): Promise<Office> {
     node: { name: "local", fence: 1, startedAt: clock.wall(), version: "0.0.0", runtime: "node" },
     ownUrl: () => url,
     leaseMs: 1_000,
+    tables,
     onTrouble: (doing, thrown) => troubles.push(`${doing}: ${String(thrown)}`),
   });
   admin.start();

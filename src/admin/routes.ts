@@ -3,11 +3,13 @@ import { ownRoutes } from "../edge/index.ts";
 import type { AdminAction, PublicRoute, Route } from "./route.ts";
 import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
+import { backupRoutes } from "./routes/backup.ts";
 import { callRoutes } from "./routes/calls.ts";
 import { offeredRoutes } from "./routes/offered.ts";
 import { policyRoutes } from "./routes/policies.ts";
 import { principalRoutes } from "./routes/principals.ts";
 import { runRetryRoutes } from "./routes/run-retry.ts";
+import { reviewRoutes } from "./routes/reviews.ts";
 import { runRoutes } from "./routes/runs.ts";
 import { serverAuthorizationRoutes } from "./routes/server-authorization.ts";
 import { serverRoutes } from "./routes/servers.ts";
@@ -29,8 +31,10 @@ const gated = [
   ...approvalRoutes,
   ...runRoutes,
   ...runRetryRoutes,
+  ...reviewRoutes,
   ...auditRoutes,
   ...vaultRoutes,
+  ...backupRoutes,
 ];
 
 const description: PublicRoute = {

@@ -12,7 +12,7 @@ export type { Match } from "./match.ts";
 export { openApi } from "./openapi.ts";
 export { BodyReader } from "./read-body.ts";
 export { checkParams, readQuery } from "./read-request.ts";
-export { sendAnswer, sendFailure } from "./respond.ts";
+export { sendAnswer, sendFailure, sendStream } from "./respond.ts";
 export type { Failure } from "./respond.ts";
 export type { Answer, Method, RouteKind, RouteRow } from "./route.ts";
 export {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from "node:http";
+import { pipeline } from "node:stream/promises";
 import type { Code, Effect, Refusal, Retry } from "../../contract/index.ts";
 import { codes } from "../../contract/index.ts";
 
@@ -41,6 +42,22 @@ export function sendAnswer(
     "cache-control": answer.isPublic ? "public, max-age=60" : "no-store",
   });
   response.end(body);
+}
+
+/** Bytes as they are made, no faster than they are taken. Rejects, with the connection broken off, when making them fails. */
+export async function sendStream(response: ServerResponse, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  if (response.destroyed || response.headersSent) return;
+  response.writeHead(200, {
+    ...commonHeaders,
+    "content-type": "application/octet-stream",
+    "cache-control": "no-store",
+  });
+  try {
+    await pipeline(bytes, response);
+  } catch (thrown) {
+    const code = thrown instanceof Error && "code" in thrown ? thrown.code : null;
+    if (code !== "ERR_STREAM_PREMATURE_CLOSE") throw thrown; // else the caller went away
+  }
 }
 
 /** `evidence` stays here: it is the operator's. */

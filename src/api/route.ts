@@ -32,9 +32,9 @@ export interface RouteRow {
   readonly answer: Answer;
 }
 
-/** `schema` describes the JSON body, or the text as a string. */
+/** `schema` describes the JSON body, or the text as a string. Bytes are handed on as they are made. */
 export interface Answer {
   readonly status: 200 | 201;
-  readonly type: "application/json" | "text/plain";
+  readonly type: "application/json" | "text/plain" | "application/octet-stream";
   readonly schema: Schema;
 }

@@ -8,7 +8,7 @@ import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
-import { Ledger, ledgerTables, listOpenCalls, listRuns } from "../ledger/index.ts";
+import { Ledger, ledgerTables, listOpenCalls, listRuns, newestCheckpoints } from "../ledger/index.ts";
 import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
@@ -32,12 +32,15 @@ import { Hosting } from "./hosting.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { hasStartedBefore, installationId } from "./installation.ts";
 import { ownKeyFile, readKeyFile } from "./key-file.ts";
+import { refuseMoved } from "./moved-marker.ts";
 import { NodeLease, nodeLeaseMs } from "./node-lease.ts";
 import { openStore } from "./open-store.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import { PolicyDesk } from "./policy-desk.ts";
 import { PolicyFiles } from "./policy-files.ts";
 import { serversDirectory } from "./data-directory.ts";
+import { beginReviews, compareRemembered } from "./recovery.ts";
+import { RememberedCheckpoints } from "./remembered-checkpoints.ts";
 import { sessionSealing } from "./session-sealing.ts";
 import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
@@ -105,6 +108,7 @@ export class Node {
     const onTrouble = (doing: string, thrown: unknown) =>
       log.error("trouble", { doing, reason: explain(thrown) });
 
+    refuseMoved(config.data.directory);
     const store = openStore({
       data: config.data,
       tables: allTables,
@@ -114,6 +118,8 @@ export class Node {
         log.error("the database has become another: restored, or a standby promoted", { ...change }),
     });
     await this.openPart("the store", store);
+    const remembered = new RememberedCheckpoints({ directory: config.data.directory, clock, onTrouble });
+    await compareRemembered(store, remembered.read(), { clock, random, log });
     const lease = new NodeLease({
       store,
       clock,
@@ -135,7 +141,9 @@ export class Node {
       installationId: await installationId(store, clock, random),
       holder: node.holder,
       onAlert: (alert) => log.error("the ledger needs a look", { ...alert }),
+      onCheckpoint: (tenant, checkpoint) => remembered.note(tenant, checkpoint),
     });
+    this.shutdown.add("remembering checkpoints", () => remembered.stop());
     await this.openPart("the ledger", ledger);
     // A node that gives its lease back has left nothing: others look after those alone that fell silent.
     this.shutdown.add("recording what did not end in time", () =>
@@ -166,6 +174,8 @@ export class Node {
     this.shutdown.add("closing the policies", policies.start());
     registry.onPoliciesFollowed((tenant) => policies.reload(tenant));
 
+    const reviewHouse = { clock, random, store, keys, ledger, identities, acts, log };
+    if (await beginReviews(reviewHouse)) await remembered.replace(await newestCheckpoints(store));
     const recovered = await recoverCalls({ clock, store, ledger, node });
     if (recovered > 0) {
       log.warn("calls of an earlier process have an unknown outcome: signalbox calls ls --state unknown", {
@@ -341,6 +351,7 @@ export class Node {
       ownUrl: () => edge.url,
       publicUrl: config.listen.publicUrl,
       leaseMs: nodeLeaseMs,
+      tables: allTables,
       onTrouble,
     });
     admin.start();

@@ -27,6 +27,7 @@ import { openState } from "./request-state.ts";
 import type { RequestState } from "./round.ts";
 import { saltOf } from "./salts.ts";
 import { argumentsTextOf, subjectOf } from "./subject.ts";
+import { runInReview, unprovenName } from "./held-in-review.ts";
 import { awaitedCall, isWait } from "./wait-for-call.ts";
 
 /**
@@ -179,6 +180,9 @@ async function named(principal: Principal, names: RepeatNames, house: House): Pr
   const found = await readClaim(house.store, principal.tenant, place);
   // An open one counts however old it is: its call still has to end.
   const isPast = found !== null && found.state !== "open" && isExpired(found, now);
+  const review = names.key === null ? null : house.ledger.review(principal.tenant);
+  if (review !== null && (found === null || isPast))
+    return refuse(unprovenName(review, `key "${place.name}"`));
   const repeat: Repeat = {
     place,
     expiresAt: names.key === null ? null : plusMs(now, keyKeptMs),
@@ -198,9 +202,12 @@ async function runNamed(
 ): Promise<Result<NamedRun>> {
   const found = await readRun(house.store, principal, name);
   if (found === null) {
+    const review = house.ledger.review(principal.tenant);
+    if (review !== null) return refuse(unprovenName(review, `run "${name}"`));
     const { run, write } = newRun(principal, name, house);
     return attemptFits(names, run.attempt) ?? ok({ record: run, step: names.step, creation: write });
   }
+  if (found.state === "review") return refuse(runInReview(name));
   if (found.state !== "open") return refuse({ code: "run-ended", detail: `run "${name}" is ${found.state}` });
   return attemptFits(names, found.attempt) ?? ok({ record: found, step: names.step, creation: null });
 }

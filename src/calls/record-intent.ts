@@ -6,6 +6,7 @@ import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
 import { fromPending } from "./from-pending.ts";
 import { goesOn } from "./go-on.ts";
+import { heldInReview } from "./held-in-review.ts";
 import { identicalOpen, sameness, takeOverIdentical } from "./identical.ts";
 import { isInTime, mayDispatch } from "./may-dispatch.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
@@ -22,6 +23,8 @@ import { writeEntry } from "./write-entry.ts";
 export const recordIntent: Station<Admitted, Intended> = {
   name: "recordIntent",
   visit(call, house) {
+    const held = call.waiting === null ? null : heldInReview(call, call.waiting, house);
+    if (held !== null) return held;
     if (call.waiting?.state === "pending") return fromPending(call, house);
     if (call.waiting !== null) return goesOn(call, call.waiting, house);
     // A `read` that comes back for another round, or after its first try was lost, is durable from here on, like any other class.
@@ -140,6 +143,8 @@ async function identical(
   const other = same === null ? null : await identicalOpenCall(house.store, tenant, principal, same);
   if (other === null) return new Stop({ kind: "again" }); // it has ended meanwhile
   if (other.state !== "pending") return refused(identicalOpen(call, other));
+  const held = heldInReview(call, other, house);
+  if (held !== null) return held;
   // People were asked about the same, and policy no longer asks them: it goes on as that call.
   return (await takeOverIdentical(call, house)) ?? fromPending(call, house);
 }

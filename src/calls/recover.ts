@@ -1,6 +1,7 @@
 import type { Clock } from "../base/index.ts";
+import type { TenantId } from "../identity/index.ts";
 import type { OpenCall, Outcome } from "../ledger/index.ts";
-import { closeCall, entryWrite, markUnknown, openCallsOfNode } from "../ledger/index.ts";
+import { closeCall, entryWrite, listOpenCalls, markUnknown, openCallsOfNode } from "../ledger/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
 import { claimSettled } from "./claim-settled.ts";
@@ -36,6 +37,28 @@ export async function recoverCalls(options: RecoveryOptions): Promise<number> {
         (await settleOpen(open, lost, options)),
     );
     recovered += (await Promise.all(settled)).filter(Boolean).length;
+    after = page.at(-1)?.call;
+    if (page.length < pageSize) return recovered;
+  }
+}
+
+/**
+ * The same for a tenant of a store that was brought back to an earlier state, whoever held them: nobody of now does. `floor`: fences below
+ * it are of before.
+ */
+export async function recoverFromBefore(
+  tenant: TenantId,
+  floor: number,
+  options: Omit<RecoveryOptions, "node">,
+): Promise<number> {
+  let recovered = 0;
+  let after: OpenCall["call"] | undefined;
+  for (;;) {
+    const page = await listOpenCalls(options.store, tenant, "dispatched", {
+      limit: pageSize,
+      ...(after === undefined ? {} : { after }),
+    });
+    for (const open of page) if (open.fence < floor && (await settleOpen(open, lost, options))) recovered++;
     after = page.at(-1)?.call;
     if (page.length < pageSize) return recovered;
   }

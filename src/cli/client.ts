@@ -58,6 +58,31 @@ export class Client {
     return (await this.send("GET", path, {}, undefined)).body;
   }
 
+  /** Bytes as they come; the time that is allowed is until the next of them. Throws Stop when they break off. */
+  async *bytes(path: string, body: unknown): AsyncGenerator<Buffer> {
+    const { url, token, timeoutMs, clock } = this.options;
+    const deadline = new AbortController();
+    let cancel = clock.after(timeoutMs, () => deadline.abort());
+    try {
+      const response = await begin(new URL(`${url}/api/v1${path}`), "POST", token, body, deadline.signal);
+      const status = response.statusCode ?? 0;
+      if (status !== 200) throw refusalOf({ status, body: await readBody(response) }, url);
+      for await (const piece of response) {
+        cancel();
+        yield piece as Buffer; // no encoding was set
+        cancel = clock.after(timeoutMs, () => deadline.abort());
+      }
+    } catch (thrown) {
+      if (deadline.signal.aborted)
+        throw new Stop("timed-out", `${url} sent nothing for ${timeoutMs} ms.`, {
+          exitCode: exitCodes.timedOut,
+        });
+      throw thrown instanceof Stop ? thrown : unreachable(thrown, url);
+    } finally {
+      cancel();
+    }
+  }
+
   /** Pages until there are `limit` or no more. Pages may be empty while there is more to look through. */
   async list<T>(
     path: string,
@@ -123,13 +148,24 @@ interface Received {
   readonly body: string;
 }
 
-function exchange(
+async function exchange(
   target: URL,
   method: string,
   token: string,
   body: unknown,
   signal: AbortSignal,
 ): Promise<Received> {
+  const response = await begin(target, method, token, body, signal);
+  return { status: response.statusCode ?? 0, body: await readBody(response) };
+}
+
+function begin(
+  target: URL,
+  method: string,
+  token: string,
+  body: unknown,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const text = body === undefined ? null : JSON.stringify(body);
   return new Promise((resolve, reject) => {
     const headers = {
@@ -141,9 +177,7 @@ function exchange(
         : { "content-type": "application/json", "content-length": Buffer.byteLength(text) }),
     };
     const send = target.protocol === "https:" ? requestHttps : nodeHttp().request;
-    const request = send(target, { method, headers, signal }, (response) => {
-      readBody(response).then((read) => resolve({ status: response.statusCode ?? 0, body: read }), reject);
-    });
+    const request = send(target, { method, headers, signal }, resolve);
     request.on("error", reject);
     request.end(text ?? undefined);
   });

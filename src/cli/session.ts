@@ -96,14 +96,16 @@ interface Verb {
   readonly notes?: string;
   /** What somebody would really type, with what makes it likely to work. */
   readonly example: string;
+  /** What its noun does when no verb is given. */
+  readonly isDefault?: boolean;
 }
 
 /** Where the reference page finds them. */
 export const examples = new WeakMap<Command, string>();
 
 /** A verb that can be run; each has one example. */
-function verb(noun: Command, { usage, summary, notes, example }: Verb): Command {
-  const command = noun.command(usage).summary(summary);
+function verb(noun: Command, { usage, summary, notes, example, isDefault = false }: Verb): Command {
+  const command = noun.command(usage, { isDefault }).summary(summary);
   command.description(notes === undefined ? `${summary}.` : `${summary}. ${notes}`);
   command.addHelpText("after", `\nExample:\n  $ ${example}`);
   examples.set(command, example);

@@ -66,6 +66,8 @@ export {
   claimStart,
   dieRun,
   endRun,
+  holdRun,
+  isEnded,
   keepAlive,
   listRuns,
   loseAgent,
@@ -77,6 +79,7 @@ export {
   ownerOf,
   raiseAttempt,
   readRun,
+  releaseRun,
   reviveRun,
   runById,
   runsToWake,
@@ -84,4 +87,7 @@ export {
 export type { Losses, NewRun, RunChange, RunEnd, RunParent, RunRecord } from "./run-records.ts";
 export { childrenOf, openChildrenOf } from "./run-children.ts";
 export type { Escalation, RunWait } from "./run-waits.ts";
+export { beginReview, dueRecovery, endReview, recoveryBegun, recoveryWrite } from "./reviews.ts";
+export type { DueRecovery, Recovery, RecoveryReason, Review } from "./reviews.ts";
+export { rememberedProblem } from "./remembered.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

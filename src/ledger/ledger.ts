@@ -11,6 +11,8 @@ import { inclusionRanges, rangeHash, verifyInclusion } from "./merkle.ts";
 import { isKeyName, verifierKeyText } from "./note.ts";
 import type { OpenedPayload, SealedPayload } from "./payload.ts";
 import { openPayload } from "./payload.ts";
+import type { Review } from "./reviews.ts";
+import { ReviewBook } from "./reviews.ts";
 import { receiptText } from "./receipt.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { LedgerAlert, SequencingStats } from "./sequencing.ts";
@@ -30,6 +32,8 @@ export interface LedgerOptions {
   readonly holder?: string;
   /** Hears of tails older than 10 s and of batches that failed. */
   readonly onAlert?: (alert: LedgerAlert) => void;
+  /** Hears of every checkpoint that has become the newest of its tenant, for keeping outside. Must not throw. */
+  readonly onCheckpoint?: (tenant: TenantId, checkpoint: string) => void;
 }
 
 /** An entry as it stands in the log. */
@@ -53,10 +57,12 @@ export class Ledger {
   private readonly options: LedgerOptions;
   private readonly store: Store;
   private readonly sequencing: Sequencing;
+  private readonly reviews: ReviewBook;
 
   constructor(options: LedgerOptions) {
     this.options = options;
     this.store = options.store;
+    this.reviews = new ReviewBook(options.store, options.clock);
     this.sequencing = new Sequencing({
       clock: options.clock,
       sequencerOf: (tenant) => new Sequencer({ ...options, tenant, origin: this.origin(tenant) }),
@@ -87,11 +93,13 @@ export class Ledger {
       }
     }
     const tenants = new Set([systemTenant, defaultTenant, ...heads.map((head) => head.tenant as TenantId)]);
+    await this.reviews.start();
     this.sequencing.start(tenants);
   }
 
   /** Sequences what is there, then stops. Never rejects; safe to call twice. */
   stop(): Promise<void> {
+    this.reviews.stop();
     return this.sequencing.stop();
   }
 
@@ -100,8 +108,22 @@ export class Ledger {
     this.sequencing.noted(tenant);
   }
 
+  /** What a tenant's open work waits for; null = it was not brought back to an earlier state, or has been released since. */
+  review(tenant: TenantId): Review | null {
+    return this.reviews.of(tenant);
+  }
+
+  /** After a commit that began or ended a review. */
+  reviewsChanged(): Promise<void> {
+    return this.reviews.refresh();
+  }
+
   stats(): SequencingStats {
     return this.sequencing.stats();
+  }
+
+  get installationId(): string {
+    return this.options.installationId;
   }
 
   /** `<installation id>/<tenant id>`: the name of this tenant's log and of its key. */

@@ -9,7 +9,7 @@ import { waitsOf, waitsText } from "./run-waits.ts";
 import type { EntryId, RunId } from "./shapes.ts";
 import { runTable } from "./tables.ts";
 
-export type RunEnd = Exclude<RunState, "open" | "dead">;
+export type RunEnd = Exclude<RunState, "open" | "review" | "dead">;
 
 /** The run that started another one from a step of its own. */
 export interface RunParent {
@@ -20,6 +20,12 @@ export interface RunParent {
   /** What becomes of the child when it is still open at its parent's end. */
   readonly atEnd: ChildFate;
 }
+
+/** Over for good: nobody brings it back, unlike one that is dead or waits in review. */
+export const isEnded = <R extends { readonly state: RunState }>(
+  run: R,
+): run is R & { readonly state: RunEnd } =>
+  run.state !== "open" && run.state !== "review" && run.state !== "dead";
 
 export interface RunRecord {
   readonly run: RunId;
@@ -315,8 +321,29 @@ const columnsOf = (change: RunChange, from: RunChange = change) => ({
 export const proveOpen = (run: RunRecord): Write => update(runTable, keyOf(run), {}, { state: "open" });
 
 /**
- * The end of a run that is open or dead, whatever it waited for. Fails when it stands otherwise meanwhile, another attempt was attached, or it
- * has started a child since.
+ * Nothing more happens in it until it is released: every other write proves that it is open. Fails when its attempt was replaced or it has
+ * ended.
+ */
+export const holdRun = (run: RunRecord): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { state: "review", aliveUntil: null },
+    { attempt: run.attempt, state: "open" },
+  );
+
+/** It goes on: its hook, where it has one, starts its agent. Fails when somebody was faster. */
+export const releaseRun = (run: RunRecord, now: StoreMs): Write =>
+  update(
+    runTable,
+    keyOf(run),
+    { state: "open", ...(run.hook === null ? {} : { wakeAt: msOf(now), starts: 0 }) },
+    { attempt: run.attempt, state: "review" },
+  );
+
+/**
+ * The end of a run that is open, dead or in review, whatever it waited for. Fails when it stands otherwise meanwhile, another attempt was
+ * attached, or it has started a child since.
  */
 export const endRun = (
   run: RunRecord,
@@ -337,7 +364,7 @@ export const endRun = (
     },
     run.state === "dead"
       ? { attempt: run.attempt, state: "dead", endEntry: run.endEntry }
-      : { attempt: run.attempt, state: "open", children: countOrNull(run.children) },
+      : { attempt: run.attempt, state: run.state, children: countOrNull(run.children) },
   );
 
 type Reader = Pick<Store, "get" | "list">;

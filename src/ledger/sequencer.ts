@@ -35,6 +35,7 @@ export class Sequencer {
   private readonly clock: Clock;
   private readonly tenant: TenantId;
   private readonly origin: string;
+  private readonly onCheckpoint: (tenant: TenantId, checkpoint: string) => void;
   private state: State | null = null;
   private losses = { size: -1, count: 0 };
 
@@ -44,12 +45,14 @@ export class Sequencer {
     clock: Clock;
     tenant: TenantId;
     origin: string;
+    onCheckpoint?: (tenant: TenantId, checkpoint: string) => void;
   }) {
     this.store = options.store;
     this.keys = options.keys;
     this.clock = options.clock;
     this.tenant = options.tenant;
     this.origin = options.origin;
+    this.onCheckpoint = options.onCheckpoint ?? (() => {});
   }
 
   /** One batch. Rejects with Fault `internal` when what is stored does not prove itself: such a log is not extended. */
@@ -90,6 +93,7 @@ export class Sequencer {
       return { count: 0, isDone: false };
     }
     this.state = { edge: state.edge, size: next.size, cursor: next.cursor, isNew: false };
+    this.onCheckpoint(this.tenant, next.checkpoint);
     return { count: rows.length, isDone: rows.length < batchEntriesMax };
   }
 

@@ -177,6 +177,29 @@ export const runTable = keyedTable({
   },
 });
 
+/** A row each time the store was found not to hold what it once acknowledged. */
+export const recoveryTable = keyedTable({
+  name: "recovery",
+  since: 2,
+  key: ["id"],
+  indexes: { begun: ["isBegun", "at"] },
+  columns: { id: text, at: integer, reason: text, detail: text, isBegun: integer },
+});
+
+/** One row per tenant whose open work waits to be released. */
+export const reviewTable = keyedTable({
+  name: "review",
+  since: 2,
+  key: ["tenant"],
+  columns: {
+    tenant: text,
+    since: integer, // wall ms
+    reason: text,
+    detail: text,
+    floor: integer, // fences below it are of before
+  },
+});
+
 export type EntryRow = RowOf<typeof entryTable.columns>;
 export type SequenceRow = RowOf<typeof sequenceTable.columns>;
 export type HeadRow = RowOf<typeof headTable.columns>;
@@ -189,4 +212,6 @@ export const ledgerTables = [
   openCallTable,
   claimTable,
   runTable,
+  recoveryTable,
+  reviewTable,
 ] as const;

@@ -6,6 +6,7 @@ import { newRun, raiseAttempt, readRun } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { House } from "./house.ts";
 import { aliveForMs, deadlineMsMax, racesMax } from "./limits.ts";
+import { inReview, unprovenName } from "./open-run.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 export interface AttachWishes {
@@ -41,6 +42,7 @@ export async function attach(
     const now = await house.store.now();
     const aliveUntil = plusMs(now, aliveForMs);
     const found = await readRun(house.store, owner, name);
+    if (found?.state === "review") return refuse(inReview(name));
     if (found !== null && found.state !== "open") return ok({ run: found, isNew: false });
     if (found !== null) {
       const run = { ...found, attempt: found.attempt + 1, aliveUntil };
@@ -48,6 +50,8 @@ export async function attach(
         return ok({ run, isNew: false });
       continue;
     }
+    const review = house.ledger.review(owner.tenant);
+    if (review !== null) return refuse(unprovenName(review, name));
     const deadline = wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs);
     const hook = wishes.hook ?? null;
     if (hook !== null && house.hooks.get(hook)?.isFor(owner) !== true)

@@ -77,6 +77,8 @@ function whyNotDead(run: RunRecord): Result<never> | null {
       return null;
     case "open":
       return refuse({ code: "conflict", detail: "the run is not dead: it is open" });
+    case "review":
+      return refuse({ code: "run-in-review", detail: "the run is not dead: it waits to be released" });
     case "finished":
     case "failed":
     case "cancelled":

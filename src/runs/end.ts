@@ -45,7 +45,8 @@ export async function end(
   for (let races = 0; races < racesMax; races++) {
     const found = await ownRun(owner, speaker.name, house);
     if (!found.ok) return found;
-    if (found.value.state !== "open" && found.value.attempt === speaker.attempt)
+    const { state, attempt } = found.value;
+    if (state !== "open" && state !== "review" && attempt === speaker.attempt)
       return ok(await endOf(found.value, house));
     const run = await openRun(owner, speaker, house);
     if (!run.ok) return run;
@@ -106,7 +107,7 @@ async function familyWrites(run: RunRecord, { store }: Records): Promise<readonl
 /** The end on record of a run that has one, or why it is dead. */
 export async function endOf(run: RunRecord, house: Records): Promise<Ended> {
   invariant(
-    run.state !== "open" && run.endEntry !== null,
+    run.state !== "open" && run.state !== "review" && run.endEntry !== null,
     "a run that is not open has its end, or its death, on record",
   );
   const found = await house.ledger.entry(run.tenant, run.endEntry);

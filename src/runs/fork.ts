@@ -15,6 +15,7 @@ import {
 import type { Write } from "../store/index.ts";
 import type { Records } from "./house.ts";
 import { childrenMax, forkedStepsMax } from "./limits.ts";
+import { inReview } from "./open-run.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 export interface ForkWishes {
@@ -49,6 +50,8 @@ export async function forkRun(
   house: Records,
 ): Promise<Result<Forked>> {
   const { random, store, clock } = house;
+  // What it has on record may not be all that was done in it.
+  if (origin.state === "review") return refuse(inReview(origin.name));
   const kept = await keptSteps(origin, wishes.from, house);
   if (!kept.ok) return kept;
   const name = wishes.name ?? `${origin.name.slice(0, 100)}-${newId("run", clock.wall(), random).slice(-12)}`;

@@ -40,6 +40,7 @@ export {
 export type { LocalStep, StepIdentity } from "./local-step.ts";
 export type { RecordedStep } from "./recorded-step.ts";
 export type { RunId, RunRecord } from "../ledger/index.ts";
+export { holdOpenRuns } from "./review.ts";
 export { signalWrites } from "./signals.ts";
 export { runsTables } from "./tables.ts";
 export type { Waited } from "./wait.ts";

@@ -1,7 +1,8 @@
+import type { Refusal } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { RunRecord } from "../ledger/index.ts";
+import type { Review, RunRecord } from "../ledger/index.ts";
 import { readRun } from "../ledger/index.ts";
 import type { House } from "./house.ts";
 
@@ -36,9 +37,23 @@ export async function openRun(
       detail: `attempt ${speaker.attempt} has not been attached; the current one is ${attempt}`,
     });
   }
+  if (state === "review") return refuse(inReview(speaker.name));
   if (state !== "open") return refuse({ code: "run-ended", detail: `run "${speaker.name}" is ${state}` });
   return run;
 }
+
+/** What an agent hears of a run that waits to be released. */
+export const inReview = (name: string): Refusal => ({
+  code: "run-in-review",
+  detail: `run "${name}" waits for an operator: signalbox runs review release`,
+});
+
+/** What is asked for by a name that is not on record may have been done in the time that the store has lost. */
+export const unprovenName = (review: Review, name: string): Refusal => ({
+  code: "run-in-review",
+  detail: `nothing is on record under "${name}", but this tenant is in review since it was brought back to an earlier state: signalbox runs review`,
+  evidence: { reason: review.reason, detail: review.detail },
+});
 
 /** Another principal's run looks like a missing one. */
 export async function ownRun(

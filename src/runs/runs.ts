@@ -177,9 +177,9 @@ export class Runs {
     return this.house.store.now();
   }
 
-  /** How it ended, or why it is dead; null = it is open. */
+  /** How it ended, or why it is dead; null = it is open, or waits in review. */
   async endOf(run: RunRecord): Promise<Ended | null> {
-    return run.state === "open" ? null : endOf(run, this.house);
+    return run.state === "open" || run.state === "review" ? null : endOf(run, this.house);
   }
 }
 

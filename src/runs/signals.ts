@@ -6,6 +6,7 @@ import type { Write } from "../store/index.ts";
 import { insert, remove } from "../store/index.ts";
 import type { House } from "./house.ts";
 import { signalBytesMax, signalsWaitingMax } from "./limits.ts";
+import { inReview } from "./open-run.ts";
 import { signalTable } from "./tables.ts";
 
 /**
@@ -19,6 +20,7 @@ export async function signalWrites(
   house: Pick<House, "store" | "keys" | "clock" | "random">,
 ): Promise<Result<readonly Write[]>> {
   const { store, keys, clock, random } = house;
+  if (run.state === "review") return refuse(inReview(run.name));
   if (run.state !== "open") return refuse({ code: "run-ended", detail: `the run is ${run.state}` });
   const text = canonicalJson(payload);
   const bytes = Buffer.byteLength(text);

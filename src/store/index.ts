@@ -28,7 +28,7 @@ export { ownTables } from "./own-tables.ts";
 export { scanKeyed, scanLog } from "./scan.ts";
 export { MemoryDatabase, openMemoryFill, openMemoryStore } from "./memory/index.ts";
 export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
-export { dataVersionOf } from "./sqlite/schema.ts";
+export { dataVersionOf } from "./data-version.ts";
 export { openReadOnlySqlite, openSqliteFill, openSqliteStore } from "./sqlite/index.ts";
 export type { SqliteStoreOptions } from "./sqlite/index.ts";
 export { rowsPerReadMax } from "./store.ts";

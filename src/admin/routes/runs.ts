@@ -18,7 +18,7 @@ import type { Result, StoreMs } from "../../base/index.ts";
 import { elapsedMs, ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { EntryId, RunId, RunRecord } from "../../ledger/index.ts";
-import { childrenOf, claimsOfRun, listRuns, runById } from "../../ledger/index.ts";
+import { childrenOf, claimsOfRun, isEnded, listRuns, runById } from "../../ledger/index.ts";
 import {
   childrenMax,
   deadlineMsMax,
@@ -266,7 +266,7 @@ export const runRoutes = [
   route({
     method: "POST",
     path: "/runs/{run}/cancel",
-    summary: "End an open run; its agent hears of it with its next step",
+    summary: "End a run that is not over; its agent hears of it with its next step",
     notes: "A call of it that was sent already is not called back: it comes to its own end.",
     action: "admin.run.cancel",
     kind: "act",
@@ -287,7 +287,7 @@ export const runRoutes = [
       const { state } = found.value;
       if (state === "dead")
         return refuse({ code: "conflict", detail: "The run is dead: have it retried, or drop it." });
-      if (state !== "open") return refuse({ code: "run-ended", detail: `The run is ${state} already.` });
+      if (isEnded(found.value)) return refuse({ code: "run-ended", detail: `The run is ${state} already.` });
       const ending = { state: "cancelled", reason: body.reason } as const;
       const { writes, receipt: end } = await endingWrites(actor, found.value, ending, house);
       const change = { writes, value: null, applied: () => house.runs.changed(found.value) };

@@ -5,7 +5,7 @@ import type { Column } from "../table.ts";
 import type { Outcome } from "./entry.ts";
 import { outcomeText } from "./entry.ts";
 
-export const runStates = ["open", "finished", "failed", "cancelled", "dead"] as const;
+export const runStates = ["open", "review", "finished", "failed", "cancelled", "dead"] as const;
 
 /** As `/runs` answers. */
 export interface Run {

@@ -31,7 +31,7 @@ export async function tailRun(session: Session, id: string): Promise<void> {
     if (waits !== "" && told.get("") !== waits && !session.output.isJson)
       for (const wait of run.waitsFor) session.output.remark(cleanLine(waitText(wait)));
     told.set("", waits);
-    if (run.state !== "open") return over(session, run);
+    if (run.state !== "open" && run.state !== "review") return over(session, run);
     await delay(clock, lookEveryMs);
   }
 }

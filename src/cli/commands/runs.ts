@@ -12,6 +12,7 @@ import { runId } from "./run-id.ts";
 import { runRetryVerbs } from "./run-retry.ts";
 import type { Run, RunStep } from "./run-shape.ts";
 import { deadText, inWords, runStates, stepColumns, waitText } from "./run-shape.ts";
+import { addRunsReview } from "./runs-review.ts";
 import { tailRun } from "./run-tail.ts";
 import { nameFinder } from "./who.ts";
 
@@ -23,7 +24,7 @@ export function runsCommand(program: Command, terminal: Terminal): void {
     summary: "List runs, newest first",
     example: "signalbox runs ls --state open",
   })
-    .option("--state <state>", "only open, finished, failed, cancelled or dead")
+    .option("--state <state>", "only open, review, finished, failed, cancelled or dead")
     .addOption(limitOption())
     .action(
       run(terminal, async (session, options: { limit: string; state?: string }) => {
@@ -90,6 +91,8 @@ export function runsCommand(program: Command, terminal: Terminal): void {
       await tailRun(session, await runId(session.api(), given));
     }),
   );
+
+  addRunsReview(runs, terminal);
 
   apiVerb(runs, {
     usage: "start <agent>",
@@ -221,6 +224,7 @@ const childColumns = [
 
 function nowText(each: Run): string {
   if (each.state === "dead") return deadText(each);
+  if (each.state === "review") return "waits to be released";
   if (each.state !== "open") return "";
   if (each.isOrphan) return `${each.hook ?? ""} is not configured`;
   const [wait] = each.waitsFor;

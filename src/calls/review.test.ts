@@ -1,0 +1,104 @@
+import { expect, test } from "vitest";
+import { metaKeys } from "../../contract/index.ts";
+import { defaultTenant } from "../identity/index.ts";
+import { beginReview, endReview, holdRun, readRun, releaseRun } from "../ledger/index.ts";
+import type { CallAnswer } from "./call.ts";
+import { ApprovalWorld, pendingIn, step } from "./approving.fixture.ts";
+import { recoverFromBefore } from "./recover.ts";
+import type { World } from "./world.fixture.ts";
+import { openWorld } from "./world.fixture.ts";
+
+const key = (name: string) => ({ [metaKeys.key]: name });
+const codeOf = (answer: CallAnswer) => (answer.kind === "refused" ? answer.refusal.code : answer.kind);
+const review = {
+  tenant: defaultTenant,
+  since: 0 as never,
+  reason: "restored",
+  detail: "of last night",
+  floor: 1_000,
+} as const;
+
+async function bringBack({ store, ledger, agent }: World): Promise<void> {
+  const run = await readRun(store, agent, "r1");
+  await store.commit([...(run === null ? [] : [holdRun(run)]), beginReview(review, null)]);
+  await ledger.reviewsChanged();
+}
+async function release({ store, ledger }: World): Promise<void> {
+  await store.commit([endReview(review)]);
+  await ledger.reviewsChanged();
+}
+
+test("of a run in review nothing is sent, and nothing given back, until it is released", async () => {
+  const world = await openWorld();
+  const write = (name: string) => world.call("files__write", { path: name }, step(name));
+  await write("s1");
+  await bringBack(world);
+  for (const name of ["s1", "s2"]) expect(codeOf(await write(name))).toBe("run-in-review");
+  expect(world.upstream.sent).toHaveLength(1);
+
+  const run = await readRun(world.store, world.agent, "r1");
+  if (run === null) throw new Error("no run");
+  await world.store.commit([releaseRun(run, await world.store.now())]);
+  expect(codeOf(await write("s1"))).toBe("result");
+  expect(world.upstream.sent).toHaveLength(1);
+  // The review of the tenant is on, and this run is out of it.
+  expect(codeOf(await write("s2"))).toBe("result");
+  expect(world.upstream.sent).toHaveLength(2);
+  await world.stop();
+});
+
+test("a key or run that is not on record may have been used in the lost time: refused until the review is over", async () => {
+  const world = await openWorld();
+  await world.call("files__write", { path: "a" }, key("known"));
+  await bringBack(world);
+  const known = () => world.call("files__write", { path: "a" }, key("known"));
+  const fresh = () => world.call("files__write", { path: "b" }, key("fresh"));
+  const other = () => world.call("files__write", { path: "c" }, { ...step(), [metaKeys.run]: "r2" });
+  expect([codeOf(await known()), codeOf(await fresh()), codeOf(await other())]).toEqual([
+    "result",
+    "run-in-review",
+    "run-in-review",
+  ]);
+  expect(world.upstream.sent).toHaveLength(1);
+  // Whoever names nothing was never promised anything.
+  expect(codeOf(await world.call("files__write", { path: "d" }))).toBe("result");
+  await release(world);
+  expect([codeOf(await fresh()), codeOf(await other())]).toEqual(["result", "result"]);
+  await world.stop();
+});
+
+test("an approval that may have been used in the lost time does not run its call again before the review is over", async () => {
+  const asked = await ApprovalWorld.open();
+  const pending = pendingIn(await asked.write(1));
+  await asked.vote(asked.vera, pending);
+  await bringBack(asked.world);
+  expect(codeOf(await asked.wait(pending.call))).toBe("run-in-review");
+  expect(asked.world.upstream.sent).toHaveLength(0);
+  await release(asked.world);
+  expect(codeOf(await asked.wait(pending.call))).toBe("result");
+  expect(asked.world.upstream.sent).toHaveLength(1);
+  await asked.world.stop();
+});
+
+test("what was dispatched is unknown afterwards, whichever node held it, and what began later is left alone", async () => {
+  const world = await openWorld();
+  const other = await world.secondNode();
+  let answer = () => {};
+  const held = new Promise<void>((resolve) => (answer = resolve));
+  const usual = world.upstream.answer;
+  world.upstream.answer = async (request) => {
+    await held;
+    return usual(request);
+  };
+  const calling = other.call("files__write", { path: "a" }, key("k"));
+  for (let n = 0; n < 200 && world.upstream.sent.length === 0; n++)
+    await new Promise((resolve) => setImmediate(resolve));
+  expect(await recoverFromBefore(defaultTenant, 1, world)).toBe(0);
+  expect(await recoverFromBefore(defaultTenant, 1_000, world)).toBe(1);
+  expect(await recoverFromBefore(defaultTenant, 1_000, world)).toBe(0);
+  expect((await world.outcomes()).at(-1)).toBe("outcome:upstream-lost");
+  answer();
+  await calling.catch(() => undefined);
+  await other.stop();
+  await world.stop();
+});

@@ -1,0 +1,72 @@
+import type { Command } from "commander";
+import { systemRandom } from "../../base/index.ts";
+import { usage } from "../exit.ts";
+import { localVerb, noun, run } from "../session.ts";
+import { shown } from "../show.ts";
+import type { Terminal } from "../terminal.ts";
+
+const rowsPerRemark = 500_000;
+
+export function storeCommand(program: Command, terminal: Terminal): void {
+  const store = noun(program, "store", "Where a node keeps its data, while no node runs on it");
+
+  localVerb(store, {
+    usage: "move",
+    summary: "Copy a store to a new place, prove it there, and retire the old one",
+    notes:
+      "Refused while a node runs on it. Receipts given before verify as they did. The old place stays as it is, and no node starts on it any more.",
+    example: "signalbox store move --from ./.signalbox --to /var/lib/signalbox",
+  })
+    .requiredOption("--from <store>", "the data directory of now")
+    .requiredOption("--to <store>", "the new one; must be empty or missing")
+    .action(
+      run(terminal, async (session, { from, to }: { from: string; to: string }) => {
+        const { moveStore } = await import("../../app/index.ts");
+        let passed = 0;
+        const { rows, proven } = await moveStore({
+          from,
+          to,
+          clock: terminal.clock,
+          random: systemRandom,
+          onRows: (count) => {
+            const before = passed;
+            passed += count;
+            if (Math.floor(before / rowsPerRemark) < Math.floor(passed / rowsPerRemark))
+              session.output.remark(`moving: ${passed} rows …`);
+          },
+        });
+        session.print(
+          shown({ from, to, rows, proven }, [
+            ["moved", `${from} → ${to}`, "green"],
+            ["rows", String(rows)],
+            ["ledger", `${proven} entries proven in the new place`],
+          ]),
+        );
+      }),
+    );
+
+  localVerb(store, {
+    usage: "mark-restored",
+    summary: "Say that the data was brought back to an earlier state by other means than `restore`",
+    notes:
+      "After a copy of the disk, say. The next node that starts on it puts open runs into review, as after `restore`. Where the data directory still has its remembered checkpoints, a node finds this by itself.",
+    example: 'signalbox store mark-restored --data /var/lib/signalbox --reason "disk image of 02:00"',
+  })
+    .option("--data <dir>", "the data directory; has to be named")
+    .requiredOption("--reason <text>", "what was done; people who release runs are told")
+    .action(
+      run(terminal, async (session, { reason }: { reason: string }) => {
+        const { data } = session;
+        if (data === undefined) throw usage("Name the data directory with --data.");
+        const { markRestored } = await import("../../app/index.ts");
+        const sources = { clock: terminal.clock, random: systemRandom };
+        const epoch = await markRestored(data, reason.slice(0, 1_000), sources);
+        session.print(
+          shown({ data, epoch }, [
+            ["marked", data, "green"],
+            ["epoch", String(epoch)],
+          ]),
+        );
+      }),
+    );
+}
