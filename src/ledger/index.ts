@@ -74,7 +74,7 @@ export {
   newRun,
   noteLoss,
   overdueRuns,
-  proveOpen,
+  proveUnfinished,
   putToRest,
   ownerOf,
   raiseAttempt,
@@ -85,7 +85,7 @@ export {
   runsToWake,
 } from "./run-records.ts";
 export type { Losses, NewRun, RunChange, RunEnd, RunParent, RunRecord } from "./run-records.ts";
-export { childrenOf, openChildrenOf } from "./run-children.ts";
+export { childrenOf, unfinishedChildrenOf } from "./run-children.ts";
 export type { Escalation, RunWait } from "./run-waits.ts";
 export { beginReview, dueRecovery, endReview, recoveryBegun, recoveryWrite } from "./reviews.ts";
 export type { DueRecovery, Recovery, RecoveryReason, Review } from "./reviews.ts";

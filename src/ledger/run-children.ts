@@ -1,11 +1,13 @@
-import type { ChildFate } from "../../contract/index.ts";
+import type { ChildFate, RunState } from "../../contract/index.ts";
 import type { Store } from "../store/index.ts";
-import type { RunRecord } from "./run-records.ts";
+import type { RunEnd, RunRecord } from "./run-records.ts";
 import { runOf } from "./run-records.ts";
 import type { RunId } from "./shapes.ts";
 import { runTable } from "./tables.ts";
 
 type Reader = Pick<Store, "list">;
+
+const unfinished = ["open", "review", "dead"] as const satisfies readonly Exclude<RunState, RunEnd>[];
 
 /** In the order of their beginning, whatever has become of them. */
 export async function childrenOf(store: Reader, parent: RunId, limit: number): Promise<readonly RunRecord[]> {
@@ -13,13 +15,17 @@ export async function childrenOf(store: Reader, parent: RunId, limit: number): P
   return rows.map(runOf);
 }
 
-/** Those that are open and share this fate. */
-export async function openChildrenOf(
+/** Those that are not over and share this fate: open, or in front of a person. */
+export async function unfinishedChildrenOf(
   store: Reader,
   parent: RunId,
   atParentEnd: ChildFate,
   limit: number,
 ): Promise<readonly RunRecord[]> {
-  const equals = { parent, atParentEnd, state: "open" };
-  return (await store.list(runTable, { index: "children", equals, limit })).map(runOf);
+  const found = await Promise.all(
+    unfinished.map((state) =>
+      store.list(runTable, { index: "children", equals: { parent, atParentEnd, state }, limit }),
+    ),
+  );
+  return found.flat().slice(0, limit).map(runOf);
 }

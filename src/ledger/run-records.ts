@@ -317,8 +317,9 @@ const columnsOf = (change: RunChange, from: RunChange = change) => ({
   ...(change.tokensMax === undefined ? {} : { tokensMax: from.tokensMax ?? null }),
 });
 
-/** A check that goes into the transaction of whatever relies on it. */
-export const proveOpen = (run: RunRecord): Write => update(runTable, keyOf(run), {}, { state: "open" });
+/** That it is no further than it was, open or in front of a person: a check that goes into the transaction of whatever relies on it. */
+export const proveUnfinished = (run: RunRecord): Write =>
+  update(runTable, keyOf(run), {}, { state: run.state });
 
 /**
  * Nothing more happens in it until it is released: every other write proves that it is open. Fails when its attempt was replaced or it has

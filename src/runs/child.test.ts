@@ -1,7 +1,9 @@
-import { expect, test } from "vitest";
-import { seededRandom } from "../base/index.ts";
+import { expect, test, vi } from "vitest";
+import type { Result } from "../base/index.ts";
+import { ok, plusMs, refuse, seededRandom } from "../base/index.ts";
 import type { RunId } from "../ledger/index.ts";
 import { childrenOf, listRuns, runsToWake } from "../ledger/index.ts";
+import { dyingWrites } from "./dead.ts";
 import { endingWrites } from "./end.ts";
 import { forkRun } from "./fork.ts";
 import { childDepthMax, childrenMax } from "./limits.ts";
@@ -15,13 +17,20 @@ const wishes = {
   deadlineMs: null,
   atParentEnd: "cancel",
 } as const;
+const death = { reason: "starts-used-up", last: null } as const;
 const noHold = { holdMs: 0, signal: new AbortController().signal };
+
+const hook = { startsMax: 3, room: 9, isFor: () => true } as never;
+const hooks = new Map([
+  ["again", hook],
+  ["clerk@1", hook],
+]);
 
 /** A run at work, and what starts others from its steps. */
 async function office(deadlineMs: number | null = null) {
-  const world = await openRuns();
+  const world = await openRuns({ hooks });
   const { runs } = world;
-  const { run: parent } = await value(runs.attach(agent, "boss", { deadlineMs }));
+  const { run: parent } = await value(runs.attach(agent, "boss", { deadlineMs, hook: "again" }));
   const boss = { name: "boss", attempt: 1 };
   const child = (more: object = {}) => runs.startChild(agent, boss, { ...wishes, ...more });
   const look = (run: RunId) => value(runs.awaitChild(agent, boss, run, noHold));
@@ -116,9 +125,7 @@ test("what acts on behalf of somebody has nobody else act for them", async () =>
 });
 
 test("a parent that rests is due in the transaction that ends its child, or does not come to rest", async () => {
-  const world = await openRuns({
-    hooks: new Map([["again", { startsMax: 3, room: 9, isFor: () => true } as never]]),
-  });
+  const world = await openRuns({ hooks });
   const { runs, store, clock } = world;
   await value(runs.attach(agent, "boss", { deadlineMs: null, hook: "again" }));
   const boss = { name: "boss", attempt: 1 };
@@ -170,6 +177,49 @@ test("whoever ends takes open children along, all the way down, also after a cra
   });
   const end = await runs.endOf(await value(runs.find(agent, "boss.ask")));
   expect(end?.reason).toBe('the run that started it, "boss", is finished');
+});
+
+test("a child that is dead is no ended one: its parent waits for what a person makes of it, and takes it along at its own end", async () => {
+  const world = await office();
+  const { runs, store, boss, child, look, orphans } = world;
+  const { run, name } = await value(child());
+  const house = { ...world, random: seededRandom("death") };
+  const dead = async () => {
+    const writes = await dyingWrites(agent, await value(runs.find(agent, name)), death, house);
+    expect((await store.commit(writes)).verdict).toBe("done");
+  };
+  await dead();
+  expect(await look(run)).toMatchObject({ end: null });
+  const bossIsDue = async () =>
+    (await runsToWake(store, await store.now(), 9)).some((each) => each.name === "boss");
+  await value(runs.rest(agent, boss, { wakeInMs: null, children: [run] }));
+  expect(await bossIsDue()).toBe(false);
+  const retried = await value(runs.retryWrites(agent, await value(runs.find(agent, name)), null));
+  expect((await store.commit(retried.writes)).verdict).toBe("done");
+  await dead();
+  await value(runs.end(agent, boss, { state: "finished", result: null }));
+  orphans.start();
+  world.clock.advance(1_000);
+  await vi.waitFor(async () =>
+    expect(await value(runs.find(agent, name))).toMatchObject({ state: "cancelled" }),
+  );
+  await orphans.stop();
+});
+
+test("a child is held to what its agent's configuration says of inputs and deadlines", async () => {
+  const inputOf = (input: unknown): Result<unknown> =>
+    input === null ? refuse({ code: "invalid-params", detail: "it has no input" }) : ok(input);
+  const world = await openRuns({
+    hostedOf: () => ({ hook: "clerk@1", tokensMax: null, deadlineMs: 60_000, inputOf }),
+  });
+  const { runs, store } = world;
+  await value(runs.attach(agent, "boss", { deadlineMs: null }));
+  const start = (more: object) =>
+    runs.startChild(agent, { name: "boss", attempt: 1 }, { ...wishes, ...more });
+  expect(await start({ input: null })).toMatchObject({ refusal: { code: "invalid-params" } });
+  const { name } = await value(start({}));
+  const { deadline } = await value(runs.find(agent, name));
+  expect(deadline).toEqual(plusMs(await store.now(), 60_000));
 });
 
 test("an end that was made from before a child was started does not go through", async () => {

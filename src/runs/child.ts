@@ -4,7 +4,7 @@ import type { Result } from "../base/index.ts";
 import { canonicalJson, newId, ok, refuse, sha256Hex } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunId, RunRecord } from "../ledger/index.ts";
-import { readRun, runById } from "../ledger/index.ts";
+import { isEnded, readRun, runById } from "../ledger/index.ts";
 import type { Ended } from "./end.ts";
 import { endOf } from "./end.ts";
 import type { House } from "./house.ts";
@@ -29,7 +29,7 @@ export interface ChildWishes {
 export interface Child {
   readonly run: RunId;
   readonly name: string;
-  /** null = it is open. */
+  /** null = it is open, or in front of a person. */
   readonly end: Ended | null;
 }
 
@@ -72,10 +72,13 @@ export async function startChild(
         code: "conflict",
         detail: "the run acts on behalf of somebody, and only they could have others act for them",
       });
-    const { input: given, deadlineMs, atParentEnd } = wishes;
+    const given = hosted.inputOf(wishes.input);
+    if (!given.ok) return given;
+    const deadlineMs = wishes.deadlineMs ?? hosted.deadlineMs;
+    const { atParentEnd } = wishes;
     const parent = { run: run.value, step: key, atEnd: atParentEnd };
     const name = await freeName(owner, run.value, key, house);
-    const started = await startRun(owner, { ...hosted, name, input: given, deadlineMs, parent }, house);
+    const started = await startRun(owner, { ...hosted, name, input: given.value, deadlineMs, parent }, house);
     if (!started.ok) return started;
     const child: Recorded = { run: started.value.run.run, name };
     const written = await writeStep(
@@ -126,7 +129,7 @@ async function childOf(parent: RunRecord, { run, name }: Recorded, house: House)
 const viewOf = async (found: RunRecord, house: House): Promise<Child> => ({
   run: found.run,
   name: found.name,
-  end: found.state === "open" ? null : await endOf(found, house),
+  end: isEnded(found) ? await endOf(found, house) : null,
 });
 
 /** Why it may start no more; null = it may. */

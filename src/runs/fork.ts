@@ -8,6 +8,7 @@ import {
   childrenOf,
   claimFinal,
   claimsOfRun,
+  isEnded,
   newRun,
   readRun,
   stepPlace,
@@ -109,7 +110,7 @@ async function keptSteps(
   const end = from === null ? sorted.length : sorted.findIndex(({ place }) => place.name === from);
   if (end === -1) return refuse({ code: "invalid-params", detail: `the run has no step "${from}"` });
   const open = origin.children === 0 ? [] : await childrenOf(store, origin.run, childrenMax);
-  const running = new Set(open.filter(({ state }) => state === "open").map(({ parent }) => parent?.step));
+  const running = new Set(open.filter((child) => !isEnded(child)).map(({ parent }) => parent?.step));
   const kept: Kept[] = [];
   for (const claim of sorted.slice(0, end)) {
     const { state, outcomeEntry, place } = claim;
@@ -120,7 +121,7 @@ async function keptSteps(
       return refuse({
         code: "conflict",
         detail: isRunning
-          ? `the run that step "${place.name}" has started is open: wait for it, cancel it, or fork from it or before`
+          ? `the run that step "${place.name}" has started is not over: wait for it, cancel it, or fork from it or before`
           : `step "${place.name}" is under way or its outcome is unknown: wait for it, resolve it, or fork from it or before`,
         evidence: { step: place.name, call: claim.call },
       });

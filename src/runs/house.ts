@@ -1,4 +1,4 @@
-import type { Clock, Random } from "../base/index.ts";
+import type { Clock, Random, Result } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
 import type { Ledger, RunId } from "../ledger/index.ts";
@@ -18,6 +18,10 @@ export interface Records {
 export interface HostedRuns {
   readonly hook: string;
   readonly tokensMax: number | null;
+  /** Of one whose start names none; null = it may take any time. */
+  readonly deadlineMs: number | null;
+  /** What it is given that is started with this; refused where it does not fit. */
+  readonly inputOf: (input: unknown) => Result<unknown>;
 }
 
 /** The other rooms as this one sees them. */

@@ -1,7 +1,7 @@
 import type { CancelTimer } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { RunId, RunRecord } from "../ledger/index.ts";
-import { openChildrenOf, runById } from "../ledger/index.ts";
+import { unfinishedChildrenOf, runById } from "../ledger/index.ts";
 import { remove } from "../store/index.ts";
 import { endingWrites } from "./end.ts";
 import type { Records } from "./house.ts";
@@ -69,7 +69,9 @@ export class Orphans {
     const parent = await runById(store, tenant, id);
     const node = nodeOf(tenant);
     const open =
-      parent === null || node === null ? [] : await openChildrenOf(store, id, "cancel", childrenPerLook);
+      parent === null || node === null
+        ? []
+        : await unfinishedChildrenOf(store, id, "cancel", childrenPerLook);
     if (parent === null || node === null || open.length === 0) {
       await store.commit([remove(endedParentTable, { run: id }, { tenant })]);
       return;

@@ -2,7 +2,7 @@ import type { Result } from "../base/index.ts";
 import { msOf, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunId, RunRecord } from "../ledger/index.ts";
-import { proveOpen, putToRest, runById } from "../ledger/index.ts";
+import { isEnded, proveUnfinished, putToRest, runById } from "../ledger/index.ts";
 import type { House } from "./house.ts";
 import { racesMax } from "./limits.ts";
 import type { Speaker } from "./open-run.ts";
@@ -47,12 +47,15 @@ export async function rest(
     const children: RunRecord[] = [];
     for (const id of wishes.children) {
       const child = await runById(house.store, run.value.tenant, id);
-      if (child?.state === "open") children.push(child);
-      else hasCome = true;
+      if (child === null || isEnded(child)) hasCome = true;
+      else children.push(child);
     }
     const wakeAt = hasCome ? now : Number.isFinite(soonest) ? plusMs(now, soonest - msOf(now)) : null;
-    // A child that ends at the same moment as another one leaves no trace in the row: so these prove that they are open.
-    const { verdict } = await house.store.commit([putToRest(run.value, wakeAt), ...children.map(proveOpen)]);
+    // A child that ends at the same moment as another one leaves no trace in the row: so these prove that they have not.
+    const { verdict } = await house.store.commit([
+      putToRest(run.value, wakeAt),
+      ...children.map(proveUnfinished),
+    ]);
     if (verdict === "done") return ok(undefined);
   }
   return refuse({ code: "conflict", detail: "others keep changing the run at the same moment" });

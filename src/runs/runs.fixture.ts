@@ -1,4 +1,4 @@
-import { ManualClock, seededRandom } from "../base/index.ts";
+import { ManualClock, ok, seededRandom } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { LedgerEntry, RunId } from "../ledger/index.ts";
 import { Ledger, ledgerTables } from "../ledger/index.ts";
@@ -45,6 +45,7 @@ export async function openRuns(
     readonly seed?: string;
     readonly faults?: FaultOptions;
     readonly hooks?: ReadonlyMap<string, Hook>;
+    readonly hostedOf?: House["hostedOf"];
     /** People are asked about nothing, unless the test says so. */
     readonly asksOf?: (run: RunId) => Promise<readonly RunAsks[]>;
   } = {},
@@ -64,8 +65,9 @@ export async function openRuns(
   const ledger = new Ledger({ store, keys, clock, installationId: "box-1" });
   const hooks = over.hooks ?? new Map<string, Hook>();
   const asksOf = over.asksOf ?? (() => Promise.resolve([]));
-  const hostedOf: House["hostedOf"] = (_tenant, name) =>
-    name === "nobody" ? null : { hook: `${name}@1`, tokensMax: null };
+  const anyAgent: House["hostedOf"] = (_tenant, name) =>
+    name === "nobody" ? null : { hook: `${name}@1`, tokensMax: null, deadlineMs: null, inputOf: ok };
+  const hostedOf = over.hostedOf ?? anyAgent;
   const onDue = () => undefined;
   const runs = new Runs({ clock, random, store, keys, ledger, hooks, hostedOf, asksOf, onDue });
   const entries = async () => (await ledger.list(agent.tenant, { limit: 1_000 })).toReversed();

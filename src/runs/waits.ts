@@ -2,7 +2,7 @@ import { childFates } from "../../contract/index.ts";
 import type { Result, StoreMs } from "../base/index.ts";
 import { elapsedMs, ok, refuse } from "../base/index.ts";
 import type { RunRecord, RunWait } from "../ledger/index.ts";
-import { openChildrenOf } from "../ledger/index.ts";
+import { unfinishedChildrenOf } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 import { childrenPerLook, waitsMax } from "./limits.ts";
 
@@ -45,7 +45,9 @@ export async function openChildren(
   store: Pick<Store, "list">,
 ): Promise<readonly Standing[]> {
   if (children === 0) return [];
-  const open = await Promise.all(childFates.map((fate) => openChildrenOf(store, run, fate, childrenPerLook)));
+  const open = await Promise.all(
+    childFates.map((fate) => unfinishedChildrenOf(store, run, fate, childrenPerLook)),
+  );
   return open.flat().map(({ name, parent, deadline }) => ({
     kind: "child",
     step: parent?.step ?? "",
