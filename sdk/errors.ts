@@ -45,7 +45,7 @@ export class StepDrift extends SignalboxError {}
 /** A newer process has attached to the run: this one must stop. */
 export class StaleAttempt extends SignalboxError {}
 
-/** The run has failed or was cancelled; or it ended while this process was at work. */
+/** The run has failed, was cancelled, or is dead until a person has it retried; or it ended while this process was at work. */
 export class RunEnded extends SignalboxError {}
 
 /** The call may have happened. A person settles it (`signalbox calls resolve`); until then its step answers this. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Principal } from "../identity/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
-import { listRuns, runsToWake } from "../ledger/index.ts";
+import { listRuns, overdueRuns, runsToWake } from "../ledger/index.ts";
 import { seededRandom, storeMs } from "../base/index.ts";
 import { dropWrites } from "./dead.ts";
 import { startRefused } from "./hook.ts";
@@ -99,6 +99,17 @@ describe("a run", () => {
       refusal: { code: "run-ended" },
     });
   });
+});
+
+test("the deadline of a run does not pass while it is dead", async () => {
+  const world = await watched();
+  world.hook.isBroken = true;
+  world.hook.trouble = startRefused("no");
+  const name = "timed";
+  await value(world.runs.attach(agent, name, { deadlineMs: 2 * aliveForMs, hook: "starter" }));
+  await world.pass(5 * aliveForMs);
+  expect(await value(world.runs.find(agent, name))).toMatchObject({ state: "dead" });
+  expect(await overdueRuns(world.store, await world.store.now(), 9)).toEqual([]);
 });
 
 describe("a dead run that is tried again", () => {

@@ -160,19 +160,21 @@ export class Waker {
     if (!isOurs) return; // somebody was faster, or it lives
     const { tenant, owner, name, attempt } = run;
     const claimed = { ...run, starts: start, wakeAt: nextAt };
+    const isLast = start >= hook.startsMax;
     // Not waited for: a slow one delays no other. It counts as a start also when it fails: the next one comes in its time.
     hook
       .start({ id: entry.id, tenant, owner, run: run.run, name, attempt, start })
-      .catch((thrown: unknown) => this.notStarted(node, claimed, thrown));
+      .catch((thrown: unknown) => this.notStarted(node, claimed, thrown, isLast));
   }
 
-  /** Nothing was started, which is on record with what was said; where trying again cannot help, the run is dead. */
-  private async notStarted(node: Principal, run: RunRecord, thrown: unknown): Promise<void> {
+  /** Nothing was started, which is on record with what was said; where trying again cannot help, or it was the last try, the run is dead. */
+  private async notStarted(node: Principal, run: RunRecord, thrown: unknown, isLast: boolean): Promise<void> {
     const { onTrouble } = this.options;
     const reason = explain(thrown);
     onTrouble(`starting the agent of run "${run.name}" by the hook "${run.hook}": ${reason}`, thrown);
     try {
       if (isStartRefused(thrown)) return await this.die(run, "start-refused", reason);
+      if (isLast) return await this.die(run, "starts-used-up", reason);
       const entry = await this.entry(node, run, "runs/not-started", { reason, start: run.starts });
       // It need not be waited for as long as what was started would be.
       const soonAt = plusMs(await this.options.store.now(), nextStartMs(startFirstMs, run.starts - 1));
