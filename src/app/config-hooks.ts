@@ -4,7 +4,6 @@ import { webhookKeys } from "../net/index.ts";
 import type { SecretText } from "../registry/index.ts";
 import type { JobTemplate } from "../runs/index.ts";
 import { jobProblem } from "../runs/index.ts";
-import type { Variables } from "./config-references.ts";
 import { parseDuration } from "./config-units.ts";
 import { escapePointer } from "./config-yaml.ts";
 
@@ -122,7 +121,6 @@ export function hookSettings(
 /** What no schema can say. Never quotes a value. */
 export function hookProblems(
   hooks: readonly HookSettings[],
-  env: Variables,
 ): readonly { readonly pointer: string; readonly message: string }[] {
   return hooks.flatMap((hook) => {
     const problem = (path: string, message: string) => ({
@@ -150,9 +148,6 @@ export function hookProblems(
         const wrong = "template" in job ? jobProblem(job.template) : null;
         return [
           ...(wrong === null ? [] : [problem("kubernetes/job", wrong)]),
-          ...(cluster === null && env["KUBERNETES_SERVICE_HOST"] === undefined
-            ? [problem("kubernetes", `needs "server": this node does not run in a cluster`)]
-            : []),
           ...(cluster?.token === null
             ? [problem("kubernetes/server", 'needs "token" or "tokenFile" beside it')]
             : []),

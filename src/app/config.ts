@@ -127,7 +127,7 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
       ? {}
       : { postgres: postgresSettings(postgres, resolved.fromEnvironment, directory) }),
   };
-  for (const { pointer, message } of [...hookProblems(hooks, source.env), ...agentProblems(agents)])
+  for (const { pointer, message } of [...hookProblems(hooks), ...agentProblems(agents)])
     problems.push(located(yaml, pointer, false, message));
   if (problems.length > 0) return refuse(inOrder(problems));
   return ok(configOf(raw, { servers, hooks, agents, webhooks, data, directory, given, literalSecrets }));

@@ -12,7 +12,7 @@ import { readYaml } from "./config-yaml.ts";
 import type { Environment } from "./environment.ts";
 
 /** What Kubernetes puts into every pod: token, certificates and namespace. */
-const account = "/var/run/secrets/kubernetes.io/serviceaccount";
+const podAccount = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** A hook that starts Jobs, with what of it stands in files of its own. */
 export function kubernetesHook(
@@ -23,16 +23,18 @@ export function kubernetesHook(
     readonly environment: Environment;
     readonly net: Net;
     readonly clock: Clock;
+    /** Left out = where Kubernetes puts it. */
+    readonly account?: string;
   },
 ): KubernetesHook {
-  const { isFor, reveal, environment, net, clock } = parts;
+  const { isFor, reveal, environment, net, clock, account = podAccount } = parts;
   const token = cluster?.token ?? { file: `${account}/token` };
   const caFile = cluster === null ? `${account}/ca.crt` : cluster.caFile;
   return new KubernetesHook({
     startsMax,
     attachWithinMs,
     isFor,
-    server: new URL(cluster?.server ?? ownCluster(environment)),
+    server: new URL(cluster?.server ?? ownCluster(name, environment)),
     namespace: namespace ?? textOf(name, `${account}/namespace`).trim(),
     job: "template" in job ? job.template : jobIn(name, job.file),
     token: async () =>
@@ -46,8 +48,10 @@ export function kubernetesHook(
 }
 
 /** As Kubernetes tells every pod; an IPv6 address comes without its brackets. */
-function ownCluster({ variables }: Environment): string {
-  const { KUBERNETES_SERVICE_HOST: host = "", KUBERNETES_SERVICE_PORT: port = "443" } = variables;
+function ownCluster(hook: string, { variables }: Environment): string {
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = "443" } = variables;
+  if (host === undefined)
+    throw invalid(hook, "this node does not run in a cluster: name one as kubernetes.server");
   return `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
