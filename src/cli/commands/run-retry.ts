@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { Client } from "../client.ts";
+import type { Client, Listed } from "../client.ts";
 import { api } from "../client.ts";
 import { Quietly, Stop, exitCodes, usage } from "../exit.ts";
 import { apiVerb, limitOf, limitOption, run } from "../session.ts";
@@ -69,13 +69,17 @@ export function runRetryVerbs(runs: Command, terminal: Terminal): void {
           session.print(done(await retry(await runId(client, only)), `${only} is tried again.`));
           return;
         }
-        const dead =
+        const { items: dead, next } =
           options.all === true ? await deadRuns(client, options.limit) : await named(client, given);
         const items: Retried[] = [];
         for (const each of dead) items.push(await triedAgain(each, retry));
         session.print({
-          json: { items },
-          human: (page) => (items.length === 0 ? "No run is dead." : tableText(retriedColumns, items, page)),
+          json: { items, next },
+          human: (page) => {
+            if (items.length === 0) return "No run is dead.";
+            const more = next === null ? "" : `\n${page.paint("dim", "There are more dead runs: --limit")}`;
+            return tableText(retriedColumns, items, page) + more;
+          },
         });
         if (items.some(({ error }) => error !== null)) throw new Quietly(exitCodes.failed);
       }),
@@ -141,15 +145,15 @@ async function withErrors(client: Client, dead: readonly Run[]): Promise<readonl
   return letters;
 }
 
-const deadRuns = async (client: Client, limit: string): Promise<readonly Named[]> =>
-  (await client.list<Run>("/runs", limitOf(limit), { state: "dead" })).items;
+const deadRuns = (client: Client, limit: string): Promise<Listed<Named>> =>
+  client.list<Run>("/runs", limitOf(limit), { state: "dead" });
 
 type Named = Pick<Run, "run" | "name">;
 
-async function named(client: Client, given: readonly string[]): Promise<readonly Named[]> {
+async function named(client: Client, given: readonly string[]): Promise<Listed<Named>> {
   const found: Named[] = [];
   for (const name of given) found.push({ run: await runId(client, name), name });
-  return found;
+  return { items: found, next: null };
 }
 
 /** One that cannot be tried again keeps none of the others from it. */
