@@ -86,6 +86,7 @@ test("they are retried by name or all at once, and dropped with a reason", async
   expect((await machine.run(["runs", "retry"])).code).toBe(2);
   expect((await machine.run(["runs", "retry", "b", "--all"])).code).toBe(2);
   expect((await machine.run(["runs", "drop", "b"])).code).toBe(2);
+  expect((await machine.run(["runs", "retry", "b", "--deadline", "4h"])).code).toBe(2);
   const ended = await machine.run(["runs", "resume", "a"]);
   expect([ended.code, ended.stderr]).toEqual([1, expect.stringContaining("failed")]);
 });

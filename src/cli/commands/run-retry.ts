@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Client, Listed } from "../client.ts";
 import { api } from "../client.ts";
 import { Quietly, Stop, exitCodes, usage } from "../exit.ts";
-import { apiVerb, limitOf, limitOption, run } from "../session.ts";
+import { apiVerb, limitOf, limitOption, run, wholeOf } from "../session.ts";
 import type { ReceiptReference } from "../show.ts";
 import { done, instantText, listed } from "../show.ts";
 import { tableText } from "../table.ts";
@@ -62,7 +62,10 @@ export function runRetryVerbs(runs: Command, terminal: Terminal): void {
           throw usage("Name the runs to retry, or say --all.", "signalbox runs dead");
         const client = session.api();
         const { deadline } = options;
-        const body = deadline === undefined ? {} : { deadlineMs: 1_000 * Number(deadline) };
+        const body =
+          deadline === undefined
+            ? {}
+            : { deadlineMs: 1_000 * wholeOf("--deadline", deadline, 1, deadlineSecondsMax) };
         const retry = (id: string) => client.post<Acted>(api`/runs/${id}/retry`, body);
         const [only] = given;
         if (given.length === 1 && only !== undefined) {
@@ -113,6 +116,9 @@ export function runRetryVerbs(runs: Command, terminal: Terminal): void {
     }),
   );
 }
+
+/** Thirty days, as the API has it. */
+const deadlineSecondsMax = 30 * 24 * 60 * 60;
 
 interface RetryOptions {
   readonly limit: string;
