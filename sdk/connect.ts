@@ -81,7 +81,9 @@ async function runOn<T>(
 async function outcomeOf<T>(work: (step: Step) => Promise<T>, step: Step, attempt: Attempt) {
   const { number, signal } = attempt;
   try {
-    return { attempt: number, state: "finished", result: (await work(step)) ?? null } as const;
+    const result = (await work(step)) ?? null;
+    signal.throwIfAborted(); // it was stopped, and `work` was not told
+    return { attempt: number, state: "finished", result } as const;
   } catch (thrown) {
     // What stopped this process, and not what a runtime between us and `work` made of it.
     const reason: unknown = signal.aborted ? signal.reason : thrown;

@@ -47,7 +47,8 @@ export async function rest(
     const children: RunRecord[] = [];
     for (const id of wishes.children) {
       const child = await runById(house.store, run.value.tenant, id);
-      if (child === null || isEnded(child)) hasCome = true;
+      // Somebody else's counts as one that has come: nothing is told of it.
+      if (child === null || isEnded(child) || child.owner !== run.value.owner) hasCome = true;
       else children.push(child);
     }
     const wakeAt = hasCome ? now : Number.isFinite(soonest) ? plusMs(now, soonest - msOf(now)) : null;

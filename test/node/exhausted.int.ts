@@ -96,19 +96,24 @@ describe("a hosted run whose conversation finds no room", () => {
   });
 
   test("killed with -9 in the middle of that, it meets the same turn again, and asks no model twice for what is on record", async () => {
-    model.silentAt = "/compact";
+    const killWorkers = () => {
+      for (const pid of workersOf(node)) process.kill(pid, "SIGKILL");
+    };
     const compactions = model.count("/compact");
+    model.isSilent = (path) => path === "/compact";
     const run = await talk("killed", 4);
     await until(() => model.count("/compact") === compactions + 1, 30_000);
-    for (const pid of workersOf(node)) process.kill(pid, "SIGKILL");
-    await until(() => model.count("/compact") === compactions + 2, 30_000);
-    for (const pid of workersOf(node)) process.kill(pid, "SIGKILL");
-    model.silentAt = null;
-    await until(() => model.count("/compact") === compactions + 3, 30_000);
+    // It is made shorter in the next attempt, which dies when it asks for the same turn again.
+    model.isSilent = (path, messages) => path === "/turn" && messages[0] === "5 before";
+    killWorkers();
+    await until(() => turnsOf("killed").length === 4, 30_000);
+    model.isSilent = () => false;
+    killWorkers();
     await stateIs(run, "finished");
     expect(paymentsOf("killed")).toEqual([1, 2, 3, 4]);
+    expect(model.count("/compact")).toBe(compactions + 2);
     expect(turnsOf("killed").map(({ body }) => (body["messages"] as readonly unknown[]).length)).toEqual([
-      1, 3, 5, 1, 3,
+      1, 3, 5, 1, 1, 3,
     ]);
   });
 

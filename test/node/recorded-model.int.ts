@@ -221,4 +221,22 @@ describe("a recorded model", () => {
     });
     expect(paid("doubt")).toBe(1);
   });
+
+  test("whose run has used up its tokens fails it by policy, whatever the runtime makes of that", async () => {
+    const usage = '{"usage":{"input_tokens":5,"output_tokens":5}}';
+    const spent = attemptOn(
+      "spent",
+      async (step) => {
+        const model = new RecordedModel(step, "writer", answers(usage, usage));
+        await ask(model, '{"a":1}');
+        await ask(model, '{"a":2}').catch(() => undefined);
+        return "as if nothing had been";
+      },
+      { tokensMax: 5, onContextExhausted: "fail" },
+    );
+    await expect(spent).rejects.toMatchObject({
+      name: "RunEnded",
+      message: expect.stringContaining("has used 10 tokens of 5") as string,
+    });
+  });
 });
