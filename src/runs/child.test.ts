@@ -116,12 +116,16 @@ test("an agent that is not there, and a run of somebody else, are not found", as
   expect(spied).toMatchObject({ refusal: { code: "not-found" } });
 });
 
-test("what acts on behalf of somebody has nobody else act for them", async () => {
+test("what acts on behalf of somebody, or is a person, has nobody else act for them", async () => {
   const { runs } = await office();
   const chained = { ...agent, chain: [otherAgent] };
   await value(runs.attach(chained, "lent", { deadlineMs: null }));
   const refused = await runs.startChild(chained, { name: "lent", attempt: 1 }, wishes);
   expect(refused).toMatchObject({ refusal: { code: "conflict" } });
+  const person = { ...agent, id: "person/p" as never, kind: "person" } as const;
+  await value(runs.attach(person, "own", { deadlineMs: null }));
+  const persons = await runs.startChild(person, { name: "own", attempt: 1 }, wishes);
+  expect(persons).toMatchObject({ refusal: { code: "conflict" } });
 });
 
 test("a parent that rests is due in the transaction that ends its child, or does not come to rest", async () => {

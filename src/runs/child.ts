@@ -67,6 +67,11 @@ export async function startChild(
       return refuse({ code: "not-found", detail: `The configuration has no agent "${agent}".` });
     const problem = boundProblem(run.value);
     if (problem !== null) return refuse({ code: "too-many-children", detail: problem });
+    if (owner.kind === "person")
+      return refuse({
+        code: "conflict",
+        detail: "a person's run starts no others: code that the person does not see would act as that person",
+      });
     if (owner.chain.length > 0)
       return refuse({
         code: "conflict",

@@ -23,7 +23,7 @@ export { dropWrites } from "./dead.ts";
 export type { RunAct } from "./dead.ts";
 export type { Child, ChildWishes, StartedChild } from "./child.ts";
 export { Deadlines } from "./deadlines.ts";
-export { decisionWrites } from "./escalations.ts";
+export { decisionWrites, raiseWrites } from "./escalations.ts";
 export type { Ended, Ending } from "./end.ts";
 export { endingWrites } from "./end.ts";
 export type { House as RunsOptions } from "./house.ts";

@@ -25,9 +25,11 @@ import {
   decisionWrites,
   endingWrites,
   forkRun,
+  raiseWrites,
   reasonCharactersMax,
   signalWrites,
   startRun,
+  tokensMaxMax,
 } from "../../runs/index.ts";
 import { rowsPerReadMax } from "../../store/index.ts";
 import type { House } from "../house.ts";
@@ -355,6 +357,40 @@ export const runRoutes = [
       const performed = await house.acts.perform(act, run.run, change, note);
       if (!performed.ok) return performed;
       return ok({ run: run.run, name: run.name, kept, receipt: performed.value.receipt });
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/runs/{run}/tokens",
+    summary: "Raise the tokens that an open run may use",
+    notes: "By a person alone. A run that has used up its tokens, and asks, goes on.",
+    action: "admin.run.raise-tokens",
+    kind: "act",
+    params,
+    body: object({
+      max: {
+        type: "integer",
+        minimum: 1,
+        maximum: tokensMaxMax,
+        description: "in all, those that are used already among them",
+      },
+    }),
+    example: { max: 400_000 },
+    answer: object({ run: text, max: whole, receipt }),
+    handle: async ({ actor, act, params, body: { max } }, house) => {
+      const found = await runOf(house, actor, params.run);
+      if (!found.ok) return found;
+      const { run } = params;
+      const writes = await raiseWrites(actor, found.value, max, house);
+      if (!writes.ok) return writes;
+      const change = {
+        writes: writes.value,
+        value: null,
+        applied: () => house.runs.changed(found.value),
+      };
+      const note = { from: found.value.tokensMax, to: max };
+      const performed = await house.acts.perform(act, run, change, note);
+      return performed.ok ? ok({ run, max, receipt: performed.value.receipt }) : performed;
     },
   }),
   route({

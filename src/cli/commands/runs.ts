@@ -163,6 +163,25 @@ export function runsCommand(program: Command, terminal: Terminal): void {
   runRetryVerbs(runs, terminal);
 
   apiVerb(runs, {
+    usage: "raise <run>",
+    summary: "Raise the tokens that an open run may use",
+    notes: "Only a person may. A run that has used up its tokens, and asks, goes on.",
+    example: "signalbox runs raise invoice-2026-0417 --tokens 400000",
+  })
+    .requiredOption("--tokens <count>", "in all, those that are used already among them")
+    .action(
+      run(terminal, async (session, given: string, { tokens }: { tokens: string }) => {
+        const max = Number(tokens);
+        if (!Number.isSafeInteger(max) || max < 1) throw usage(`--tokens is not a whole number: ${tokens}`);
+        const id = await runId(session.api(), given);
+        const answer = await session
+          .api()
+          .post<{ receipt: ReceiptReference }>(api`/runs/${id}/tokens`, { max });
+        session.print(done(answer, `${given} may use ${max} tokens.`));
+      }),
+    );
+
+  apiVerb(runs, {
     usage: "signal <run> <signal>",
     summary: "Send an open run a signal, for a step that waits for it or will",
     notes: "Kept until a step takes it; as long as it waits, a second one of its name is refused.",
