@@ -1,131 +1,84 @@
 /**
- * Calls that wait for people: how long it takes to park them all, what they cost while they wait, and how long until all are approved
- * and all have run, beside a plain group-committed journal of the same number of rows in the same run.
+ * Runs, beside a plain group-committed journal and Restate in the same run, each thing a process of its own on this machine:
  *
- *     npm run bench -- runs [--count 10000] [--idle 65] [--save]
+ *     a  local steps that are on record per second, over the room and over HTTP with the SDK
+ *     b  calls that wait for people: to park them, to keep them, and to go on with them all
+ *     c  ten thousand agents that each make a call now and then: what is lost, how late, how fair
+ *     d  the node killed with -9 while runs are in flight: what becomes of them, and when
  *
- * Node, journal and the server behind the node are processes of their own. `idle` is in seconds: more than a minute of it contains one
- * round of all housekeeping. CPU per call says more than time where the machine has other work.
+ *     npm run bench -- runs [--only a,b] [--seconds 10] [--in-flight 1000] [--count 10000] [--idle 65] [--agents 10000] [--minutes 0.5]
+ *                           [--killed 2000] [--save]
+ *
+ * CPU per operation says more than time where the machine has other work.
  */
-import type { ChildProcess } from "node:child_process";
-import { fork } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import type { Phase, PhaseReport } from "./runs-servers.ts";
+import { agents } from "./runs/agents.ts";
+import { killed } from "./runs/killed.ts";
+import { machine } from "./runs/machine.ts";
+import { steps } from "./runs/steps.ts";
+import { waiting } from "./runs/waiting.ts";
 
 const { values: given } = parseArgs({
   options: {
+    only: { type: "string", default: "a,b,c,d" },
+    seconds: { type: "string", default: "10" },
+    "warm-up": { type: "string", default: "3" },
+    "in-flight": { type: "string", default: "1000" },
     count: { type: "string", default: "10000" },
     idle: { type: "string", default: "65" },
+    agents: { type: "string", default: "10000" },
+    minutes: { type: "string", default: "0.5" },
+    killed: { type: "string", default: "2000" },
     save: { type: "boolean", default: false },
   },
 });
-const count = Number(given.count);
-const idleMs = Number(given.idle) * 1000;
-
-interface Report {
-  readonly ready: PhaseReport;
-  readonly park: PhaseReport;
-  readonly idle: PhaseReport;
-  readonly approve: PhaseReport;
-  readonly resume: PhaseReport;
-}
+const parts = new Set(given.only.split(","));
 
 const directory = mkdtempSync(join(tmpdir(), "signalbox-bench-"));
-try {
-  const policies = join(directory, "asks.cedar");
-  writeFileSync(
-    policies,
-    `permit(principal is Agent, action == Action::"call", resource);
-@id("asks") @approve("group=finance expiry=24h") forbid(principal, action == Action::"call", resource);
-`,
-  );
-  const journal = await measured(await started("journal", workspace("journal")));
-  const echo = fork(program(), ["echo"]);
-  const port = await said<number>(echo);
-  const node = await measured(await started("node", workspace("node"), String(port), policies));
-  echo.disconnect();
-  report({ journal, node });
-} finally {
-  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-}
-
-async function measured(child: ChildProcess): Promise<Report> {
-  const ask = (asked: { phase: Phase; count: number } | { idleMs: number }): Promise<PhaseReport> => {
-    child.send(asked);
-    return said<PhaseReport>(child);
-  };
-  const ready = await ask({ idleMs: 1_000 });
-  const park = await ask({ phase: "park", count });
-  const idle = await ask({ idleMs });
-  const approve = await ask({ phase: "approve", count });
-  const resume = await ask({ phase: "resume", count });
-  const ended = new Promise((resolve) => child.once("exit", resolve));
-  child.disconnect();
-  await ended;
-  return { ready, park, idle, approve, resume };
-}
-
-async function started(...args: readonly string[]): Promise<ChildProcess> {
-  const child = fork(program(), args);
-  await said(child);
-  return child;
-}
-
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the one cast for what our own child says
-function said<T>(child: ChildProcess): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onExit = (code: number | null) => reject(new Error(`it ended with ${code}`));
-    child.once("exit", onExit);
-    child.once("message", (message) => {
-      child.off("exit", onExit);
-      resolve(message as T);
-    });
-  });
-}
-
-function program(): string {
-  return fileURLToPath(new URL("runs-servers.ts", import.meta.url));
-}
-
-function workspace(name: string): string {
+const workspace = (name: string): string => {
   const path = join(directory, name);
   mkdirSync(path);
   return path;
-}
+};
 
-function report(reports: Readonly<Record<"journal" | "node", Report>>): void {
-  const machine = {
-    node: process.version,
-    cpus: cpus().length,
-    model: cpus()[0]?.model ?? "?",
-    memoryGiB: Math.round(totalmem() / 2 ** 30),
-    load: loadavg().map((each) => Number(each.toFixed(1))),
-  };
-  console.log(
-    `runs: ${count} calls that wait for approval; node ${machine.node}, ${machine.cpus} x ${machine.model}, ${machine.memoryGiB} GiB, load ${machine.load.join(" ")}`,
-  );
-  const row = (name: string, of: (each: Report) => string, goal: string) =>
-    console.log(
-      `${name.padEnd(20)} ${of(reports.journal).padStart(26)} ${of(reports.node).padStart(26)}   ${goal}`,
-    );
-  console.log(`${"".padEnd(20)} ${"plain journal".padStart(26)} ${"node".padStart(26)}   goal`);
-  const phase = (which: Phase) => (each: Report) =>
-    `${(each[which].ms / 1000).toFixed(2)} s, ${((each[which].cpuMs * 1000) / count).toFixed(0)} us CPU/call`;
-  row("park all", phase("park"), "1 s");
-  row("approve all", phase("approve"), "");
-  row("resume all", phase("resume"), "2 s");
-  row("idle CPU", (each) => `${((each.idle.cpuMs / each.idle.ms) * 100).toFixed(2)} %`, "1.5 %");
-  row("RSS before", (each) => `${each.ready.rssMiB.toFixed(0)} MiB`, "");
-  row("RSS parked", (each) => `${each.idle.rssMiB.toFixed(0)} MiB`, "150 MB");
-  row("RSS at the end", (each) => `${each.resume.rssMiB.toFixed(0)} MiB`, "");
-  if (!given.save) return;
-  const file = new URL("results/runs.json", import.meta.url);
+const before = machine();
+console.log(
+  `runs: node ${before.node}, ${before.cores} x ${before.cpu}, ${before.memoryGiB} GiB, load ${before.load.join(" ")}`,
+);
+const results: Record<string, unknown> = {};
+try {
+  if (parts.has("a")) {
+    const wishes = {
+      inFlight: Number(given["in-flight"]),
+      seconds: Number(given.seconds),
+      warmUpSeconds: Number(given["warm-up"]),
+    };
+    results["steps, long runs"] = await steps(workspace, { ...wishes, stepsPerRun: 500 });
+    results["steps, five per run"] = await steps(workspace, { ...wishes, stepsPerRun: 5 });
+  }
+  if (parts.has("b"))
+    results["waiting"] = await waiting(workspace, {
+      count: Number(given.count),
+      idleMs: Number(given.idle) * 1000,
+    });
+  if (parts.has("c"))
+    results["agents"] = await agents(workspace, {
+      agents: Number(given.agents),
+      seconds: Number(given.minutes) * 60,
+      everyMs: 2_000,
+    });
+  if (parts.has("d")) results["killed"] = await killed(workspace, { inFlight: Number(given.killed) });
+} finally {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+}
+if (given.save) {
+  const settings = "sqlite, full sync, log of every call to a file, metrics on, screening on, receipts on";
+  const envelope = { before, after: machine(), settings, options: given };
   writeFileSync(
-    file,
-    `${JSON.stringify({ at: new Date().toISOString(), machine, count, ...reports }, null, 2)}\n`,
+    new URL("results/runs.json", import.meta.url),
+    `${JSON.stringify({ envelope, results }, null, 2)}\n`,
   );
 }
