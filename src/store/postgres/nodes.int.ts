@@ -1,5 +1,3 @@
-import { connect, createServer } from "node:net";
-import type { Server, Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ManualClock, msOf, systemClock } from "../../base/index.ts";
 import { Postgres, makeCertificates } from "../../../test/fixtures/postgres.ts";
@@ -19,6 +17,7 @@ import {
   textOrNull,
   update,
 } from "../index.ts";
+import { Cut } from "./cut.fixture.ts";
 
 const rows = keyedTable({ name: "row", columns: { name: text, data: blob }, key: ["name"] });
 const counters = keyedTable({
@@ -58,6 +57,12 @@ async function open(
   return store;
 }
 
+async function cutBefore(port: number): Promise<Cut> {
+  const cut = await Cut.before(port);
+  cuts.push(cut);
+  return cut;
+}
+
 const put = (name: string) => [insert(rows, { name, data: new Uint8Array(64) })];
 const event = (id: string, tenant = "t") => append(events, { id, tenant });
 
@@ -69,75 +74,6 @@ async function follow(store: PostgresStore, tenant = "t"): Promise<string[]> {
     found.push(...page.map(({ id }) => id));
     after = page.at(-1)?.cursor ?? after;
     if (page.length < 1_000) return found;
-  }
-}
-
-/** Passes bytes on, until told to cut every connection through it, or to let none through. */
-class Cut {
-  private readonly server: Server;
-  private readonly sockets = new Set<Socket>();
-  private isRefusing = false;
-  /** Called with what the client sends; true cuts the connection before the server gets it, "after" once it has. */
-  onRequest: ((bytes: Buffer) => false | "before" | "after") | null = null;
-  port = 0;
-
-  constructor(target: number) {
-    this.server = createServer((client) => {
-      if (this.isRefusing) {
-        client.destroy();
-        return;
-      }
-      const upstream = connect(target, "127.0.0.1");
-      for (const socket of [client, upstream]) {
-        this.sockets.add(socket);
-        socket.on("error", () => {});
-        socket.on("close", () => {
-          this.sockets.delete(socket);
-          client.destroy();
-          upstream.destroy();
-        });
-      }
-      client.on("data", (bytes: Buffer) => {
-        const cut = this.onRequest?.(bytes) ?? false;
-        if (cut === "before") {
-          client.destroy();
-        } else if (cut === "after") {
-          upstream.write(bytes, () => client.destroy());
-        } else {
-          upstream.write(bytes);
-        }
-      });
-      upstream.on("data", (bytes: Buffer) => client.write(bytes));
-    });
-  }
-
-  static async before(target: number): Promise<Cut> {
-    const cut = new Cut(target);
-    cuts.push(cut);
-    await new Promise<void>((resolve) => cut.server.listen(0, "127.0.0.1", resolve));
-    const address = cut.server.address();
-    cut.port = typeof address === "object" && address !== null ? address.port : 0;
-    return cut;
-  }
-
-  through(url: string): string {
-    const changed = new URL(url);
-    changed.port = String(this.port);
-    return changed.href;
-  }
-
-  cutAll(): void {
-    for (const socket of this.sockets) socket.destroy();
-  }
-
-  refuse(isRefusing: boolean): void {
-    this.isRefusing = isRefusing;
-    if (isRefusing) this.cutAll();
-  }
-
-  async close(): Promise<void> {
-    this.cutAll();
-    await new Promise((resolve) => this.server.close(resolve));
   }
 }
 
@@ -308,7 +244,7 @@ describe("a database that goes away", () => {
     "in the instant of a commit (the connection is cut %s the server has it): the outcome is found out",
     async (when) => {
       const url = await cluster.createDatabase();
-      const cut = await Cut.before(cluster.port);
+      const cut = await cutBefore(cluster.port);
       const store = await open({ url: cut.through(url) });
       await store.commit(put("first"));
       let cuts = 0;
@@ -324,7 +260,7 @@ describe("a database that goes away", () => {
 
   it("and stays away fails who waits at once, with no effect, and is found again when it is back", async () => {
     const url = await cluster.createDatabase();
-    const cut = await Cut.before(cluster.port);
+    const cut = await cutBefore(cluster.port);
     const store = await open({ url: cut.through(url) });
     await store.commit(put("first"));
     cut.refuse(true);
