@@ -113,9 +113,11 @@ export class Node {
       data: config.data,
       tables: allTables,
       clock,
-      // A node whose newest flush is gone takes no more writes, and ends when its lease cannot be renewed.
-      onEpoch: (change) =>
-        log.error("the database has become another: restored, or a standby promoted", { ...change }),
+      onEpoch: (change) => {
+        log.error("the database has become another: restored, or a standby promoted", { ...change });
+        if (!change.isIntact)
+          this.options.onFatal("the database has lost what it had confirmed to this node");
+      },
     });
     await this.openPart("the store", store);
     const remembered = new RememberedCheckpoints({ directory: config.data.directory, clock, onTrouble });

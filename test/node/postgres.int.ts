@@ -44,7 +44,7 @@ describe("a node whose data is in PostgreSQL", () => {
     await first.toolsAre(["bank__pay", "bank__look"]);
     const early = await Promise.all(Array.from({ length: 40 }, (_, i) => pay(first, `early-${i}`)));
     for (const answer of early) {
-      expect(answer).toMatchObject({ status: 200, isError: false });
+      expect(answer).toMatchObject({ status: 200, code: null, isError: false });
       receipts.push(answer.receipt);
     }
     expect(await first.call("bank__look", { what: "x" })).toMatchObject({ isError: false });
@@ -89,6 +89,23 @@ describe("a node whose data is in PostgreSQL", () => {
     expect(paid("before")).toBe(1);
     await node.stop();
     await provenLedger({ postgres: url }, receipts);
+  });
+
+  test("ends when the database turns out to have lost what it confirmed", async () => {
+    const node = await NodeProcess.start(order());
+    await node.toolsAre(["bank__pay", "bank__look"]);
+    expect(await pay(node, "last")).toMatchObject({ isError: false });
+    const lag =
+      "UPDATE signalbox.store_writer SET flush = flush - 1; UPDATE signalbox.store_meta SET value = value + 1 WHERE name = 'timeline'";
+    await cluster.sql(lag, new URL(url).pathname.slice(1));
+    const after = await pay(node, "after").catch(() => null);
+    expect(after?.code ?? "ended").not.toBeNull();
+    expect(paid("after")).toBe(0);
+    await until(() => node.log.includes("fatal: the database has lost what it had confirmed"));
+    const next = await NodeProcess.start(order());
+    await next.toolsAre(["bank__pay", "bank__look"]);
+    expect(await pay(next, "after")).toMatchObject({ isError: false });
+    await next.stop();
   });
 
   test("keeps its keys in the directory, and no data there", () => {

@@ -166,6 +166,26 @@ describe("several nodes on one database", () => {
     expect((await one.commit(put("after"))).verdict).toBe("done");
   });
 
+  it("read in many ways at once from the first moment on", async () => {
+    const url = await cluster.createDatabase();
+    const store = await open({ url, readConnections: 1 });
+    await store.commit([event("e1"), ...put("x"), insert(counters, { name: "c", value: 1, label: "l" })]);
+    const ways = (): Promise<unknown>[] => [
+      store.get(rows, { name: "x" }),
+      store.get(counters, { name: "c" }),
+      store.get(counters, { label: "l" }),
+      store.list(rows, { index: "key", limit: 1 }),
+      store.list(counters, { index: "label", limit: 1 }),
+      store.getLogged(events, "e1"),
+      store.listById(events, "e", 1),
+      store.listLog(events, { partition: "t", limit: 1 }),
+    ];
+    for (let wave = 0; wave < 2; wave++) {
+      const found = await Promise.all([...ways(), ...ways().toReversed(), ...ways()]);
+      expect(found.every((one) => (Array.isArray(one) ? one.length === 1 : one !== null))).toBe(true);
+    }
+  });
+
   it("hear each other's signals as hints, and find them by asking where nobody can listen", async () => {
     const url = await cluster.createDatabase();
     const [one, two, deaf] = [

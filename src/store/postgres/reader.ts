@@ -146,7 +146,8 @@ export class Reader {
       if (statement === undefined) {
         const present = await this.columnsPresent(table.name);
         if (present.size === 0) return [];
-        statement = { text: sql(present), name: `r${this.statements.size}` };
+        // Somebody else may have asked in the same way meanwhile; a name must never come to mean two texts.
+        statement = this.statements.get(full) ?? { text: sql(present), name: `r${this.statements.size}` };
         this.statements.set(full, statement);
       }
       return rowsOf(table, wanted, await this.query(statement, values));

@@ -168,6 +168,7 @@ export class PostgresWriter implements Writer {
 
   /** A server that goes down, or that takes no writes any more, is left. */
   private failed(thrown: unknown): Fault {
+    if (thrown instanceof Error && thrown.name === "InvariantError") throw thrown; // a bug of ours, not the database's
     if (isServerGoing(thrown)) {
       void this.connection?.close();
       this.connection = null;
