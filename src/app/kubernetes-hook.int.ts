@@ -41,6 +41,7 @@ function hook(
 const order = (id: string) => ({
   id,
   tenant: "acme" as never,
+  owner: "agent/agt_1" as never,
   run: `run_${"0".repeat(26)}` as never,
   name: "nightly",
   attempt: 1,

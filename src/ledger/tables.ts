@@ -124,7 +124,7 @@ export const runTable = keyedTable({
     parent: ["parent", "run"],
     children: ["parent", "atParentEnd", "state"],
   },
-  sparse: ["deadline", "wake"],
+  sparse: ["deadline", "wake", "parent", "children"],
   columns: {
     tenant: text,
     owner: text, // the owner and its whole chain, with spaces between
