@@ -34,6 +34,8 @@ export function registerGauges(rooms: {
   metrics.gauge("storeTransactions", () => one(store.stats().transactions));
   metrics.gauge("storeFlushSeconds", () => one(store.stats().lastFlushMs / 1000));
   metrics.gauge("callsUnderWay", () => one(line.callsUnderWay));
+  metrics.gauge("queueAgeSeconds", () => one(gate.oldestWaitMs / 1000));
+  metrics.gauge("callsWaiting", () => one(gate.waiting));
   metrics.gauge("unknownCalls", () => perTenant(rooms.unknownCalls));
   metrics.gauge("deadRuns", () => perTenant(rooms.deadRuns));
   metrics.gauge("policyLoaded", () =>

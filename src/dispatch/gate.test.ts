@@ -64,6 +64,23 @@ describe("the gate", () => {
     expect(gate.waiting).toBe(0);
   });
 
+  test("knows how long the one has waited that waits longest", async () => {
+    const { clock, enter, gate } = setUp();
+    const leave = leaveOf(enter(one));
+    expect(gate.oldestWaitMs).toBe(0);
+    const first = enter(one);
+    clock.advance(300);
+    const second = enter(one);
+    clock.advance(100);
+    expect(gate.oldestWaitMs).toBe(400);
+    leave();
+    const next = leaveOf(await first);
+    expect(gate.oldestWaitMs).toBe(100);
+    next();
+    await second;
+    expect(gate.oldestWaitMs).toBe(0);
+  });
+
   test("refuses when too many wait", () => {
     const { enter } = setUp(1);
     leaveOf(enter(one));

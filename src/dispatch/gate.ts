@@ -1,5 +1,5 @@
-import type { Clock, Deadline, Result } from "../base/index.ts";
-import { ok, refuse, remainingMs } from "../base/index.ts";
+import type { Clock, Deadline, MonotonicMs, Result } from "../base/index.ts";
+import { elapsedMs, ok, refuse, remainingMs } from "../base/index.ts";
 
 /** A bound on how many may be inside at once under one key: a server, a principal, the whole node. */
 export interface Bound {
@@ -18,6 +18,7 @@ export type Leave = () => void;
 
 interface Waiter {
   readonly bounds: readonly Bound[];
+  readonly since: MonotonicMs;
   settled: boolean;
   readonly enter: () => void;
 }
@@ -38,6 +39,17 @@ export class Gate {
 
   get waiting(): number {
     return this.waitingNow;
+  }
+
+  /** How long the one that waits longest has waited; 0 = nobody waits. Looks at all of them: for a scrape, not for a call. */
+  get oldestWaitMs(): number {
+    const { clock } = this.options;
+    let oldest = 0;
+    for (const waiters of this.queues.values()) {
+      for (const { settled, since } of waiters)
+        if (!settled) oldest = Math.max(oldest, elapsedMs(clock.monotonic(), since));
+    }
+    return oldest;
   }
 
   insideOf(key: string): number {
@@ -81,7 +93,12 @@ export class Gate {
         signal.removeEventListener("abort", onAbort);
         resolve(result);
       };
-      const waiter: Waiter = { bounds, settled: false, enter: () => finish(ok(this.take(bounds))) };
+      const waiter: Waiter = {
+        bounds,
+        since: this.options.clock.monotonic(),
+        settled: false,
+        enter: () => finish(ok(this.take(bounds))),
+      };
       const onAbort = () =>
         finish(refuse({ code: "cancelled", detail: "withdrawn while waiting for a free place" }));
       const cancelTimer = this.options.clock.after(remainingMs(this.options.clock, deadline), () =>

@@ -87,6 +87,10 @@ describe("the pages beside /mcp", () => {
     await withEdge({ metricsNeedToken: true }, async (node) => {
       expect((await get(node.port, "/metrics")).status).toBe(401);
       expect((await get(node.port, "/metrics", { Authorization: "Bearer token-a" })).status).toBe(200);
+      const byAddress = { Host: "10.0.0.7:7070" };
+      expect((await get(node.port, "/metrics", byAddress)).status).toBe(401);
+      const withToken = { ...byAddress, Authorization: "Bearer token-a" };
+      expect((await get(node.port, "/metrics", withToken)).status).toBe(200);
     });
   });
 

@@ -98,6 +98,7 @@ export class Dispatcher {
   ): Promise<void> {
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (isRead && (await this.pages.probe(path, response))) return;
+    if (isRead && (await this.pages.scrape(path, request, response))) return;
     if (!this.mayEnter(request, response)) return;
     if (path === "/mcp") {
       if (this.isServed(request, response)) this.endpoint.handle(request, response, receivedAt);

@@ -40,6 +40,16 @@ export class PublicPages {
     return true;
   }
 
+  /**
+   * For Prometheus, which asks every node under its own address, also while it stops. A page that made its name point at us has no
+   * token, so with one the Host says nothing more; where none is asked for, `answer` serves it after the Host was checked.
+   */
+  async scrape(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean> {
+    if (path !== "/metrics" || !this.options.metricsNeedToken) return false;
+    await this.metrics(request, response);
+    return true;
+  }
+
   /** Takes forms as well, unlike the other pages. False = not offered here. */
   async callback(request: IncomingMessage, response: ServerResponse): Promise<boolean> {
     const { oauthCallback = null } = this.options;

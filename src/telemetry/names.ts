@@ -71,6 +71,16 @@ export const gaugeNames = {
     help: "Calls that have arrived and have not ended yet; those parked for an answer of their caller are among them.",
     labels: [],
   },
+  queueAgeSeconds: {
+    name: "signalbox_queue_age_seconds",
+    help: "How long the call that waits longest for room has waited; 0 when none waits.",
+    labels: [],
+  },
+  callsWaiting: {
+    name: "signalbox_calls_waiting",
+    help: "Calls that wait for room at their server, for their agent or in the node.",
+    labels: [],
+  },
   unknownCalls: {
     name: "signalbox_calls_unknown",
     help: "Calls whose outcome is unknown and waits for a person.",
