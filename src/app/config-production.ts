@@ -17,6 +17,10 @@ export function developmentDefaults(config: Config): readonly string[] {
   } else if (isInside(config.keys.file, config.data.directory)) {
     found.push("keys.file: lies inside data.directory, so a copy of the data includes its key");
   }
+  for (const file of config.keys.otherFiles) {
+    if (isInside(file, config.data.directory))
+      found.push("keys.otherFiles: one lies inside data.directory, so a copy of the data includes its key");
+  }
   if (!given.has("data.directory")) {
     found.push("data.directory: defaults to .signalbox beside the configuration; name the directory");
   }

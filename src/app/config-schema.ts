@@ -102,6 +102,12 @@ export const configSchema: Schema = {
         "The file with the key-encryption key: 32 bytes in base64, readable by the owner only.",
         "Left out, `dev` makes one inside the data directory, where it protects nothing against whoever copies that directory.",
       ),
+      otherFiles: texts(
+        "Key files that also open what is stored: the one before and the one to come, while keys are changed.",
+        "A node puts everything under the key of `keys.file` when it starts; with many nodes each must have the new key before one uses it.",
+        7,
+        "paths, relative to the configuration file",
+      ),
     }),
     servers: {
       type: "object",

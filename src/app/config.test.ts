@@ -60,7 +60,7 @@ describe("a configuration", () => {
     expect(config).toMatchObject({
       listen: { host: "0.0.0.0", port: 8080, allowedOrigins: [] },
       data: { directory: "/var/lib/signalbox" },
-      keys: { file: "/etc/keys/kek" },
+      keys: { file: "/etc/keys/kek", otherFiles: [] },
       policies: { files: ["/etc/signalbox/policies/**/*.cedar"] },
       limits: { bodyBytesMax: 524_288, callsInFlightMax: 1_000, shutdownGraceMs: 5_000 },
       log: { level: "warn", file: "/etc/signalbox/logs/box.log" },

@@ -42,7 +42,8 @@ export interface Config {
   };
   /** Without `postgres` the data itself is in the directory as well. */
   readonly data: { readonly directory: string; readonly postgres?: PostgresSettings };
-  readonly keys: { readonly file: string | null }; // null = made in the data directory, development only
+  /** `file`: null = made in the data directory, development only. `otherFiles` open what was sealed under another key. */
+  readonly keys: { readonly file: string | null; readonly otherFiles: readonly string[] };
   readonly servers: readonly ServerInput[];
   /** Over `servers` as they are here; see `Registry.applyFile`. */
   readonly serversDigest: Sha256Hex;
@@ -152,7 +153,7 @@ interface RawConfig {
   readonly listen: Omit<Config["listen"], "publicUrl"> & { readonly publicUrl?: string };
   readonly node: { readonly name?: string; readonly roles: readonly NodeRole[] };
   readonly data: { readonly directory: string; readonly postgres?: RawPostgres };
-  readonly keys: { readonly file?: string };
+  readonly keys: { readonly file?: string; readonly otherFiles: readonly string[] };
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
   readonly hooks: Readonly<Record<string, RawHook>>;
@@ -217,7 +218,10 @@ function configOf(
     tenant: raw.tenant,
     listen: { ...raw.listen, publicUrl: raw.listen.publicUrl?.replace(/\/$/, "") ?? null },
     data,
-    keys: { file: raw.keys.file === undefined ? null : resolve(directory, raw.keys.file) },
+    keys: {
+      file: raw.keys.file === undefined ? null : resolve(directory, raw.keys.file),
+      otherFiles: raw.keys.otherFiles.map((file) => resolve(directory, file)),
+    },
     servers,
     serversDigest: canonicalDigest(servers),
     hooks,

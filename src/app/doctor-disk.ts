@@ -96,7 +96,7 @@ export function checkKeyFile({ keys, data }: Config): Finding {
   const file = keys.file ?? join(data.directory, keyFileName);
   if (keys.file === null && !existsSync(file)) return fine(id, `${file} is made at the first start`);
   try {
-    readKeyFile(file);
+    for (const each of [file, ...keys.otherFiles]) readKeyFile(each);
   } catch (thrown) {
     const what = thrown instanceof Error ? thrown.message : String(thrown);
     return failed(

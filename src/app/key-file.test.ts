@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { seededRandom } from "../base/index.ts";
-import { keyFileName, ownKeyFile, readKeyFile } from "./key-file.ts";
+import { keyFileName, othersMay, ownKeyFile, readKeyFile } from "./key-file.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -31,4 +31,13 @@ test("a key that others can read, or that is too short, is refused", () => {
   expect(() => readKeyFile(file)).toThrow(/chmod 600/);
   writeFileSync(join(directory, "short"), "AAAA", { mode: 0o600 });
   expect(() => readKeyFile(join(directory, "short"))).toThrow(/32 bytes/);
+});
+
+test("a key that root hands to the group of a process that is not root may be read by that group, and nobody may write it", () => {
+  const mounted = { uid: 0, mode: 0o100440 };
+  expect(othersMay(mounted, 10_001)).toBe(false);
+  expect(othersMay(mounted, 0)).toBe(true);
+  expect(othersMay({ ...mounted, uid: 10_001 }, 10_001)).toBe(true);
+  for (const mode of [0o444, 0o460, 0o640, 0o441]) expect(othersMay({ uid: 0, mode }, 10_001)).toBe(true);
+  expect(othersMay({ uid: 10_001, mode: 0o600 }, 10_001)).toBe(false);
 });

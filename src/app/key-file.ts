@@ -24,8 +24,7 @@ const keyBytes = 32;
 export function readKeyFile(file: string): Uint8Array {
   let text: string;
   try {
-    const mode = statSync(file).mode & 0o077;
-    if (mode !== 0) {
+    if (othersMay(statSync(file), process.getuid?.())) {
       throw new Fault("config-invalid", `the key file ${file} can be read by others: chmod 600 ${file}`);
     }
     text = readFileSync(file, "utf8");
@@ -38,6 +37,18 @@ export function readKeyFile(file: string): Uint8Array {
     throw new Fault("config-invalid", `the key file ${file} must hold ${keyBytes} bytes in base64`);
   }
   return key;
+}
+
+/**
+ * `uid` is this process's user. Kubernetes hands a secret to a container that is not root as root's file, readable by the pod's
+ * group (`fsGroup`) and writable by nobody: there the group is this process alone, and the only way in.
+ */
+export function othersMay(
+  { uid: owner, mode }: { uid: number; mode: number },
+  uid: number | undefined,
+): boolean {
+  const isHandedOver = owner === 0 && uid !== 0 && (mode & 0o777) === 0o440;
+  return (mode & 0o077) !== 0 && !isHandedOver;
 }
 
 /**

@@ -33,6 +33,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { hasStartedBefore, installationId } from "./installation.ts";
 import { ownKeyFile, readKeyFile } from "./key-file.ts";
 import { refuseMoved } from "./moved-marker.ts";
+import { KeyChange } from "./key-change.ts";
 import { NodeLease, nodeLeaseMs } from "./node-lease.ts";
 import { openStore } from "./open-store.ts";
 import { ParamHeaders } from "./param-headers.ts";
@@ -134,7 +135,9 @@ export class Node {
     const roles = new Set(config.node.roles);
     this.shutdown.add("giving back the lease", () => lease.stop());
 
-    const keys = new Keys({ store, random, clock, kek: this.kek(await hasStartedBefore(store)) });
+    const kek = this.kek(await hasStartedBefore(store));
+    const previousKeks = config.keys.otherFiles.map(readKeyFile);
+    const keys = new Keys({ store, random, clock, kek, previousKeks });
     await this.openPart("the keys", keys);
     const ledger = new Ledger({
       store,
@@ -158,6 +161,11 @@ export class Node {
     await this.openPart("the identities", identities);
     const acts = new Acts({ store, keys, ledger, clock, random });
     await this.bootstrap(identities, store);
+    if (previousKeks.length > 0) {
+      const actor = this.node(identities, systemTenant);
+      const change = new KeyChange({ clock, store, keys, acts, log, actor, kek, onTrouble });
+      await this.openPart("the change of keys", change);
+    }
     const vault = new Vault({ store, keys, clock });
     await this.openPart("the vault", vault);
     const registry = new Registry({ store, clock, random, unprefixed: mode === "proxy" });
