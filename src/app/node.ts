@@ -381,7 +381,8 @@ export class Node {
       instructions: null,
       authorizationServers: [],
       readiness: () => ({
-        notReady: [...this.notReady, ...policyTrouble(policies, tenants()), ...fileTrouble(policyFiles)],
+        notReady: this.notReady,
+        degraded: [...policyTrouble(policies, tenants()), ...fileTrouble(policyFiles)],
       }),
       jwks: () => JSON.stringify(identities.jwks()),
       metricsNeedToken: mode === "serve",

@@ -43,6 +43,17 @@ describe("the pages beside /mcp", () => {
       });
     }));
 
+  test("say to a balancer that we serve, also with what is not in order but hinders nobody", async () => {
+    const readiness = () => ({ notReady: [], degraded: ["the newest policies were refused"] });
+    await withEdge({ readiness }, async (node) => {
+      expect((await get(node.port, "/readyz")).status).toBe(503);
+      expect((await get(node.port, "/readyz/serving", { Host: "10.0.0.7" })).status).toBe(200);
+    });
+    await withEdge({ readiness: () => ({ notReady: ["starting"] }) }, async (node) => {
+      expect((await get(node.port, "/readyz/serving")).status).toBe(503);
+    });
+  });
+
   test("describe the resource and its keys", () =>
     withEdge({ authorizationServers: ["https://issuer.example"] }, async (node) => {
       for (const path of [

@@ -17,7 +17,10 @@ export type ApiHandler = (request: IncomingMessage, response: ServerResponse) =>
 
 /** `notReady` names what is still missing; empty = ready. */
 export interface Readiness {
+  /** Why it must not be sent work. */
   readonly notReady: readonly string[];
+  /** What needs a person, while it serves nevertheless. */
+  readonly degraded?: readonly string[];
 }
 
 /** Makes texts that only whoever has the same keys can make, read or change. */

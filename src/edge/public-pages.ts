@@ -24,14 +24,19 @@ export class PublicPages {
     this.isStopping = parts.isStopping;
   }
 
-  /** For whoever decides whether to restart us (alive) or to send us work (ready): neither knows our name or has a token. */
+  /**
+   * For whoever decides whether to restart us (alive) or to send us work (ready): neither knows our name or has a token. What all
+   * nodes would have at once, and serve with nevertheless, is left out of `/readyz/serving`: a balancer would be left without any.
+   */
   async probe(path: string, response: ServerResponse): Promise<boolean> {
     if (path === "/healthz") {
       this.json(response, 200, '{"alive":true}');
       return true;
     }
-    if (path !== "/readyz") return false;
-    const waitingFor = this.isStopping() ? ["shutting down"] : this.options.readiness().notReady;
+    if (path !== "/readyz" && path !== "/readyz/serving") return false;
+    const { notReady, degraded = [] } = this.options.readiness();
+    const troubles = path === "/readyz" ? [...notReady, ...degraded] : notReady;
+    const waitingFor = this.isStopping() ? ["shutting down"] : troubles;
     this.json(
       response,
       waitingFor.length === 0 ? 200 : 503,
