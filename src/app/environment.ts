@@ -12,8 +12,17 @@ export interface Environment {
 export function readEnvironment(): Environment {
   return Object.freeze({
     variables: Object.freeze({ ...process.env }),
-    home: homedir(),
+    home: homeOf(),
     workingDirectory: process.cwd(),
     platform: process.platform,
   });
+}
+
+/** A container may run under a number that no user of its system has, which has no home either; as login does, it gets the root. */
+function homeOf(): string {
+  try {
+    return homedir();
+  } catch {
+    return "/";
+  }
 }
