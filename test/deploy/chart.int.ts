@@ -49,6 +49,7 @@ const autoscaling = { ...(group?.["autoscaling"] as object), enabled: true };
 /** Every branch of every template, taken and not taken. */
 const everything = {
   imagePullSecrets: [{ name: "pull" }],
+  postgresSecret: { caKey: "ca.pem" },
   otherKeySecret: { name: "old-key" },
   extraEnv: [{ name: "LEVEL", value: "info" }],
   groups: [
@@ -96,7 +97,7 @@ test.each([
 });
 
 test("a field that there is not, and a value of the wrong type, are found", () => {
-  const [deployment] = renderChart().filter(({ kind }) => kind === "Deployment");
+  const deployment = renderChart().find(({ kind }) => kind === "Deployment");
   const text = JSON.stringify(deployment);
   const changed = (from: string, to: string): Manifest => JSON.parse(text.replace(from, to)) as Manifest;
   expect(typeErrors([changed('"readinessProbe"', '"readinesProbe"')])).toContain("readinesProbe");

@@ -20,7 +20,7 @@ type Node =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "print"; readonly pipe: Pipe }
   | { readonly kind: "set"; readonly name: string; readonly pipe: Pipe }
-  | { readonly kind: "if" | "with"; readonly pipe: Pipe; readonly then: Node[]; readonly otherwise: Node[] }
+  | { readonly kind: "if" | "with"; readonly pipe: Pipe; readonly body: Node[]; readonly otherwise: Node[] }
   | { readonly kind: "range"; readonly name: string; readonly pipe: Pipe; readonly body: Node[] };
 
 /** Each command is given what the one before it made, as its last argument. */
@@ -59,7 +59,7 @@ function parse(file: string, text: string, defines: Map<string, readonly Node[]>
   return top;
 
   function statement(said: string): void {
-    const [word = "", rest = ""] = split(said);
+    const [word, rest] = split(said);
     const block = (make: (body: Node[], otherwise: Node[]) => Node | null, hasElse: boolean): void => {
       const body: Node[] = [];
       const otherwise: Node[] = [];
@@ -70,7 +70,7 @@ function parse(file: string, text: string, defines: Map<string, readonly Node[]>
     const assigned = /^(\$[a-z]\w*)\s*:=\s*(.*)$/i.exec(said);
     const ranged = /^(\$[a-z]\w*)\s*:=\s*(.*)$/i.exec(rest);
     if (word === "if" || word === "with")
-      block((then, otherwise) => ({ kind: word, pipe: pipeOf(rest), then, otherwise }), true);
+      block((body, otherwise) => ({ kind: word, pipe: pipeOf(rest), body, otherwise }), true);
     else if (word === "range" && ranged !== null)
       block((body) => ({ kind: "range", name: ranged[1] ?? "", pipe: pipeOf(ranged[2] ?? ""), body }), false);
     else if (word === "define") {
@@ -154,10 +154,10 @@ class Renderer {
         scope.variables.set(node.name, this.pipe(node.pipe, scope));
         return "";
       case "if":
-        return this.render(isTrue(this.pipe(node.pipe, scope)) ? node.then : node.otherwise, scope);
+        return this.render(isTrue(this.pipe(node.pipe, scope)) ? node.body : node.otherwise, scope);
       case "with": {
         const dot = this.pipe(node.pipe, scope);
-        return isTrue(dot) ? this.render(node.then, { ...scope, dot }) : this.render(node.otherwise, scope);
+        return isTrue(dot) ? this.render(node.body, { ...scope, dot }) : this.render(node.otherwise, scope);
       }
       case "range": {
         const list = this.pipe(node.pipe, scope);
