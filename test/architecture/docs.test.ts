@@ -12,7 +12,7 @@ import { gaugeNames, metricNames } from "../../src/telemetry/names.ts";
 
 /** Everything a reader may copy from a page is there: links, files, commands with their options, npm scripts, metrics, policies. */
 const root = join(import.meta.dirname, "../..");
-const pages = globSync(["*.md", "docs/**/*.md"], { cwd: root }).map((path) => ({
+const pages = globSync(["*.md", "docs/**/*.md", "deploy/**/*.md"], { cwd: root }).map((path) => ({
   path,
   text: readFileSync(join(root, path), "utf8"),
 }));
@@ -33,7 +33,7 @@ test.each(pages)("every relative link of $path leads somewhere", ({ path, text }
 
 test.each(pages)("every file that $path names exists", ({ path, text }) => {
   for (const [, name = ""] of text.matchAll(
-    /`((?:src|test|docs|contract|bench|tools|examples)\/[^`\s]*)`/g,
+    /`((?:src|test|docs|contract|bench|tools|examples|deploy)\/[^`\s]*)`/g,
   )) {
     // Patterns are not names, and some methods of MCP look like files of ours.
     if (/[*<{…]|^tools\/(call|list)$/.test(name)) continue;
