@@ -73,8 +73,12 @@ async function startRoom(directory: string): Promise<DriveRun> {
   await keys.start();
   const ledger = new Ledger({ ...sources, store, keys, installationId: "bench" });
   await ledger.start();
-  const nobody = { hooks: new Map(), asksOf: () => Promise.resolve([]),
-    hostedOf: () => null, onDue: () => undefined };
+  const nobody = {
+    hooks: new Map(),
+    asksOf: () => Promise.resolve([]),
+    hostedOf: () => null,
+    onDue: () => undefined,
+  };
   const runs = new Runs({ ...sources, store, keys, ledger, ...nobody });
   const input = sha256Hex("what it was made from");
   return async (name, steps, step) => {
