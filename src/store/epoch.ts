@@ -10,8 +10,8 @@ import { insert, update } from "./transaction.ts";
  * also one that the store itself has forgotten.
  */
 
-/** Process starts per epoch. 2^25 of them and 2^28 epochs make a fence that a double holds exactly. */
-const fencesPerEpoch = 33_554_432;
+/** Acquisitions of a lease per epoch. 2^25 of them and 2^28 epochs make a fence that a double holds exactly. */
+export const fencesPerEpoch = 33_554_432;
 /** Leases are one per node. */
 const leasesMax = 10_000;
 /** Several nodes may find the same at the same moment. */

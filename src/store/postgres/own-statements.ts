@@ -1,4 +1,5 @@
 import { storeMs, unreachable } from "../../base/index.ts";
+import { fencesPerEpoch } from "../epoch.ts";
 import { leaseTable, metaTable, signalTable, wakeUpTable } from "../own-tables.ts";
 import type { Answer, Proof } from "../request.ts";
 import type { Statement, Rows } from "./connection.ts";
@@ -10,9 +11,6 @@ import { arrivalColumn, quoted } from "./sql.ts";
 
 /** A row per open store; every flush of it counts up. Not among the declared tables: no room writes it. */
 export const writerTable = "store_writer";
-
-/** Fences of an epoch start above all of the epoch before, also of those that a failover has lost. */
-const fencesPerEpoch = 2 ** 32;
 
 /** The node takes no longer than this between two statements of a flush; a paused one would hold up all others. */
 const idleInFlushMs = 5_000;
