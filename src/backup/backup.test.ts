@@ -4,7 +4,7 @@ import { acme, openedLedger, sampleEntry, tables } from "../ledger/ledger.fixtur
 import { newestCheckpoints, verifyLedger } from "../ledger/index.ts";
 import type { Row, Table } from "../store/index.ts";
 import { MemoryDatabase, openMemoryFill, openMemoryStore, ownTables } from "../store/index.ts";
-import { chunkBytes } from "./chunk.ts";
+import { ChunkWriter, chunkBytes, openChunks } from "./chunk.ts";
 import {
   checkBackup,
   newBackupSecret,
@@ -156,6 +156,22 @@ describe("a backup", () => {
       keys: Object.assign(Object.create(forged.keys), { sign: () => mine }),
     });
     expect(await problem(bytes)).toMatch(/^backup-broken.*not signed/);
+  });
+
+  test("in which somebody who may read it has changed a row, and sealed it again, is refused", async () => {
+    const pieces: Buffer[] = [];
+    for await (const piece of openChunks(inPieces(file), (envelope) => openFor(secret, envelope)))
+      pieces.push(piece);
+    const text = Buffer.concat(pieces).toString("utf8");
+    const changed = text.replace('{"table":"key_signing"', '{ "table":"key_signing"');
+    expect(changed).not.toBe(text);
+    const reseal = (content: string): Buffer => {
+      const { key, envelope } = sealFor(recipient, random);
+      const chunks = new ChunkWriter(key, envelope);
+      return Buffer.concat([chunks.begin(), ...chunks.write(Buffer.from(content)), chunks.end()]);
+    };
+    expect(await problem(reseal(text))).toBe("whole");
+    expect(await problem(reseal(changed))).toMatch(/^backup-broken.*not what its last line says/);
   });
 
   test("of a log that is not what its checkpoints say is refused, although every chunk opens", async () => {

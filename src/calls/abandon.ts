@@ -6,6 +6,7 @@ import { listOpenCalls, readOpenCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { remove } from "../store/index.ts";
 import { writeEnd } from "./end-pending.ts";
+import { isFromBefore } from "./held-in-review.ts";
 import type { House } from "./house.ts";
 import { settleOpen } from "./recover.ts";
 import { taskTable } from "./tables.ts";
@@ -68,6 +69,8 @@ async function endOverdue(house: House): Promise<number> {
 /** Nobody decided in time, or nobody came back for what was decided: the call that waited ends, and nothing was sent. */
 async function endUndecided(open: OpenCall, request: ApprovalRequest | null, house: House): Promise<boolean> {
   // Meanwhile people may have been asked anew.
+  // It may have been approved and carried out in the time that the store has lost: no end is put on record that says it was not.
+  if (isFromBefore(open, house)) return false;
   if (request === null || !house.approvals.isOver(request, await house.store.now())) return false;
   const code = request.state === "denied" ? "approval-denied" : "approval-expired";
   return (await writeEnd(open, request, code, house)) !== null;

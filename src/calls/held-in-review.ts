@@ -22,15 +22,21 @@ export const unprovenName = (review: Review, what: string): Refusal => ({
 });
 
 /**
- * A call outside of a run that waited, for people or for input, when the store was brought back: what it waited for may have come, and its
- * approval have been used. Null = it may go on. One in a run goes on when its run was released.
+ * A call outside of a run that waited for people when the store was brought back: its approval may have been used since. Null = it may go
+ * on. One in a run goes on when its run was released.
  */
 export function heldInReview(call: Planned, open: OpenCall, house: House): Stop | null {
   const review = house.ledger.review(open.tenant);
-  if (review === null || call.run !== null || open.fence >= review.floor) return null;
+  if (review === null || call.run !== null || !isFromBefore(open, house)) return null;
   return refused({
     code: "run-in-review",
     detail: `call ${open.call} was open in an earlier state of this installation; it waits for an operator: signalbox runs review`,
     evidence: { reason: review.reason, detail: review.detail },
   });
+}
+
+/** It was open in the earlier state, so that nobody knows what became of it, and the review is on. */
+export function isFromBefore(open: OpenCall, { ledger }: Pick<House, "ledger">): boolean {
+  const review = ledger.review(open.tenant);
+  return review !== null && open.fence < review.floor;
 }

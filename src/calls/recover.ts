@@ -6,6 +6,7 @@ import type { Ledger } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
 import { claimSettled } from "./claim-settled.ts";
 import { entryId } from "./entries.ts";
+import { taskTable } from "./tables.ts";
 
 export interface RecoveryOptions {
   readonly clock: Clock;
@@ -43,8 +44,8 @@ export async function recoverCalls(options: RecoveryOptions): Promise<number> {
 }
 
 /**
- * The same for a tenant of a store that was brought back to an earlier state, whoever held them: nobody of now does. `floor`: fences below
- * it are of before.
+ * The same for a tenant of a store that was brought back to an earlier state, whoever held them: nobody of now does. What waited for input
+ * may have been given it since; what waits for its task is asked for by the task's id, as ever. `floor`: fences below it are of before.
  */
 export async function recoverFromBefore(
   tenant: TenantId,
@@ -52,15 +53,30 @@ export async function recoverFromBefore(
   options: Omit<RecoveryOptions, "node">,
 ): Promise<number> {
   let recovered = 0;
+  for (const state of ["dispatched", "waiting"] as const) {
+    for await (const open of openCallsIn(tenant, state, options.store)) {
+      if (open.fence >= floor) continue;
+      const isTask = (await options.store.get(taskTable, { call: open.call })) !== null;
+      if (!(state === "waiting" && isTask) && (await settleOpen(open, lost, options))) recovered++;
+    }
+  }
+  return recovered;
+}
+
+async function* openCallsIn(
+  tenant: TenantId,
+  state: "dispatched" | "waiting",
+  store: Store,
+): AsyncGenerator<OpenCall> {
   let after: OpenCall["call"] | undefined;
   for (;;) {
-    const page = await listOpenCalls(options.store, tenant, "dispatched", {
+    const page = await listOpenCalls(store, tenant, state, {
       limit: pageSize,
       ...(after === undefined ? {} : { after }),
     });
-    for (const open of page) if (open.fence < floor && (await settleOpen(open, lost, options))) recovered++;
+    yield* page;
     after = page.at(-1)?.call;
-    if (page.length < pageSize) return recovered;
+    if (page.length < pageSize) return;
   }
 }
 

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import { defaultTenant } from "../identity/index.ts";
-import { beginReview, endReview, holdRun, readRun, releaseRun } from "../ledger/index.ts";
+import { beginReview, endReview, holdRun, listOpenCalls, readRun, releaseRun } from "../ledger/index.ts";
 import type { CallAnswer } from "./call.ts";
 import { ApprovalWorld, pendingIn, step } from "./approving.fixture.ts";
 import { recoverFromBefore } from "./recover.ts";
+import { asks, asksOnce, created, profile, taskOf, yes } from "./asking.fixture.ts";
 import type { World } from "./world.fixture.ts";
 import { openWorld } from "./world.fixture.ts";
 
@@ -100,5 +101,49 @@ test("what was dispatched is unknown afterwards, whichever node held it, and wha
   answer();
   await calling.catch(() => undefined);
   await other.stop();
+  await world.stop();
+});
+
+test("what waited for people is not said to have expired while the review is on, and is afterwards", async () => {
+  const asked = await ApprovalWorld.open("group=finance expiry=1h");
+  const { world } = asked;
+  const pending = pendingIn(await asked.write(1));
+  await bringBack(world);
+  const hours = async (count: number) => {
+    for (let n = 0; n < count * 40; n++) {
+      world.clock.advance(90_000);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  };
+  await hours(3);
+  expect(await world.outcomes()).not.toContain("outcome:approval-expired");
+  await release(world);
+  await hours(1);
+  expect((await world.outcomes()).filter((each) => each.endsWith("approval-expired"))).toHaveLength(1);
+  expect(codeOf(await asked.wait(pending.call))).not.toBe("run-in-review");
+  await world.stop();
+});
+
+test("what waited for input is unknown, and its caller's answer is not sent; a task is still asked for", async () => {
+  const world = await openWorld();
+  const write = (path: string, more: object = {}) =>
+    world.call("files__write", { path }, key(path), { profile, ...more });
+  world.upstream.answer = asksOnce;
+  const asked = await write("a");
+  if (asked.kind !== "input-required") throw new Error(JSON.stringify(asked));
+  const { requestState } = JSON.parse(asked.text) as { requestState: string };
+  world.upstream.answer = () => taskOf(created);
+  await write("b");
+  expect(await listOpenCalls(world.store, defaultTenant, "waiting", { limit: 9 })).toHaveLength(2);
+
+  expect(await recoverFromBefore(defaultTenant, 1_000, world)).toBe(1);
+  await bringBack(world);
+  world.upstream.answer = () => asks(null);
+  const sent = world.upstream.sent.length;
+  const back = await write("a", { round: { inputResponses: { q: yes }, requestState } });
+  expect(codeOf(back)).toBe("outcome-unknown");
+  expect(world.upstream.sent.length).toBe(sent);
+  const waiting = await listOpenCalls(world.store, defaultTenant, "waiting", { limit: 9 });
+  expect(waiting).toHaveLength(1);
   await world.stop();
 });

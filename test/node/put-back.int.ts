@@ -83,6 +83,27 @@ test("a database put back to an earlier state is found at the next start: runs w
   await provenLedger(directory);
 });
 
+test("a node that is killed as soon as it has found it, or at any start before the release, leaves the review to the next", async () => {
+  const first = await start();
+  await pay(first, "s-1");
+  await first.stop();
+  keep();
+  const second = await start();
+  await pay(second, "s-2");
+  await second.stop();
+  putBack();
+  const order = { directory, yaml: `servers:\n  bank: { url: "${bank.url}" }\n` };
+  await NodeProcess.killWhenItSays(order, "the ledger is not what this node remembers of it");
+  await NodeProcess.killWhenItSays(order, "runs wait in review");
+  const received = bank.count("pay");
+  const third = await start();
+  expect(await pay(third, "s-2")).toMatchObject({ code: "run-in-review" });
+  expect((await third.admin<{ items: unknown[] }>("GET", "/runs?state=review")).body.items).toHaveLength(1);
+  expect(bank.count("pay")).toBe(received);
+  await third.stop();
+  await provenLedger(directory);
+});
+
 test("one that went on from an earlier state elsewhere, as long as before, is found as another history", async () => {
   const first = await start();
   await pay(first, "s-1");

@@ -40,6 +40,10 @@ export const statusRoutes = [
         failures: whole,
       }),
       calls: object({ underWay: whole }),
+      review: {
+        type: ["string", "null"],
+        description: "why open work of the tenant waits for an operator: `/review`; null = it does not",
+      },
       policies: object({
         digest: {
           type: ["string", "null"],
@@ -80,6 +84,7 @@ export const statusRoutes = [
         store: { waiting, waitingMax, flushes, transactions, lastFlushMs },
         ledger: { tailAgeMs, waitingTenants, entries, failures },
         calls: { underWay: house.calls.callsUnderWay },
+        review: ledger.review(tenant)?.detail ?? null,
         policies: {
           digest: registry.activePolicies(tenant)?.version.digest ?? null,
           isInForce: policies.trouble(tenant) === null,

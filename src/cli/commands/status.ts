@@ -16,6 +16,7 @@ interface Status {
   readonly store: { readonly waiting: number; readonly waitingMax: number; readonly lastFlushMs: number };
   readonly ledger: { readonly tailAgeMs: number; readonly entries: number; readonly failures: number };
   readonly calls: { readonly underWay: number };
+  readonly review: string | null;
   readonly policies: { readonly digest: string | null; readonly isInForce: boolean };
   readonly counts: {
     readonly servers: Readonly<Record<string, number>>;
@@ -46,6 +47,7 @@ export function statusCommands(program: Command, terminal: Terminal): void {
           ["servers", counted(counts.servers), down > 0 ? "yellow" : "plain"],
           ["tools", counted(counts.tools), (counts.tools["quarantined"] ?? 0) > 0 ? "yellow" : "plain"],
           ["calls under way", String(status.calls.underWay)],
+          ["review", status.review === null ? null : `${status.review}: \`signalbox runs review ls\``, "red"],
           [
             "policies",
             policies.isInForce
