@@ -23,7 +23,7 @@ import {
 export interface CopyPlace {
   open(options: { tables: readonly Table[]; clock: ManualClock }): Store;
   /** Before anything was opened on it. */
-  openFill(tables: readonly Table[]): StoreFill;
+  openFill(tables: readonly Table[]): StoreFill | Promise<StoreFill>;
   remove(): Promise<void>;
 }
 
@@ -112,7 +112,7 @@ export function copySuite(name: string, place: () => Promise<CopyPlace>): void {
       await from.commit([insert(deep, row("a", 1, "x")), insert(deep, { ...row("a", 1, "y"), data: null })]);
       const before = await from.now();
       const target = await newPlace();
-      const fill = target.openFill(tables);
+      const fill = await target.openFill(tables);
       const snapshot = await from.snapshot();
       const passed: Row[] = [];
       for (const table of [...ownTables, ...tables]) {

@@ -8,6 +8,7 @@
 export { checkPostgres } from "./check-database.ts";
 export type { PostgresFinding } from "./check-database.ts";
 export type { PostgresConnection, PostgresTls } from "./options.ts";
+export { openPostgresFill } from "./fill.ts";
 export { openReadOnlyPostgres } from "./read-only.ts";
 export { openPostgresStore } from "./store.ts";
 export type { EpochChange, PostgresStore, PostgresStoreOptions } from "./store.ts";

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { PgBouncer, Postgres } from "../../../test/fixtures/postgres.ts";
-import { openPostgresStore } from "../index.ts";
+import { copySuite } from "../copy.suite.ts";
+import { openPostgresFill, openPostgresStore } from "../index.ts";
 import { storeSuite } from "../store.suite.ts";
 
 let cluster: Postgres;
@@ -18,6 +19,15 @@ storeSuite("postgres", async () => {
   const url = await cluster.createDatabase();
   return {
     open: (options) => openPostgresStore({ ...options, connection: { url }, time: "own" }),
+    remove: () => cluster.dropDatabase(url),
+  };
+});
+
+copySuite("postgres", async () => {
+  const url = await cluster.createDatabase();
+  return {
+    open: (options) => openPostgresStore({ ...options, connection: { url }, time: "own" }),
+    openFill: (tables) => openPostgresFill({ url }, tables),
     remove: () => cluster.dropDatabase(url),
   };
 });

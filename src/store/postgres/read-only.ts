@@ -1,7 +1,7 @@
 import { Fault } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
 import { dataVersionOf, refuseVersion } from "../data-version.ts";
-import type { ReadStore } from "../store.ts";
+import type { ReadStore, Snapshot } from "../store.ts";
 import type { Table } from "../table.ts";
 import { Connection } from "./connection.ts";
 import { unavailable } from "./failure.ts";
@@ -22,7 +22,22 @@ export async function openReadOnlyPostgres(
   tablesByName(tables);
   const names = new Names(options.schema ?? schemaDefault);
   await refuseUnreadable(options, names, tables);
+  return readsOf(new Reader({ ...options, readConnections: 1 }, names));
+}
+
+/** The database as it is at this moment, in a connection of its own for as long as it is open. */
+export async function openPostgresSnapshot(options: PostgresConnection, names: Names): Promise<Snapshot> {
   const reader = new Reader({ ...options, readConnections: 1 }, names);
+  try {
+    await reader.hold();
+  } catch (thrown) {
+    await reader.close();
+    throw unavailable(thrown);
+  }
+  return { ...readsOf(reader), scanLog: (table, page) => reader.scanLog(table, page) };
+}
+
+function readsOf(reader: Reader): ReadStore {
   return {
     get: (table, key) => reader.get(table, key),
     list: (table, listOptions) => reader.list(table, listOptions),

@@ -12,7 +12,7 @@ import type { PostgresConnection } from "./options.ts";
 import { clientConfig, hasSession, readConnectionsDefault, statementMs } from "./options.ts";
 import { columnsOf } from "./schema.ts";
 import type { Names } from "./sql.ts";
-import { byIdStatement, getStatement, listStatement, logStatement } from "./sql.ts";
+import { byIdStatement, getStatement, listStatement, logStatement, scanStatement } from "./sql.ts";
 
 /** Reads that wait for a connection: at 10,000 a second they are served within a second. */
 const waitingMax = 8_192;
@@ -27,6 +27,8 @@ export class Reader {
   private readonly canKeep: boolean;
   private readonly statements = new Map<string, { text: string; name: string }>();
   private readonly present = new Map<string, ReadonlySet<string>>();
+  /** Where every read goes once the reader holds a moment. */
+  private held: pg.PoolClient | null = null;
 
   constructor(options: PostgresConnection, names: Names) {
     this.names = names;
@@ -42,7 +44,18 @@ export class Reader {
     this.pool.on("connect", (client) => client.on("error", () => {}));
   }
 
+  /** From here on every read sees what is committed now, until the reader is closed. */
+  async hold(): Promise<void> {
+    const client = await this.pool.connect();
+    this.held = client;
+    await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+    // The moment is that of the first statement. Whoever reads slowly is not to be cut off.
+    await client.query("SELECT set_config('idle_in_transaction_session_timeout', '0', true)");
+  }
+
   async close(): Promise<void> {
+    this.held?.release(true);
+    this.held = null;
     await this.pool.end();
   }
 
@@ -130,6 +143,20 @@ export class Reader {
     return rows as readonly Logged<Pick<RowOf<C>, K>>[];
   }
 
+  async scanLog(
+    table: LogTable,
+    { after, limit }: { after: number; limit: number },
+  ): Promise<readonly Row[]> {
+    checkLimit(limit);
+    return this.read(
+      table,
+      [...Object.keys(table.columns), "cursor"],
+      "scan",
+      (present) => scanStatement(this.names, table, present),
+      [bound(after), String(limit)],
+    );
+  }
+
   private async read(
     table: Table,
     wanted: readonly string[],
@@ -168,8 +195,10 @@ export class Reader {
     const name = this.canKeep && statement.name !== undefined ? { name: statement.name } : {};
     const ask = async (): Promise<Rows> => {
       const query = { text: statement.text, values: values as unknown[], rowMode: "array" as const, ...name };
-      return (await this.pool.query(query)).rows as Rows;
+      return (await (this.held ?? this.pool).query(query)).rows as Rows;
     };
+    // Another connection would see another moment.
+    if (this.held !== null) return ask();
     try {
       return await ask();
     } catch (thrown) {

@@ -1,7 +1,7 @@
 import { invariant } from "../../base/index.ts";
 import type { ListPlan } from "../check.ts";
 import { orderedColumns } from "../check.ts";
-import { signalTable } from "../own-tables.ts";
+import { metaTable, signalTable } from "../own-tables.ts";
 import type { Columns, ColumnType, KeyedTable, LogTable, Table } from "../table.ts";
 import { longColumn } from "./encode.ts";
 
@@ -186,6 +186,21 @@ const selection = (columns: readonly string[], present: ReadonlySet<string>): st
   [...columns, longColumn]
     .map((name) => (present.has(name) ? quoted(name) : `NULL AS ${quoted(name)}`))
     .join(", ");
+
+/** Binds the cursor all must be above, and the limit. */
+export const scanStatement = (names: Names, table: LogTable, present: ReadonlySet<string>): string =>
+  `SELECT ${selection([...Object.keys(table.columns), "cursor"], present)} FROM ${names.of(table.name)} WHERE "cursor" > $1 ORDER BY "cursor" LIMIT $2`;
+
+/** One row as it stands elsewhere, a log's cursor included. Binds the columns in their order, and `_long`. */
+export function fillStatement(names: Names, table: Table, columns: readonly string[]): string {
+  const all = [...columns, longColumn];
+  const values = all.map((name, i) => `$${i + 1}${name === longColumn ? "::jsonb" : ""}`);
+  const meta =
+    table.name === metaTable.name
+      ? ` ON CONFLICT (name) DO UPDATE SET value = greatest(${names.of(table.name)}.value, excluded.value)`
+      : "";
+  return `INSERT INTO ${names.of(table.name)} (${list(all)}) VALUES (${values.join(", ")})${meta}`;
+}
 
 export function getStatement(
   names: Names,

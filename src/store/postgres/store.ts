@@ -3,11 +3,12 @@ import { Fault } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
 import { dataVersionOf } from "../data-version.ts";
 import { GroupCommitStore, waitingMaxDefault } from "../group-commit-store.ts";
-import type { ListOptions, Logged, LogOptions, Store } from "../store.ts";
+import type { ListOptions, Logged, LogOptions, Snapshot, Store } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, RowOf, Table } from "../table.ts";
 import { Listener } from "./listener.ts";
 import type { PostgresConnection } from "./options.ts";
 import { schemaDefault } from "./options.ts";
+import { openPostgresSnapshot } from "./read-only.ts";
 import { Reader } from "./reader.ts";
 import type { EpochChange } from "./registration.ts";
 import { Names } from "./sql.ts";
@@ -125,6 +126,11 @@ class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
     options: LogOptions<K>,
   ): Promise<readonly Logged<Pick<RowOf<C>, K>>[]> {
     return this.reads().listLog(table, options);
+  }
+
+  override async snapshot(): Promise<Snapshot> {
+    this.reads(); // open, or it says so
+    return openPostgresSnapshot(this.options.connection, this.names);
   }
 
   private reads(): Reader {
