@@ -4,8 +4,15 @@ import { copyTables } from "../backup/index.ts";
 import type { Clock, Random } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
 import { verifyLedger } from "../ledger/index.ts";
-import { openReadOnlySqlite, openSqliteFill, openSqliteStore, ownTables } from "../store/index.ts";
-import type { ReadStore, Store, StoreFill } from "../store/index.ts";
+import {
+  openPostgresFill,
+  openReadOnlyPostgres,
+  openReadOnlySqlite,
+  openSqliteFill,
+  openSqliteStore,
+  ownTables,
+} from "../store/index.ts";
+import type { PostgresConnection, ReadStore, Store, StoreFill } from "../store/index.ts";
 import { keyFileName } from "./key-file.ts";
 import { allTables } from "./node.ts";
 import { markMoved, refuseMoved } from "./moved-marker.ts";
@@ -16,15 +23,19 @@ import { stageDirectory } from "./staged-directory.ts";
 interface StorePlace {
   /** Takes it: rejects with `store-in-use` while a node works on it. Throws `not-found` when nothing is there. */
   open(): Store;
-  /** Throws `store-in-use` when something is there. */
-  fill(): {
-    readonly rows: StoreFill;
-    readonly read: () => ReadStore;
-    settle(from: string): void;
-    abandon(): void;
-  };
+  /** Rejects with `store-in-use` when something is there. */
+  fill(): Promise<Filling>;
   /** Nobody works on it from here on. */
   retire(to: string): void;
+}
+
+/** A place that is being filled: it counts from `settle` on. */
+interface Filling {
+  readonly rows: StoreFill;
+  /** Once `rows` is finished. */
+  read(): Promise<ReadStore>;
+  settle(from: string): void;
+  abandon(): void;
 }
 
 export interface Moved {
@@ -46,7 +57,7 @@ export async function moveStore(order: {
   const store = from.open();
   await store.start();
   try {
-    const target = to.fill();
+    const target = await to.fill();
     try {
       const snapshot = await store.snapshot();
       let counts: ReadonlyMap<string, number>;
@@ -56,9 +67,9 @@ export async function moveStore(order: {
         snapshot.close();
       }
       await target.rows.finish();
-      const proven = await provenIn(target.read());
+      const proven = await provenIn(await target.read());
       target.settle(order.from);
-      from.retire(order.to);
+      from.retire(order.to.replace(/\/\/[^@/]*@/, "//"));
       return { rows: [...counts.values()].reduce((sum, count) => sum + count, 0), proven };
     } finally {
       await target.rows.abandon();
@@ -84,14 +95,29 @@ async function provenIn(read: ReadStore): Promise<number> {
   }
 }
 
-/** By its address: a data directory. A store of another kind gets its line here. */
+/** By its address: a data directory, or the URL of a database, which a store can be moved to. */
 function placeOf(address: string, clock: Clock, random: Random): StorePlace {
+  if (/^postgres(ql)?:\/\//.test(address)) return databasePlace({ url: address });
   if (/^[a-z]+:\/\//.test(address))
-    throw new Fault(
-      "config-invalid",
-      `${address.replace(/:.*/s, "")} is no store of this version: name a data directory`,
-    );
+    throw new Fault("config-invalid", `${address.replace(/:.*/s, "")} is no store of this version`);
   return directoryPlace(resolve(address), clock, random);
+}
+
+function databasePlace(connection: PostgresConnection): StorePlace {
+  const notFrom = (): never => {
+    throw new Fault("config-invalid", "a store is not moved out of PostgreSQL by this version");
+  };
+  return {
+    open: notFrom,
+    retire: notFrom,
+    fill: async () => ({
+      rows: await openPostgresFill(connection, allTables),
+      read: () => openReadOnlyPostgres(connection, allTables),
+      // The data directory stays the node's, with its key and what it remembers.
+      settle: () => undefined,
+      abandon: () => undefined,
+    }),
+  };
 }
 
 function directoryPlace(directory: string, clock: Clock, random: Random): StorePlace {
@@ -101,11 +127,11 @@ function directoryPlace(directory: string, clock: Clock, random: Random): StoreP
       refuseMoved(directory);
       return openSqliteStore({ directory, tables: allTables, clock });
     },
-    fill: () => {
+    fill: async () => {
       const staged = stageDirectory(directory, random);
       return {
         rows: openSqliteFill(staged.path, allTables),
-        read: () => openReadOnlySqlite(staged.path, allTables),
+        read: async () => openReadOnlySqlite(staged.path, allTables),
         settle: (from) => {
           // What belongs to the data and is no part of the store; connection and agent keys of `dev` are made anew.
           for (const name of [keyFileName, rememberedFileName])

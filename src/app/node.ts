@@ -109,7 +109,7 @@ export class Node {
     const onTrouble = (doing: string, thrown: unknown) =>
       log.error("trouble", { doing, reason: explain(thrown) });
 
-    refuseMoved(config.data.directory);
+    if (config.data.postgres === undefined) refuseMoved(config.data.directory);
     const store = openStore({
       data: config.data,
       tables: allTables,

@@ -78,6 +78,6 @@ test("what is not there is not moved, and nothing is overwritten", async () => {
   expect(existsSync(join(from, "nowhere"))).toBe(false);
   const over = ["store", "move", "--from", join(to, "data"), "--to", join(from, "data")];
   expect((await machine.run(over)).stderr).toMatch(/store-in-use.*not empty/);
-  const unknown = ["store", "move", "--from", join(to, "data"), "--to", "postgres://db/signalbox"];
+  const unknown = ["store", "move", "--from", join(to, "data"), "--to", "mysql://db/signalbox"];
   expect((await machine.run(unknown)).stderr).toContain("no store of this version");
 });

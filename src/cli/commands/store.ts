@@ -18,7 +18,7 @@ export function storeCommand(program: Command, terminal: Terminal): void {
     example: "signalbox store move --from ./.signalbox --to /var/lib/signalbox",
   })
     .requiredOption("--from <store>", "the data directory of now")
-    .requiredOption("--to <store>", "the new one; must be empty or missing")
+    .requiredOption("--to <store>", "the new one, or postgres://…; must be empty or missing")
     .action(
       run(terminal, async (session, { from, to }: { from: string; to: string }) => {
         const { moveStore } = await import("../../app/index.ts");
@@ -35,9 +35,10 @@ export function storeCommand(program: Command, terminal: Terminal): void {
               session.output.remark(`moving: ${passed} rows …`);
           },
         });
+        const place = to.replace(/\/\/[^@/]*@/, "//"); // a password is not to be printed
         session.print(
-          shown({ from, to, rows, proven }, [
-            ["moved", `${from} → ${to}`, "green"],
+          shown({ from, to: place, rows, proven }, [
+            ["moved", `${from} → ${place}`, "green"],
             ["rows", String(rows)],
             ["ledger", `${proven} entries proven in the new place`],
           ]),
