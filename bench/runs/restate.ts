@@ -81,6 +81,7 @@ export class RestateEngine {
         RESTATE_LOG_FILTER: "warn",
       },
     });
+    globalThis.process.once("exit", () => process.kill("SIGKILL")); // also when the bench breaks off
     const restate = new RestateEngine(process, worker, { ingress, admin });
     await restate.until(
       async () => (await restate.isUp(admin, "/health")) && restate.isUp(ingress, "/restate/health"),
