@@ -16,7 +16,12 @@ export interface Progress {
   readonly unknown: number;
   /** Ended otherwise, by what was said. */
   readonly otherwise: Readonly<Record<string, number>>;
-  /** When the first and the last run ended, after `since` was asked for last; null = none has. */
+  /** When the first and the last run got its first answer after the kill, and when they ended; null = none has. */
+  readonly resumed: Span;
+  readonly ended: Span;
+}
+
+interface Span {
   readonly firstMs: number | null;
   readonly lastMs: number | null;
 }
@@ -27,16 +32,29 @@ function startAgents(url: string, tokens: readonly string[]) {
     undiciFetch(input, { ...init, dispatcher });
   const boxes = tokens.map((token) => connect({ url, token, fetch: over as unknown as typeof fetch }));
   const progress = { begun: 0, finished: 0, unknown: 0, otherwise: {} as Record<string, number> };
+  const nothing: Span = { firstMs: null, lastMs: null };
   let sinceMs = performance.now();
-  let firstMs: number | null = null;
-  let lastMs: number | null = null;
+  let resumed = nothing;
+  let ended = nothing;
+  const since = ({ firstMs }: Span): Span => {
+    const ms = performance.now() - sinceMs;
+    return { firstMs: firstMs ?? ms, lastMs: ms };
+  };
+  const stopped = new Set<string>();
+  const answered = (name: string) => {
+    if (stopped.delete(name)) resumed = since(resumed);
+  };
+  const underWay = new Set<string>();
 
   const one = async (box: Signalbox, name: string): Promise<void> => {
+    underWay.add(name);
     try {
       await box.run(name, async (step) => {
         const plan = await step.value<{ amount: number }>("plan", () => ({ amount: 7 }));
+        answered(name);
         progress.begun++;
         await step.tool("pay", "bank__pay", { to: name, amount: plan.amount });
+        answered(name);
         await step.value("note", () => "paid");
       });
       progress.finished++;
@@ -45,16 +63,18 @@ function startAgents(url: string, tokens: readonly string[]) {
       if (code === "outcome-unknown") progress.unknown++;
       else progress.otherwise[code] = (progress.otherwise[code] ?? 0) + 1;
     }
-    lastMs = performance.now() - sinceMs;
-    firstMs ??= lastMs;
+    answered(name);
+    underWay.delete(name);
+    ended = since(ended);
   };
   return async (asked: { readonly runs?: number; readonly isKilled?: boolean }): Promise<Progress> => {
     for (let i = 0; i < (asked.runs ?? 0); i++) void one(boxes[i % boxes.length] as Signalbox, `run-${i}`);
     if (asked.isKilled === true) {
       sinceMs = performance.now();
-      firstMs = lastMs = null;
+      resumed = ended = nothing;
+      for (const name of underWay) stopped.add(name);
     }
-    return { ...progress, firstMs, lastMs };
+    return { ...progress, resumed, ended };
   };
 }
 

@@ -76,9 +76,7 @@ function print({ inFlight, atKill, end, lost, readyMs, payments }: Awaited<Retur
   row("lost", [String(lost)], "0");
   row("payments, the most often made", [`${payments.payments}, ${payments.mostOften} x`], "1 x");
   row("another node is ready after", [seconds(readyMs)]);
-  row(
-    "first and last run ended after",
-    [`${seconds(end.firstMs)}, ${seconds(end.lastMs)}`],
-    "one lease: 15 s",
-  );
+  const span = ({ firstMs, lastMs }: typeof end.ended) => [`${seconds(firstMs)}, ${seconds(lastMs)}`];
+  row("first and last run resumed after", span(end.resumed), "one lease: 15 s");
+  row("first and last run ended after", span(end.ended));
 }
