@@ -206,7 +206,7 @@ export const configSchema: Schema = {
       ),
       shutdownGrace: duration(
         "How long calls in flight may take to finish when the node is told to stop.",
-        "Below the 30 seconds after which Kubernetes kills.",
+        "Open requests may take this long, then calls nobody listens to as long again: whoever kills has to wait for twice this and ten seconds more.",
         "0s",
         "1h",
         "20s",

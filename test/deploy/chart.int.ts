@@ -8,6 +8,8 @@ import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2/Horizo
 import { Ingress } from "kubernetes-models/networking.k8s.io/v1/Ingress";
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1/NetworkPolicy";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1/PodDisruptionBudget";
+import { Role } from "kubernetes-models/rbac.authorization.k8s.io/v1/Role";
+import { RoleBinding } from "kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding";
 import { ConfigMap } from "kubernetes-models/v1/ConfigMap";
 import { Service } from "kubernetes-models/v1/Service";
 import { ServiceAccount } from "kubernetes-models/v1/ServiceAccount";
@@ -39,6 +41,14 @@ const kinds: Readonly<Record<string, { module: string; model: new (data: never) 
       module: "kubernetes-models/policy/v1/PodDisruptionBudget",
       model: PodDisruptionBudget,
     },
+    "rbac.authorization.k8s.io/v1/Role": {
+      module: "kubernetes-models/rbac.authorization.k8s.io/v1/Role",
+      model: Role,
+    },
+    "rbac.authorization.k8s.io/v1/RoleBinding": {
+      module: "kubernetes-models/rbac.authorization.k8s.io/v1/RoleBinding",
+      model: RoleBinding,
+    },
     "v1/ConfigMap": { module: "kubernetes-models/v1/ConfigMap", model: ConfigMap },
     "v1/Service": { module: "kubernetes-models/v1/Service", model: Service },
     "v1/ServiceAccount": { module: "kubernetes-models/v1/ServiceAccount", model: ServiceAccount },
@@ -51,6 +61,7 @@ const everything = {
   imagePullSecrets: [{ name: "pull" }],
   postgresSecret: { caKey: "ca.pem" },
   otherKeySecret: { name: "old-key" },
+  jobs: { enabled: true },
   extraEnv: [{ name: "LEVEL", value: "info" }],
   groups: [
     { ...group, name: "door", roles: ["edge", "console"], autoscaling },

@@ -7,7 +7,6 @@ import { readConfig } from "../../src/app/config.ts";
 import { developmentDefaults } from "../../src/app/config-production.ts";
 import { chart, chartDirectory, defaultValues, renderChart, renderNotes } from "./chart.ts";
 import type { Manifest } from "./chart.ts";
-import { loadable } from "./loadable.ts";
 import { unknownIn } from "./known-metrics.ts";
 
 interface Pod {
@@ -89,7 +88,7 @@ describe("the chart", () => {
   test("gives a node a configuration that it loads, and that production accepts", () => {
     const config = ofKind("ConfigMap").find(({ metadata }) => metadata.name === "box-config");
     const text = (config as unknown as { data: Record<string, string> }).data["signalbox.yaml"] ?? "";
-    const read = readConfig({ text: loadable(text), file: "/etc/signalbox/signalbox.yaml", env: {} });
+    const read = readConfig({ text: text, file: "/etc/signalbox/signalbox.yaml", env: {} });
     expect(read.ok ? [] : read.refusal).toEqual([]);
     if (read.ok) expect(developmentDefaults(read.value)).toEqual([]);
     const mounts = new Set(pod().containers[0]?.volumeMounts.map(({ mountPath }) => mountPath));
@@ -171,6 +170,18 @@ describe("the chart", () => {
   test("probes what is served, and says in its notes which secrets it needs", () => {
     expect(pod().containers[0]?.readinessProbe.httpGet.path).toBe("/readyz/serving");
     for (const name of ["signalbox-key", "signalbox-postgres"]) expect(renderNotes()).toContain(name);
+  });
+
+  test("lets nodes speak to Kubernetes only where agents are Jobs, and then create those alone", () => {
+    const tokens = (manifests: readonly Manifest[]): unknown =>
+      (podOf(ofKind("Deployment", manifests)[0]) as unknown as { automountServiceAccountToken: boolean })
+        .automountServiceAccountToken;
+    expect([tokens(renderChart()), ofKind("Role")]).toEqual([false, []]);
+    const all = renderChart({ jobs: { enabled: true } });
+    expect(tokens(all)).toBe(true);
+    expect(ofKind("Role", all).map(({ rules }) => rules)).toEqual([
+      [{ apiGroups: ["batch"], resources: ["jobs"], verbs: ["create"] }],
+    ]);
   });
 
   test("hands over a second key file when keys are changed", () => {

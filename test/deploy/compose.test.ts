@@ -8,7 +8,6 @@ import { adminActions } from "../../src/admin/index.ts";
 import { developmentDefaults } from "../../src/app/config-production.ts";
 import { readConfig } from "../../src/app/config.ts";
 import { compilePolicies } from "../../src/policy/index.ts";
-import { loadable } from "./loadable.ts";
 import { unknownIn } from "./known-metrics.ts";
 
 const directory = join(import.meta.dirname, "../../deploy/compose");
@@ -102,7 +101,7 @@ describe("the compose file", () => {
 
 describe("the configuration of its nodes", () => {
   const config = readConfig({
-    text: loadable(read("signalbox/signalbox.yaml")),
+    text: read("signalbox/signalbox.yaml"),
     file: "/etc/signalbox/signalbox.yaml",
     env: {},
   });
