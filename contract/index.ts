@@ -16,6 +16,7 @@ export {
   runStates,
 } from "./runs.ts";
 export type {
+  ArtefactAnswer,
   AttachAnswer,
   ChildAnswer,
   ChildFate,
@@ -26,6 +27,7 @@ export type {
   MemoryAnswer,
   RunEndAnswer,
   RunState,
+  SavedArtefactAnswer,
   SavedMemoryAnswer,
   SnapshotAnswer,
   StepAnswer,

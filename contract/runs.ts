@@ -142,6 +142,18 @@ export interface SavedMemoryAnswer extends SnapshotAnswer {
   readonly receipt: ReceiptReference | null;
 }
 
+export interface SavedArtefactAnswer {
+  readonly digest: string;
+  readonly bytes: number;
+  /** null = the run had these bytes already. */
+  readonly receipt: ReceiptReference | null;
+}
+
+export interface ArtefactAnswer {
+  /** `data` in base64; null = the run has no such artefact. */
+  readonly artefact: { readonly digest: string; readonly bytes: number; readonly data: string } | null;
+}
+
 export interface MemoryAnswer {
   /** null = nothing is kept there. */
   readonly memory: (SnapshotAnswer & { readonly content: unknown }) | null;

@@ -33,6 +33,7 @@ export type { ErrorCode } from "./errors.ts";
 export { isContextExhausted } from "./exhaustion.ts";
 export type { TokensShort } from "./exhaustion.ts";
 export type { CompactInfo, Recovery } from "./model-step.ts";
+export type { ArtefactRef, Artefacts } from "./artefacts.ts";
 export type { Memory } from "./memory.ts";
 export { RecordedModel } from "./recorded-model.ts";
 export type { ChildOptions } from "./child.ts";

@@ -13,6 +13,7 @@ import { runChild } from "./child.ts";
 import { digestOf } from "./canonical.ts";
 import type { ErrorCode } from "./errors.ts";
 import { Refused } from "./errors.ts";
+import { Artefacts } from "./artefacts.ts";
 import { Memory } from "./memory.ts";
 import type { Exhaustion, Turn } from "./model-step.ts";
 import { ModelCall, isExhaustion } from "./model-step.ts";
@@ -260,6 +261,11 @@ export class Step {
   child<T = unknown>(key: string, agent: string, input?: unknown, options: ChildOptions = {}): Promise<T> {
     const { attempt } = this;
     return attempt.once(key, () => runChild(attempt, key, { ...options, agent, input }) as Promise<T>);
+  }
+
+  /** Large bytes of the run, which steps and memory refer to. */
+  get artefacts(): Artefacts {
+    return new Artefacts(this.attempt);
   }
 
   /** What the run remembers besides its steps. */

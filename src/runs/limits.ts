@@ -43,6 +43,15 @@ export const slotsMax = 64;
 /** All snapshots of a run together: sixteen of the largest. */
 export const memoryBytesOfRunMax = 16 * memoryBytesMax;
 
+/** What is kept of an artefact at once: as base64 it fits the largest request. Larger ones are kept in pieces. */
+export const artefactBytesMax = 3 * 1_048_576;
+
+/** Pieces of one run: they are counted before another one is kept. */
+export const artefactsMax = 1_000;
+
+/** All artefacts of a run together. What is larger belongs into a store of files, and its address into a step. */
+export const artefactBytesOfRunMax = 256 * 1_048_576;
+
 /** A program that was started has so long to attach; then it counts as a start that failed. Doubled with each. */
 export const startFirstMs = 30_000;
 /** Longer pauses would only make a repaired agent wait. */

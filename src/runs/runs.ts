@@ -7,6 +7,8 @@ import { stayAlive } from "./alive.ts";
 import type { AttachWishes, Attached } from "./attach.ts";
 import { attach } from "./attach.ts";
 import { Arrivals } from "./arrivals.ts";
+import type { SavedArtefact } from "./artefacts.ts";
+import { readArtefact, saveArtefact } from "./artefacts.ts";
 import type { RunAct } from "./dead.ts";
 import { retryWrites } from "./dead.ts";
 import type { Ended, Ending } from "./end.ts";
@@ -103,6 +105,14 @@ export class Runs {
     digest: string | null,
   ): ReturnType<typeof readMemory> {
     return readMemory(owner, name, slot, digest, this.house);
+  }
+
+  saveArtefact(owner: Principal, speaker: Speaker, data: Uint8Array): Promise<Result<SavedArtefact>> {
+    return saveArtefact(owner, speaker, data, this.house);
+  }
+
+  readArtefact(owner: Principal, name: string, digest: string): ReturnType<typeof readArtefact> {
+    return readArtefact(owner, name, digest, this.house);
   }
 
   startChild(owner: Principal, speaker: Speaker, wishes: ChildWishes): Promise<Result<StartedChild>> {

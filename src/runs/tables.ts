@@ -36,6 +36,22 @@ export const contentTable = keyedTable({
   columns: { run: text, slot: text, version: integer, sealed: blob },
 });
 
+/** Bytes that steps and memory of a run refer to, without the bytes: small rows to count. */
+export const artefactTable = keyedTable({
+  name: "run_artefact",
+  since: 2,
+  key: ["run", "digest"],
+  columns: { run: text, digest: text, bytes: integer },
+});
+
+/** The bytes, sealed under the run's key; a row for each row of `run_artefact`. */
+export const artefactContentTable = keyedTable({
+  name: "run_artefact_content",
+  since: 2,
+  key: ["run", "digest"],
+  columns: { run: text, digest: text, sealed: blob },
+});
+
 /** Runs that have ended and had started others: what is left of those is still to be ended. */
 export const endedParentTable = keyedTable({
   name: "run_ended_parent",
@@ -44,4 +60,11 @@ export const endedParentTable = keyedTable({
   columns: { run: text, tenant: text },
 });
 
-export const runsTables = [signalTable, snapshotTable, contentTable, endedParentTable] as const;
+export const runsTables = [
+  signalTable,
+  snapshotTable,
+  contentTable,
+  artefactTable,
+  artefactContentTable,
+  endedParentTable,
+] as const;

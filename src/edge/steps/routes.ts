@@ -1,6 +1,7 @@
 import type { StepRoute } from "./route.ts";
 import { runRoutes } from "./run-routes.ts";
 import { childRoutes } from "./child-routes.ts";
+import { artefactRoutes } from "./artefact-routes.ts";
 import { memoryRoutes } from "./memory-routes.ts";
 import { stepRoutes } from "./step-routes.ts";
 import { waitRoutes } from "./wait-routes.ts";
@@ -12,4 +13,5 @@ export const ownRoutes: readonly StepRoute[] = [
   ...waitRoutes,
   ...childRoutes,
   ...memoryRoutes,
+  ...artefactRoutes,
 ];
