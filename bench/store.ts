@@ -23,8 +23,8 @@ import {
   integer,
   keyedTable,
   logTable,
+  loadPostgres,
   openMemoryStore,
-  openPostgresStore,
   openSqliteStore,
   text,
   textOrNull,
@@ -203,6 +203,7 @@ function print(name: string, sample: Sample): void {
 async function measurePostgres(): Promise<void> {
   const cluster = await Postgres.start();
   const bouncer = await PgBouncer.start(cluster);
+  const { openPostgresStore } = await loadPostgres();
   const opened: Store[] = [];
   const open = async (url: string, pooler: "none" | "transaction" = "none"): Promise<Store> => {
     const store = openPostgresStore({ connection: { url, pooler }, tables, clock: systemClock });

@@ -1,5 +1,6 @@
+import { createRequire } from "node:module";
+import type * as Yaml from "yaml";
 import type { Node, Pair } from "yaml";
-import { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } from "yaml";
 
 /** One thing wrong with a configuration. `path` is dotted from the top; `line` and `column` count from 1. */
 export interface ConfigProblem {
@@ -21,6 +22,9 @@ export interface YamlText {
   readonly values: ReadonlyMap<string, Place>;
   readonly problems: readonly ConfigProblem[];
 }
+
+const require = createRequire(import.meta.url);
+const parser = () => require("yaml") as typeof Yaml;
 
 /** A thousand servers with twenty settings each are 600 KB. */
 const configBytesMax = 1_048_576;
@@ -50,6 +54,9 @@ export function readYaml(text: string): YamlText {
     refuse(`nested deeper than ${depthMax}`, tooDeep);
     return read;
   }
+  // A node without a file has no use for the parser, which is a megabyte of memory.
+  if (text.trim() === "") return read;
+  const { LineCounter, isAlias, isMap, isScalar, isSeq, parseDocument } = parser();
   const counter = new LineCounter();
   const at = (offset: number): Place => {
     const { line, col } = counter.linePos(offset);

@@ -1,6 +1,6 @@
 import { explain } from "../base/index.ts";
 import type { PostgresFinding } from "../store/index.ts";
-import { checkPostgres } from "../store/index.ts";
+import { loadPostgres } from "../store/index.ts";
 import type { PostgresSettings } from "./config-postgres.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, odd } from "./doctor-finding.ts";
@@ -18,6 +18,7 @@ const advice = {
 /** Reaches the database of `data.postgres` and says which promises hold with it. Never throws. */
 export async function checkDatabase(settings: PostgresSettings): Promise<readonly Finding[]> {
   try {
+    const { checkPostgres } = await loadPostgres();
     const findings = await checkPostgres(connectionOf(settings));
     return findings.map(({ check, isGood, detail }) => {
       const id = `database-${check}`;

@@ -5,8 +5,7 @@ import type { Clock, Random } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
 import { verifyLedger } from "../ledger/index.ts";
 import {
-  openPostgresFill,
-  openReadOnlyPostgres,
+  loadPostgres,
   openReadOnlySqlite,
   openSqliteFill,
   openSqliteStore,
@@ -110,13 +109,16 @@ function databasePlace(connection: PostgresConnection): StorePlace {
   return {
     open: notFrom,
     retire: notFrom,
-    fill: async () => ({
-      rows: await openPostgresFill(connection, allTables),
-      read: () => openReadOnlyPostgres(connection, allTables),
-      // The data directory stays the node's, with its key and what it remembers.
-      settle: () => undefined,
-      abandon: () => undefined,
-    }),
+    fill: async () => {
+      const { openPostgresFill, openReadOnlyPostgres } = await loadPostgres();
+      return {
+        rows: await openPostgresFill(connection, allTables),
+        read: () => openReadOnlyPostgres(connection, allTables),
+        // The data directory stays the node's, with its key and what it remembers.
+        settle: () => undefined,
+        abandon: () => undefined,
+      };
+    },
   };
 }
 

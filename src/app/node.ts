@@ -110,7 +110,7 @@ export class Node {
       log.error("trouble", { doing, reason: explain(thrown) });
 
     if (config.data.postgres === undefined) refuseMoved(config.data.directory);
-    const store = openStore({
+    const store = await openStore({
       data: config.data,
       tables: allTables,
       clock,

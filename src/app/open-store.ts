@@ -2,12 +2,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import type { Clock } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
 import type { EpochChange, PostgresConnection, ReadStore, Store, Table } from "../store/index.ts";
-import {
-  openPostgresStore,
-  openReadOnlyPostgres,
-  openReadOnlySqlite,
-  openSqliteStore,
-} from "../store/index.ts";
+import { loadPostgres, openReadOnlySqlite, openSqliteStore } from "../store/index.ts";
 import type { Config } from "./config.ts";
 import type { PostgresSettings } from "./config-postgres.ts";
 
@@ -20,10 +15,11 @@ export interface OpenStoreOptions {
 }
 
 /** The store that the configuration names; the data directory is there in any case. */
-export function openStore({ data, tables, clock, onEpoch }: OpenStoreOptions): Store {
+export async function openStore({ data, tables, clock, onEpoch }: OpenStoreOptions): Promise<Store> {
   const { directory, postgres } = data;
   if (postgres === undefined) return openSqliteStore({ directory, tables, clock });
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const { openPostgresStore } = await loadPostgres();
   return openPostgresStore({ connection: connectionOf(postgres), tables, clock, onEpoch });
 }
 
@@ -31,6 +27,7 @@ export function openStore({ data, tables, clock, onEpoch }: OpenStoreOptions): S
 export async function openReadStore(data: Config["data"], tables: readonly Table[]): Promise<ReadStore> {
   const { directory, postgres } = data;
   if (postgres === undefined) return openReadOnlySqlite(directory, tables);
+  const { openReadOnlyPostgres } = await loadPostgres();
   return openReadOnlyPostgres(connectionOf(postgres), tables);
 }
 

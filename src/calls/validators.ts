@@ -1,7 +1,8 @@
+import { createRequire } from "node:module";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { Ajv } from "ajv";
 import type { ErrorObject, ValidateFunction } from "ajv";
-import { RE2JS } from "re2js";
+import type * as re2js from "re2js";
 import type { Pin } from "../registry/index.ts";
 
 /** Compiled schemas of each part kept at once: those of three thousand tools, about 20 KB each. */
@@ -67,11 +68,15 @@ export function compileSchema(schema: Schema, noun: string): Validator | string 
   };
 }
 
+/** Read with the first schema that has a pattern: few have, and it is a megabyte of memory. */
+const require = createRequire(import.meta.url);
+const linear = () => require("re2js") as typeof re2js;
+
 /** Ajv asks for an engine with RegExp's interface: it calls `test`, and tells patterns apart by their text. */
 function linearPattern(pattern: string): { test: (text: string) => boolean; toString: () => string } {
   const toString = () => `/${pattern}/`;
   try {
-    const compiled = RE2JS.compile(pattern);
+    const compiled = linear().RE2JS.compile(pattern);
     return { test: (text) => compiled.matcher(text).find(), toString };
   } catch {
     return { test: () => true, toString };

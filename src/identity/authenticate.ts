@@ -1,4 +1,3 @@
-import { decodeJwt } from "jose";
 import type { Clock, Result, Sha256Hex } from "../base/index.ts";
 import { elapsedMs, ok, plusMs, sha256Hex } from "../base/index.ts";
 import { looksLikeApiKey } from "./api-key.ts";
@@ -8,6 +7,7 @@ import { cachedTokenMs, cachedTokensMax, tokenCharsMax, verificationsMax } from 
 import type { Principal } from "./principal.ts";
 import { principalDisabled, tokenExpired, tooManyVerifications, unauthenticated } from "./refusals.ts";
 import { TokenCache } from "./token-cache.ts";
+import { jose } from "./jose.ts";
 
 export interface AuthenticatorOptions {
   readonly clock: Clock;
@@ -162,7 +162,7 @@ const compactJws = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*$/;
 function issuerOf(token: string): string | null {
   if (!compactJws.test(token)) return null;
   try {
-    const { iss } = decodeJwt(token);
+    const { iss } = jose().decodeJwt(token);
     return typeof iss === "string" ? iss : null;
   } catch {
     return null; // jose throws for everything that is not a JWT

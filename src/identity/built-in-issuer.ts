@@ -1,6 +1,5 @@
 import type { KeyObject } from "node:crypto";
 import { createPublicKey } from "node:crypto";
-import { errors, jwtVerify } from "jose";
 import type { Clock, Random, Result, WallMs } from "../base/index.ts";
 import { faultFrom, msOf, newId, ok, plusMs, wallMs } from "../base/index.ts";
 import type { Directory } from "./directory.ts";
@@ -11,6 +10,7 @@ import type { PrincipalRecord } from "./records.ts";
 import { tokenExpired, unauthenticated } from "./refusals.ts";
 import type { TokenScope } from "./scopes.ts";
 import { scopesIn } from "./scopes.ts";
+import { jose } from "./jose.ts";
 
 /** What this room needs of `keys`. */
 export interface Signer {
@@ -84,7 +84,7 @@ export class BuiltInIssuer implements Issuer {
 
   async verify(token: string): Promise<Result<VerifiedToken>> {
     try {
-      const { payload } = await jwtVerify(token, (header) => this.keyNamed(header.kid), {
+      const { payload } = await jose().jwtVerify(token, (header) => this.keyNamed(header.kid), {
         algorithms: [algorithm],
         typ: tokenType,
         issuer: this.issuer,
@@ -115,6 +115,7 @@ export class BuiltInIssuer implements Issuer {
       });
     } catch (thrown) {
       // jose checks the signature before the claims: only a token of ours can be "expired".
+      const { errors } = jose();
       if (thrown instanceof errors.JWTExpired) return tokenExpired;
       if (thrown instanceof errors.JOSEError) return unauthenticated("not-valid");
       throw faultFrom(thrown, "verifying a token");
@@ -135,7 +136,7 @@ export class BuiltInIssuer implements Issuer {
 
   private keyNamed(kid: string | undefined): KeyObject {
     const current = this.signer.publicKey("issuer");
-    if (kid !== current.kid) throw new errors.JWKSNoMatchingKey();
+    if (kid !== current.kid) throw new (jose().errors.JWKSNoMatchingKey)();
     if (this.verifying?.kid !== kid) {
       const key = createPublicKey({ key: Buffer.from(current.spkiDer), format: "der", type: "spki" });
       this.verifying = { kid, key };

@@ -13,12 +13,7 @@ export type { Change, Transaction, Write } from "./transaction.ts";
 export { expiredLeases, isWaiting, leaseOf, signal, takeBack, wakeUp } from "./own-tables.ts";
 export { Duty } from "./duty.ts";
 export type { DutyOptions } from "./duty.ts";
-export {
-  checkPostgres,
-  openPostgresFill,
-  openPostgresStore,
-  openReadOnlyPostgres,
-} from "./postgres/index.ts";
+export { loadPostgres } from "./load-postgres.ts";
 export type {
   EpochChange,
   PostgresConnection,

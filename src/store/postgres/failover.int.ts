@@ -2,7 +2,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { systemClock } from "../../base/index.ts";
 import { Postgres } from "../../../test/fixtures/postgres.ts";
 import type { EpochChange, PostgresStore, PostgresStoreOptions } from "../index.ts";
-import { append, checkPostgres, logTable, openPostgresStore, text } from "../index.ts";
+import { append, logTable, text } from "../index.ts";
+import { checkPostgres, openPostgresStore } from "./index.ts";
 import { Cut } from "./cut.fixture.ts";
 
 const events = logTable({

@@ -2,17 +2,15 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ManualClock, msOf, systemClock } from "../../base/index.ts";
 import { Postgres, makeCertificates } from "../../../test/fixtures/postgres.ts";
 import type { EpochChange, PostgresConnection, PostgresStore, PostgresStoreOptions } from "../index.ts";
+import { checkPostgres, openPostgresStore, openReadOnlyPostgres } from "./index.ts";
 import {
   append,
   blob,
-  checkPostgres,
   fenceFloor,
   insert,
   integerOrNull,
   keyedTable,
   logTable,
-  openPostgresStore,
-  openReadOnlyPostgres,
   signal,
   text,
   textOrNull,

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll } from "vitest";
 import { PgBouncer, Postgres } from "../../../test/fixtures/postgres.ts";
 import { copySuite } from "../copy.suite.ts";
-import { openPostgresFill, openPostgresStore } from "../index.ts";
+import { openPostgresFill, openPostgresStore } from "./index.ts";
 import { storeSuite } from "../store.suite.ts";
 
 let cluster: Postgres;
