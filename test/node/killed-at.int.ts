@@ -73,6 +73,20 @@ const kinds: readonly Kind[] = [
   { what: "an effect that is a step", tool: "bank__pay", meta: step, isAsked: false, points: intended },
   { what: "an effect without a name", tool: "bank__pay", meta: unnamed, isAsked: false, points: intended },
   { what: "an idempotent call under a key", tool: "shop__pay", meta: key, isAsked: false, points: intended },
+  {
+    what: "a verifiable call that is a step, and asked about",
+    tool: "fund__pay",
+    meta: step,
+    isAsked: true,
+    points: intended,
+  },
+  {
+    what: "a verifiable call that is a step",
+    tool: "fund__pay",
+    meta: step,
+    isAsked: false,
+    points: intended,
+  },
   // Its only record is its outcome.
   { what: "a read that is a step", tool: "bank__look", meta: step, isAsked: false, points: [9, 10, 11, 12] },
 ];
@@ -89,10 +103,14 @@ const start = async (): Promise<NodeProcess> => {
 servers:
   bank: { url: "${bank.url}", tools: { look: { class: read } } }
   shop: { url: "${bank.url}", tools: { pay: { class: idempotent, keyArgument: to } } }
+  fund:
+    url: "${bank.url}"
+    callTimeout: 60s
+    tools: { pay: { class: verifiable, verifyTool: paid, verifyArguments: [to] }, paid: { class: read } }
 policies: { files: [policies/*.cedar] }
 `,
   });
-  await started.toolsAre(["bank__pay", "bank__look", "shop__pay"], 30_000);
+  await started.toolsAre(["bank__pay", "bank__look", "shop__pay", "fund__pay", "fund__paid"], 30_000);
   return started;
 };
 
@@ -113,6 +131,7 @@ const openDirectory = async (): Promise<void> => {
 
 beforeAll(async () => {
   bank = await new CountingServer().start();
+  bank.isAskable = true;
 });
 afterAll(() => bank.stop());
 
@@ -219,9 +238,11 @@ describe.each(kinds)("$what", (kind) => {
 
     const hasIntent = kind.isAsked || kind.tool !== "bank__look";
     const wasUnknown = hasIntent && at >= 8 && at <= 10;
+    // Its verify tool says what happened; only what did not goes again.
+    const isVerified = wasUnknown && kind.tool === "fund__pay";
     // What a repetition under its key, or of a read, can do no harm to goes again when its caller comes back.
-    const isSentAgain = wasUnknown && kind.tool !== "bank__pay";
-    const isUnknown = wasUnknown && !isSentAgain;
+    const isSentAgain = wasUnknown && !isVerified && kind.tool !== "bank__pay";
+    const isUnknown = wasUnknown && !isVerified && !isSentAgain;
     const { answer, votes } = await own.toItsEnd();
     if (isUnknown) {
       expect(answer.code).toBe(isNamed ? "outcome-unknown" : "identical-call-open");
@@ -241,8 +262,9 @@ describe.each(kinds)("$what", (kind) => {
     const isAnother = at >= 11 && !isNamed;
     const isRepeated = isSentAgain || (!hasIntent && at <= 10);
     expect(own.received).toBe(at < 9 || (sentBefore === 1 && !isAnother && !isRepeated) ? 1 : 2);
-    // A yes that was durable is never asked for again, nor used for another.
-    if (kind.isAsked) expect(votes).toBe(at <= 4 || isAnother ? 1 : 0);
+    // A yes that was durable is never asked for again, nor used for another: what did not happen is a new call under its step.
+    const isAskedAgain = isVerified && sentBefore === 0;
+    if (kind.isAsked) expect(votes).toBe(at <= 4 || isAnother || isAskedAgain ? 1 : 0);
     if (isNamed) expect((await own.call())?.receipt).toEqual(answer.receipt);
   });
 
