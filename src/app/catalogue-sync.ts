@@ -204,12 +204,13 @@ export class CatalogueSync {
     const node = identities.node(server.tenant);
     if (!node.ok) return true;
     const done = await acts.perform({ actor: node.value, action, decision: null }, id, change.value, note);
-    if (!done.ok)
-      log.error("a change of a server was not recorded", {
-        server: server.name,
-        action,
-        code: done.refusal.code,
-      });
+    if (!done.ok) {
+      const { code } = done.refusal;
+      const about = { server: server.name, action, code };
+      // Nodes that start at once learn the same of a server at once. One has recorded it, and the others read it there.
+      if (code === "conflict") log.debug("another node was faster to record a change of a server", about);
+      else log.error("a change of a server was not recorded", about);
+    }
     return done.ok;
   }
 }
