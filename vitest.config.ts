@@ -8,6 +8,7 @@ export default defineConfig({
       "contract/**/*.test.ts",
       "sdk/**/*.test.ts",
       "test/architecture/**/*.test.ts",
+      "test/chaos/**/*.test.ts",
       "test/deploy/**/*.test.ts",
     ],
     pool: "forks",
