@@ -51,9 +51,9 @@ const remains = (more: Partial<Remains> = {}): Remains => ({
   exchanges: [exchange()],
   effects: [effect()],
   checkpoints: [
-    { node: "node-0", size: 2, root: "a" },
-    { node: "node-1", size: 2, root: "a" },
-    { node: "node-1", size: 3, root: "b" },
+    { node: "node-0", size: 2, root: "a", at: 200 },
+    { node: "node-1", size: 2, root: "a", at: 200 },
+    { node: "node-1", size: 3, root: "b", at: 200 },
   ],
   entries: well,
   broken: [],
@@ -63,6 +63,7 @@ const remains = (more: Partial<Remains> = {}): Remains => ({
     { name: "two", state: "open", isAtUnknown: true },
   ],
   clocksAgree: true,
+  forgotten: null,
   ...more,
 });
 const rules = (more: Partial<Remains>): Violation["rule"][] =>
@@ -125,8 +126,8 @@ describe("the checker of histories", () => {
       "log-forked",
       {
         checkpoints: [
-          { node: "node-0", size: 2, root: "a" },
-          { node: "node-1", size: 2, root: "z" },
+          { node: "node-0", size: 2, root: "a", at: 200 },
+          { node: "node-1", size: 2, root: "z", at: 200 },
         ],
       },
     ],
@@ -135,6 +136,16 @@ describe("the checker of histories", () => {
   ];
   test.each(lies)("names %s, and nothing else", (rule, broken) => {
     expect(rules(broken)).toEqual([rule]);
+  });
+
+  test("lets a database that was brought back forget, and nobody do anything twice", () => {
+    const forgotten = { from: 100, until: 300 };
+    expect(rules({ entries: [], forgotten })).toEqual([]);
+    expect(rules({ entries: [], forgotten: { from: 5_000, until: 6_000 } })).toEqual([
+      "acknowledged-lost",
+      "effect-without-intent",
+    ]);
+    expect(rules({ entries: [], forgotten, effects: [effect(), effect()] })).toEqual(["effect-duplicated"]);
   });
 
   test("does not compare the times of machines whose clocks differ", () => {

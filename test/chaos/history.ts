@@ -49,6 +49,7 @@ export interface SeenCheckpoint {
   readonly node: string;
   readonly size: number;
   readonly root: string;
+  readonly at: number;
 }
 
 /** What clients saw, in memory for the checker and in a file for whoever has to find out what happened. */
