@@ -3,7 +3,7 @@
  */
 export { codes } from "./codes.ts";
 export type { CauseClass, Code, CodeRow, Effect, PendingApproval, Refusal, Retry } from "./codes.ts";
-export { callerName, metaKeys, waitToolName } from "./meta.ts";
+export { askToolName, callerName, metaKeys, waitToolName } from "./meta.ts";
 export type { ReceiptReference } from "./meta.ts";
 export { inputStep } from "./worker.ts";
 export type { WorkerOrder, WorkerReport } from "./worker.ts";

@@ -19,6 +19,9 @@ export const metaKeys = {
 /** The tool that waits for a call to be approved and answers with its result. */
 export const waitToolName = "signalbox__wait";
 
+/** The tool that asks people about something of the agent's own; policies call it `signalbox/ask`. */
+export const askToolName = "signalbox__ask";
+
 /** `/run`, `/step` and `/key` are chosen by the caller: 1-128 of these characters. */
 export const callerName = /^[A-Za-z0-9._:-]{1,128}$/;
 

@@ -1,3 +1,5 @@
+import { isOwnTool } from "../registry/index.ts";
+import { nobodyAsked } from "./answer-ask.ts";
 import { byPeople } from "./by-people.ts";
 import { intentOf } from "./intent-of.ts";
 import type { Approved, Authorised } from "./stages.ts";
@@ -18,7 +20,8 @@ export const approve: Station<Authorised, Approved> = {
       rules: call.decision.approvals,
       endorsed: none,
     });
-    if (call.decision.effect !== "approve") return digested;
+    if (digested.decision.effect !== "approve")
+      return isOwnTool(call.subject.id) ? refused(nobodyAsked(digested)) : digested;
     // Whoever would be asked whether the node may look can as well look.
     if (call.input.about !== undefined)
       return refused({ code: "approval-needed", detail: "nobody is asked" });

@@ -1,5 +1,7 @@
 import type { Decision, RunContext } from "../policy/index.ts";
+import { isOwnTool } from "../registry/index.ts";
 import type { Tool } from "../registry/index.ts";
+import { askMisfit } from "./answer-ask.ts";
 import type { House } from "./house.ts";
 import type { Authorised, Planned } from "./stages.ts";
 import type { Station, Stop } from "./station.ts";
@@ -66,7 +68,7 @@ function toolMisfit(tool: Tool, call: Planned, house: House): Stop | null {
       evidence: { cause: "correctness" },
     });
   }
-  const problem = validator(call.arguments);
+  const problem = validator(call.arguments) ?? (isOwnTool(tool.id) ? askMisfit(call) : null);
   return problem === null ? null : refused({ code: "invalid-arguments", detail: problem });
 }
 

@@ -1,8 +1,9 @@
 import { codes } from "../../contract/index.ts";
 import type { Fault } from "../base/index.ts";
 import { elapsedMs, faultFrom } from "../base/index.ts";
-import { noCapabilities } from "../registry/index.ts";
+import { isOwnTool, noCapabilities } from "../registry/index.ts";
 import type { JsonRpcError, Round, UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
+import { answerAsk } from "./answer-ask.ts";
 import { askedInline } from "./asking-inline.ts";
 import type { Executing } from "./asking.ts";
 import { askedInMidCall, firstRound } from "./asking.ts";
@@ -22,12 +23,14 @@ const retryDelayMs = 25;
 
 /**
  * Sends the call and waits. The only place that retries, and only when no byte left or the class says that repeating is harmless,
- * within the deadline and the node's retry budget. Never refuses: whatever happens from here on is an outcome.
+ * within the deadline and the node's retry budget. Never refuses: whatever happens from here on is an outcome. What a node answers
+ * by itself is sent nowhere.
  */
 export const execute: Station<Intended, Executed> = {
   name: "execute",
   async visit(call, house) {
     const executed = Object.assign(call, { inputs: null }) as Intended & Pick<Executed, "inputs">;
+    if (isOwnTool(call.subject.id)) return Object.assign(executed, { reply: await answerAsk(call, house) });
     const { input } = call;
     let round = firstRound(call);
     for (;;) {

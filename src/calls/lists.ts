@@ -2,10 +2,12 @@ import type { MonotonicMs } from "../base/index.ts";
 import { elapsedMs, sha256Hex } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { PolicySet } from "../policy/index.ts";
+import { askTool } from "../registry/index.ts";
 import type { Profile, ServerId } from "../registry/index.ts";
 import type { ListName, Listing } from "./call.ts";
 import type { House } from "./house.ts";
 import { principalIds } from "./principal-ids.ts";
+import { askToolText } from "./answer-ask.ts";
 import { waitToolText } from "./wait-for-call.ts";
 
 /** Lists kept, whole and by item. 2,000 agents with lists of 50 KB are 200 MB, so the bound is on characters. */
@@ -134,7 +136,8 @@ const elements: Readonly<
         const { rest, ...own } = definition;
         return JSON.stringify({ ...rest, ...own, name: exposedName });
       })
-      .concat(policies.asksPeople ? [waitToolText] : []),
+      .concat(policies.asksPeople ? [waitToolText] : [])
+      .concat(policies.mayAskBy(principal, askTool.id) ? [askToolText] : []),
   resources: (principal, profile, { registry }, policies) =>
     registry
       .resourcesOf(principal.tenant, profile)

@@ -1,4 +1,5 @@
 import { canonicalDigest } from "../base/index.ts";
+import { askTool, ownServer } from "../registry/index.ts";
 import type { ArgumentType } from "./argument-type.ts";
 import { argumentsType } from "./argument-type.ts";
 
@@ -23,6 +24,16 @@ export interface CatalogTool {
   readonly class?: string;
 }
 
+/** In every catalog, so that policies about them mean the same wherever they are read. */
+const ownTools: readonly CatalogTool[] = [
+  {
+    id: askTool.id,
+    serverId: ownServer.id,
+    inputSchema: askTool.definition.inputSchema,
+    class: askTool.class.kind,
+  },
+];
+
 /** A tool as partitions need it; its argument type is worked out when first asked for. */
 export interface KnownTool {
   readonly id: string;
@@ -45,16 +56,17 @@ export class Catalog {
   readonly tools: ReadonlyMap<string, KnownTool>;
   readonly toolsOfServer: ReadonlyMap<string, readonly KnownTool[]>;
 
-  /** Tools that are the same as in `before` are the same objects afterwards. */
+  /** With the node's own tools beside those given. Tools that are the same as in `before` are the same objects afterwards. */
   constructor(input: CatalogInput, before: Catalog | null) {
     this.tenants = new Set(input.tenants);
     this.roles = new Set(input.roles);
     this.adminActions = input.adminActions === undefined ? null : new Set(input.adminActions);
-    this.serverNames = new Map(input.servers.map(({ id, name }) => [id, name]));
-    const byName = Map.groupBy(input.servers, ({ name }) => name);
+    const servers = [...input.servers, ownServer];
+    this.serverNames = new Map(servers.map(({ id, name }) => [id, name]));
+    const byName = Map.groupBy(servers, ({ name }) => name);
     this.serverIds = new Map([...byName].map(([name, servers]) => [name, servers.map(({ id }) => id)]));
     this.tools = new Map(
-      input.tools.map((tool) => [
+      [...input.tools, ...ownTools].map((tool) => [
         tool.id,
         this.#unchanged(tool, before?.tools.get(tool.id)) ?? this.#known(tool),
       ]),

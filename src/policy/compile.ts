@@ -71,9 +71,13 @@ function summarised(problems: readonly PolicyProblem[], set: PolicySet): readonl
 
 function toolsUnder(policy: string | null, set: PolicySet): number {
   const tenants = [...set.catalog.tenants];
-  return [...set.catalog.tools.keys()].filter((id) =>
-    tenants.some((tenant) =>
-      set.partition("call", { type: "Tool", id }, tenant).members.some(({ parsed }) => parsed.id === policy),
-    ),
+  return [...set.catalog.tools.keys()].filter(
+    (id) =>
+      set.hasToFit(policy, id) &&
+      tenants.some((tenant) =>
+        set
+          .partition("call", { type: "Tool", id }, tenant)
+          .members.some(({ parsed }) => parsed.id === policy),
+      ),
   ).length;
 }

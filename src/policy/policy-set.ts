@@ -1,6 +1,7 @@
 import type { Sha256Hex } from "../base/index.ts";
 import { canonicalDigest, sha256Hex } from "../base/index.ts";
-import type { Principal } from "../identity/index.ts";
+import type { Identity, Principal, TenantId } from "../identity/index.ts";
+import { isOwnTool, ownServer } from "../registry/index.ts";
 import { BoundedCache } from "./bounded-cache.ts";
 import type { CatalogInput } from "./catalog.ts";
 import { Catalog } from "./catalog.ts";
@@ -144,6 +145,19 @@ export class PolicySet {
     return this.#mayBeShown(principal, "call", { type: "Tool", id: toolId });
   }
 
+  /** Whether to show a tool that is good for nothing but asking people: it may be listed, and some policy asks somebody about it. */
+  mayAskBy(principal: Principal, toolId: string): boolean {
+    const { members } = this.partition("call", { type: "Tool", id: toolId }, principal.tenant);
+    const asking = members.filter(({ parsed }) => parsed.approval !== null);
+    return (
+      this.mayList(principal, toolId) &&
+      [principal, ...principal.chain].some((identity) => {
+        const placed = placedPrincipal(identity, principal.tenant);
+        return asking.some(({ json }) => scopeHolds(json.principal, placed));
+      })
+    );
+  }
+
   /** As `mayList`, for a resource or a template: a template's id stands for all it could name. */
   mayRead(principal: Principal, resourceId: string): boolean {
     return this.#mayBeShown(principal, "read", { type: "Resource", id: resourceId });
@@ -173,8 +187,21 @@ export class PolicySet {
   toolProblems(): readonly PolicyProblem[] {
     return [...this.catalog.tenants].flatMap((tenant) =>
       [...this.catalog.tools.keys()].flatMap((id) =>
-        this.partition("call", { type: "Tool", id }, tenant).problems(this.#adminActions),
+        this.partition("call", { type: "Tool", id }, tenant)
+          .problems(this.#adminActions)
+          .filter(({ policy }) => this.hasToFit(policy, id)),
       ),
+    );
+  }
+
+  /**
+   * Whether a policy is refused where it does not fit this tool. Of the node's own, which nobody has added, only one that names them:
+   * else a policy about all tools would have to know their arguments. What does not fit denies their calls all the same.
+   */
+  hasToFit(policy: string | null, toolId: string): boolean {
+    if (!isOwnTool(toolId)) return true;
+    return this.#resolved.some(
+      ({ parsed, lookups }) => parsed.id === policy && Object.hasOwn(lookups, `Server::${ownServer.name}`),
     );
   }
 
@@ -267,12 +294,14 @@ const newMemory = (): Memory => ({
   lastOrdinal: 0,
 });
 
+const placedPrincipal = (identity: Identity, tenant: TenantId) => ({
+  self: { type: principalType[identity.kind], id: identity.id },
+  ancestors: principalAncestors(identity, tenant),
+});
+
 function scopesAllow(partition: Partition, principal: Principal): boolean {
   return [principal, ...principal.chain].every((identity) => {
-    const placed = {
-      self: { type: principalType[identity.kind], id: identity.id },
-      ancestors: principalAncestors(identity, principal.tenant),
-    };
+    const placed = placedPrincipal(identity, principal.tenant);
     const holding = partition.members.filter(({ json }) => scopeHolds(json.principal, placed));
     const forbidden = holding.some(
       (policy) => isForbid(policy) && policy.parsed.approval === null && policy.json.conditions.length === 0,

@@ -15,7 +15,8 @@
  * Verbs return a `Change`: nothing is durable before its writes are committed, and memory moves only in `applied`.
  *
  * Identities: ServerId (stable through renames, never used again), Pin, tool ids `<server id>/<upstream name>`. The exposed name
- * is an alias, unique per tenant also against look-alikes; the first owner keeps it. URIs are exposed as they are; of two servers
+ * is an alias, unique per tenant also against look-alikes; the first owner keeps it. Names of tools that begin with `signalbox__`
+ * are a node's own (`own-tools.ts`): found by name and id, and in no list of servers or tools. URIs are exposed as they are; of two servers
  * that list one, the older has it. What stands in the directory of a listed skill is its server's.
  * Bounds: 1,000 servers per tenant, 2,000 tools offered and 4,000 known per server, 32 definitions kept per tool, 4 MiB of policy text
  * per version; 32 profiles per server, of each 5,000 resources, templates, prompts and skills and 8 MiB; see the constants. Memory holds
@@ -39,6 +40,7 @@ export type { Profile } from "./profile.ts";
 export type { Features, ListKind, Prompt, Resource, Subject } from "./subject.ts";
 export { oauthAlgorithms } from "./oauth-settings.ts";
 export type { OAuthAlgorithm, OAuthSettings } from "./oauth-settings.ts";
+export { askBytesMax, askTool, isOwnTool, ownServer } from "./own-tools.ts";
 export { isOwnEndpoint } from "./own-endpoint.ts";
 export { policySourcesMax } from "./policy-versions.ts";
 export type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";

@@ -51,7 +51,8 @@ export interface ServerRecord {
   readonly id: ServerId;
   /** Prefix of exposed tool names: `[a-z0-9](-?[a-z0-9])*`, at most 24, not "signalbox". */
   readonly name: string;
-  readonly transport: Transport;
+  /** `local` = this node answers by itself. */
+  readonly transport: Transport | { readonly kind: "local" };
   /** Records of origin `file` are changed by the file alone and are read-only to the API. */
   readonly origin: "file" | "api";
   readonly enabled: boolean;

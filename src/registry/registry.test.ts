@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { askToolName } from "../../contract/index.ts";
 import { wallMs } from "../base/index.ts";
 import type { Sha256Hex } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { Health, HealthTransition, Pin } from "./index.ts";
+import { askTool } from "./own-tools.ts";
 import { Rig, codeOf, definition, stdio, value } from "./rig.suite.ts";
 
 const other = "other" as TenantId;
@@ -345,6 +347,30 @@ describe("listing", () => {
     ]);
     expect(rig.registry.toolsOf(defaultTenant).map((tool) => tool.exposedName)).toEqual(["read", "b__x"]);
     expect(report.refused.map((refused) => refused.name)).toEqual(["B__X", "signalbox__wait"]);
+  });
+
+  test("of a node's own is there in every tenant, is in no list, and is nobody else's to change", async () => {
+    const rig = await Rig.started();
+    const { id } = await rig.add("a");
+    await rig.restart({ unprefixed: id });
+    const report = await rig.offer(id, [definition(askToolName), definition("ask")]);
+    expect(report.refused.map(({ name }) => name)).toEqual([askToolName]);
+    const own = rig.tool(askToolName);
+    expect(own).toMatchObject({ id: "signalbox/ask", class: { kind: "read" }, pin: askTool.pin });
+    expect(rig.registry.toolById(defaultTenant, own.id)).toBe(own);
+    expect(rig.registry.toolById(other, own.id)?.tenant).toBe(other);
+    expect(rig.registry.callable(own).ok).toBe(true);
+    expect(rig.registry.toolsOf(defaultTenant)).not.toContain(own);
+    expect(rig.registry.serverNamed(defaultTenant, "signalbox")).toBeNull();
+    expect(rig.registry.setClass(own, { kind: "effect" })).toMatchObject({
+      ok: false,
+      refusal: { code: "not-found" },
+    });
+    const named = rig.registry.addServer(defaultTenant, {
+      name: "signalbox",
+      transport: { kind: "http", url: "http://127.0.0.1:1/mcp", headers: {} },
+    });
+    expect(named.ok).toBe(false);
   });
 
   test("without prefix for the only server ends when there is a second", async () => {

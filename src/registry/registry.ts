@@ -21,6 +21,7 @@ import { ListWatch } from "./list-watch.ts";
 import { appliedDigest, loadApplied, loadCatalogue } from "./load.ts";
 import type { Offer } from "./offer.ts";
 import { planOffer } from "./offer.ts";
+import { OwnTools, isOwnTool } from "./own-tools.ts";
 import type { RefusedFeature } from "./parse-features.ts";
 import type { ActivePolicies, PolicySource, PolicyVersion } from "./policy-versions.ts";
 import { PolicyVersions } from "./policy-versions.ts";
@@ -62,6 +63,7 @@ export class Registry {
   private readonly listListeners = new Set<(tenant: TenantId, kinds: readonly ListKind[]) => void>();
   private readonly book = new FeatureBook();
   private readonly listWatch = new ListWatch();
+  private readonly own = new OwnTools();
   private readonly unprefixed: ServerId | boolean;
   private readonly views: Views;
   private readonly finder: Finder;
@@ -121,14 +123,14 @@ export class Registry {
 
   // Reading
 
-  /** By exposed name, whatever its state; `callable` says whether it can be called. The hot path: two Map look-ups. */
+  /** By exposed name, whatever its state; `callable` says whether it can be called. The hot path: two Map look-ups. Also a node's own. */
   toolNamed(tenant: TenantId, exposedName: string): Tool | null {
-    return this.catalogue.view(tenant).exposed.get(exposedName) ?? null;
+    return this.catalogue.view(tenant).exposed.get(exposedName) ?? this.own.named(tenant, exposedName);
   }
 
   /** By `<server id>/<upstream name>`; also finds tools that are not exposed because their name collides. */
   toolById(tenant: TenantId, id: string): Tool | null {
-    return this.catalogue.view(tenant).byId.get(id) ?? null;
+    return this.catalogue.view(tenant).byId.get(id) ?? this.own.byId(tenant, id);
   }
 
   /** All exposed tools in whatever state, by server name, then upstream name (code units). */
@@ -308,6 +310,7 @@ export class Registry {
 
   /** A tool's is the worse of its server's and its own; resources and prompts have their server's. */
   healthOf(subject: Subject): Health {
+    if (isOwnTool(subject.id)) return { state: "healthy", since: this.clock.wall() };
     const server = this.serverHealth(subject.server.id);
     return subject.kind === "tool"
       ? combined(server, this.health.tool(subject.server.id, subject.name))
@@ -319,6 +322,7 @@ export class Registry {
   callable(subject: Subject): Result<Subject>;
   callable(subject: Subject): Result<Subject> {
     if (subject.kind === "tool") {
+      if (isOwnTool(subject.id)) return ok(subject);
       const now = this.catalogue.view(subject.tenant).byId.get(subject.id);
       if (now !== undefined) return callable(now, this.healthOf(now));
       return refuse({ code: "unknown-tool", detail: `There is no tool "${subject.exposedName}" any more.` });

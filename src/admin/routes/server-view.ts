@@ -1,3 +1,4 @@
+import { invariant } from "../../base/index.ts";
 import { redactFields } from "../../telemetry/index.ts";
 import type { Health, SecretText, ServerRecord, ServerSettings, Transport } from "../../registry/index.ts";
 import { iso } from "../instant.ts";
@@ -100,8 +101,10 @@ export function serverView(
   toolClasses: ServerSettings["toolClasses"],
   now: Health,
 ): Shape<typeof server> {
-  const { id, origin, version } = record;
-  return { id, ...settingsView({ ...record, toolClasses }), origin, version, health: healthView(now) };
+  const { id, origin, version, transport } = record;
+  invariant(transport.kind !== "local", "a node's own server is in no list of servers");
+  const settings = settingsView({ ...record, transport, toolClasses });
+  return { id, ...settings, origin, version, health: healthView(now) };
 }
 
 export function settingsView(settings: ServerSettings): Shape<typeof serverSettings> {

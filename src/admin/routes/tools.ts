@@ -2,7 +2,7 @@ import type { Result } from "../../base/index.ts";
 import { ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Pin, Tool } from "../../registry/index.ts";
-import { diffDefinitions } from "../../registry/index.ts";
+import { diffDefinitions, isOwnTool } from "../../registry/index.ts";
 import type { House } from "../house.ts";
 import { iso, isoOrNull } from "../instant.ts";
 import { pageOfSorted, pageQuery, pageRequest } from "../page.ts";
@@ -231,7 +231,9 @@ const sortKey = (tool: Tool): string => `${tool.server.name}\u0000${tool.name}`;
 
 export function toolNamed(house: House, actor: Principal, reference: string): Result<Shown> {
   const { registry } = house;
-  const exposed = registry.toolNamed(actor.tenant, reference);
+  // No server has the name of the node's own, so its tools are found by their ids.
+  const own = isOwnTool(reference) ? registry.toolById(actor.tenant, reference) : null;
+  const exposed = registry.toolNamed(actor.tenant, reference) ?? own;
   if (exposed !== null) return ok({ tool: exposed, hiddenBy: null });
   const slash = reference.indexOf("/");
   const server = slash === -1 ? null : serverNamed(house, actor, reference.slice(0, slash));
