@@ -38,6 +38,8 @@ export type { Memory } from "./memory.ts";
 export { RecordedModel } from "./recorded-model.ts";
 export type { ChildOptions } from "./child.ts";
 export type {
+  Approval,
+  ApprovalAsk,
   ListedTool,
   ModelAnswer,
   ModelStep,

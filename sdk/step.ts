@@ -7,6 +7,8 @@ import type {
   WaitAnswer,
 } from "../contract/index.ts";
 import { metaKeys } from "../contract/index.ts";
+import type { Approval, ApprovalAsk, RecordedNo } from "./approval.ts";
+import { askCall, noIn, refusalFrom, yesIn } from "./approval.ts";
 import type { Attempt } from "./attempt.ts";
 import type { ChildOptions } from "./child.ts";
 import { runChild } from "./child.ts";
@@ -23,6 +25,7 @@ import { listTools } from "./tool-list.ts";
 import { callTool } from "./tool.ts";
 
 export type { ListedTool } from "./tool-list.ts";
+export type { Approval, ApprovalAsk } from "./approval.ts";
 export type { ToolResult } from "./tool.ts";
 
 export interface ToolOptions {
@@ -143,6 +146,26 @@ export class Step {
     } catch (thrown) {
       if (!(thrown instanceof Refused && answers.has(thrown.code))) throw thrown;
       return this.value<ToolResult>(told, { input, call: () => refusalResult(thrown) });
+    }
+  }
+
+  /**
+   * Asks people about something of the agent's own, a plan, a draft, values, and waits for them; policy says whom. A yes is to exactly this,
+   * and on record. Their no, or that nobody decided in time, is thrown as `Refused`, and on record too, under `<key>.refused`: it stays a
+   * no in every later attempt. Where policy asks nobody, that is no yes, and is thrown.
+   */
+  async approval(key: string, asked: ApprovalAsk, options: ToolOptions = {}): Promise<Approval> {
+    const told = `${key}.refused`;
+    const call = askCall(asked);
+    // Also in a first attempt: one that catches the no and asks again must not have people asked again.
+    const recorded = await this.onRecord(told, "value", await digestOf(call));
+    if (recorded !== null) throw refusalFrom(recorded.output as RecordedNo, key); // recorded below
+    try {
+      return yesIn(await this.tool(key, call.name, call.arguments, options), key);
+    } catch (thrown) {
+      const no = noIn(thrown, key);
+      if (no === null) throw thrown;
+      throw refusalFrom(await this.value<RecordedNo>(told, { input: call, call: () => no }), key);
     }
   }
 
@@ -300,6 +323,15 @@ export class Step {
   private async look(key: string, kind: LocalStepKind, digest: string | null): Promise<StepAnswer | null> {
     const { attempt } = this;
     if (attempt.isNew && !(kind === "model" && attempt.hasBudget)) return null;
+    return this.onRecord(key, kind, digest);
+  }
+
+  private async onRecord(
+    key: string,
+    kind: LocalStepKind,
+    digest: string | null,
+  ): Promise<StepAnswer | null> {
+    const { attempt } = this;
     const asked = new URLSearchParams({ attempt: String(attempt.number), kind });
     if (digest !== null) asked.set("input", digest);
     const path = `${stepPath(key)}?${asked.toString()}`;
