@@ -7,6 +7,8 @@ import type { Lease, Store } from "../store/index.ts";
 /** How long a node that fell silent keeps its work: long enough for a stop-the-world pause, short for those who wait. */
 export const nodeLeaseMs = 15_000;
 const renewEveryMs = nodeLeaseMs / 3;
+/** After an outage of the store, well before others look at who has not renewed. */
+const renewAgainMs = 500;
 /** A node that was killed leaves its name after one lease; a little more, and another one really lives. */
 const waitForNameMs = nodeLeaseMs + 5_000;
 const nameRetryMs = 500;
@@ -109,14 +111,15 @@ export class NodeLease {
     return newId("node", clock.wall(), random);
   }
 
-  private renewLater(): void {
-    this.cancelTimer = this.options.clock.after(renewEveryMs, () => {
+  private renewLater(afterMs = renewEveryMs): void {
+    this.cancelTimer = this.options.clock.after(afterMs, () => {
       void this.renew();
     });
   }
 
   private async renew(): Promise<void> {
     if (this.lease === null) return;
+    let againMs = renewEveryMs;
     try {
       const renewed = await this.options.store.renewLease(this.lease, nodeLeaseMs);
       if (this.isStopped) return;
@@ -128,8 +131,9 @@ export class NodeLease {
       this.lease = renewed;
     } catch {
       // A store that cannot be written renews nothing: effects have stopped already, and the next try may find it well again.
+      againMs = renewAgainMs;
     }
-    if (!this.isStopped) this.renewLater();
+    if (!this.isStopped) this.renewLater(againMs);
   }
 }
 

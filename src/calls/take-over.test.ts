@@ -93,6 +93,37 @@ test("the node that was only asleep can write nothing any more", async () => {
   await expect(world.store.commit([])).rejects.toMatchObject({ code: "lease-lost" });
 });
 
+test("nobody is taken for dead who could not reach the store either, and renews once it can", async () => {
+  const away = { isAway: true };
+  const store: World["store"] = Object.create(world.store, {
+    list: {
+      value: (...args: Parameters<World["store"]["list"]>) =>
+        away.isAway ? Promise.reject(new Error("away")) : world.store.list(...args),
+    },
+  });
+  const troubles: string[] = [];
+  const beside = new TakeOver({
+    ...world,
+    store,
+    node: { name: "second", fence: own.fence },
+    leaseMs,
+    onTakenOver: (node, calls) => taken.push([node, calls]),
+    onTrouble: (doing) => troubles.push(doing),
+  });
+  beside.start();
+  const since = world.clock.monotonic();
+  const passed = (ms: number) =>
+    tickUntil(() => expect(elapsedMs(world.clock.monotonic(), since)).toBeGreaterThan(ms));
+  await passed(2 * leaseMs);
+  expect(troubles.length).toBeGreaterThan(0);
+  away.isAway = false;
+  await passed(2 * leaseMs + 5_000);
+  expect(taken).toEqual([]);
+  // Who has not renewed by then is dead.
+  await tickUntil(() => expect(taken).toEqual([["local", 0]]));
+  await beside.stop();
+});
+
 test("a node that gave its lease back is not taken over", async () => {
   const lease = await world.store.acquireLease(nodeLeaseName("third"), "third", leaseMs);
   if (lease === null) throw new Error("nobody else holds it");

@@ -1,4 +1,5 @@
-import type { CancelTimer, Clock } from "../base/index.ts";
+import type { CancelTimer, Clock, MonotonicMs } from "../base/index.ts";
+import { elapsedMs } from "../base/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 import { expiredLeases } from "../store/index.ts";
@@ -7,6 +8,13 @@ import { recoverCalls } from "./recover.ts";
 
 /** A dead node's callers wait for one lease anyway; this much more is not felt. */
 const lookEveryMs = 2_000;
+/** A look that comes later than this, or takes longer, says that the store, or this node itself, was away. */
+const lookLateMs = 3 * lookEveryMs;
+/**
+ * So long the store must have been well before a lease that ran out says something about its holder: while nobody could write, nobody
+ * could renew. Half a lease: whoever lives tries again twice a second.
+ */
+const settlingMs = 7_500;
 /** Looked at in one look. Leases of other kinds that nobody wants any more stand among them. */
 const leasesPerLook = 1_000;
 
@@ -25,19 +33,25 @@ export interface TakeOverOptions {
 /**
  * Looks after what nodes that fell silent have left. Taking a dead node's lease raises its fence, so that it can write nothing more
  * should it only have been asleep; then what it had dispatched is put on record as unknown. One that gave its lease back has left
- * nothing. What only waits, for people, input or a task, belongs to no node and is not touched.
+ * nothing. What only waits, for people, input or a task, belongs to no node and is not touched. After an outage of the store everybody's lease
+ * has run out: those who live are given time to renew theirs first.
  */
 export class TakeOver {
   private readonly options: TakeOverOptions;
   private cancel: CancelTimer | null = null;
   private looking: Promise<void> = Promise.resolve();
   private isStopped = false;
+  private lookedAt: MonotonicMs;
+  /** Since then every look has worked, in time. */
+  private wellSince: MonotonicMs;
 
   constructor(options: TakeOverOptions) {
     this.options = options;
+    this.lookedAt = this.wellSince = options.clock.monotonic();
   }
 
   start(): void {
+    this.lookedAt = this.wellSince = this.options.clock.monotonic();
     this.later();
   }
 
@@ -58,11 +72,20 @@ export class TakeOver {
   private async look(): Promise<void> {
     const { store, onTrouble } = this.options;
     try {
-      for (const { name } of await expiredLeases(store, leasesPerLook))
-        if (isNodeLease(name) && !this.isStopped) await this.take(name);
+      const expired = await expiredLeases(store, leasesPerLook);
+      if (!this.isSettled()) return;
+      for (const { name } of expired) if (isNodeLease(name) && !this.isStopped) await this.take(name);
     } catch (thrown) {
+      this.wellSince = this.options.clock.monotonic();
       onTrouble("looking for nodes that fell silent", thrown);
     }
+  }
+
+  private isSettled(): boolean {
+    const now = this.options.clock.monotonic();
+    if (elapsedMs(now, this.lookedAt) > lookLateMs) this.wellSince = now;
+    this.lookedAt = now;
+    return elapsedMs(now, this.wellSince) >= settlingMs;
   }
 
   private async take(leaseName: string): Promise<void> {
