@@ -4,7 +4,7 @@ import type { Clock, Random, Result, WallMs } from "../base/index.ts";
 import { faultFrom, msOf, newId, ok, plusMs, wallMs } from "../base/index.ts";
 import type { Directory } from "./directory.ts";
 import type { Issuer, Subject, VerifiedToken } from "./issuer.ts";
-import { clockLeewayMs, tokenTtlMaxMs } from "./limits.ts";
+import { clockAheadMaxMs, clockLeewayMs, tokenTtlMaxMs } from "./limits.ts";
 import type { PrincipalId } from "./principal.ts";
 import type { PrincipalRecord } from "./records.ts";
 import { tokenExpired, unauthenticated } from "./refusals.ts";
@@ -83,6 +83,7 @@ export class BuiltInIssuer implements Issuer {
   }
 
   async verify(token: string): Promise<Result<VerifiedToken>> {
+    const now = this.clock.wall();
     try {
       const { payload } = await jose().jwtVerify(token, (header) => this.keyNamed(header.kid), {
         algorithms: [algorithm],
@@ -90,13 +91,13 @@ export class BuiltInIssuer implements Issuer {
         issuer: this.issuer,
         audience: this.audience,
         requiredClaims: ["sub", "exp", "iat", "jti", "tenant", "ver"],
-        maxTokenAge: tokenTtlMaxMs / 1000,
         clockTolerance: clockLeewayMs / 1000,
-        currentDate: new Date(msOf(this.clock.wall())),
+        currentDate: new Date(msOf(now)),
       });
-      const { sub, exp, jti, tenant, ver, scope } = payload;
+      const { sub, iat, exp, jti, tenant, ver, scope } = payload;
       const wellFormed =
         typeof sub === "string" &&
+        typeof iat === "number" &&
         typeof exp === "number" &&
         typeof jti === "string" &&
         typeof tenant === "string" &&
@@ -105,6 +106,10 @@ export class BuiltInIssuer implements Issuer {
       // Acting for others comes with a later version of these tokens. Reading one as if its bearer acted for itself would widen
       // rights, so it is refused until then.
       if (!wellFormed || "act" in payload) return unauthenticated("not-valid");
+      const ageMs = msOf(now) - iat * 1000;
+      if (ageMs > tokenTtlMaxMs + clockLeewayMs) return tokenExpired;
+      // Another node of ours made it, by its own clock; a token of ours that is from further ahead is from a clock that is wrong.
+      if (ageMs < -clockAheadMaxMs) return unauthenticated("not-valid");
       const expiresAt = plusMs(wallMs(exp * 1000), clockLeewayMs);
       return ok({
         issuer: this.issuer,

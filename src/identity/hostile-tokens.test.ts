@@ -188,7 +188,13 @@ describe("a token from a stranger", () => {
     const now = Number(claims["iat"]);
     expect(await answer(signedByUs({}, { nbf: now + 60 }))).toBe("unauthenticated");
     expect(await answer(signedByUs({}, { nbf: "soon" }))).toBe("unauthenticated");
-    expect(await answer(signedByUs({}, { iat: now + 60 }))).toBe("unauthenticated");
+  });
+
+  test("that a node made whose clock is ahead by minutes is good at once; from further ahead none is", async () => {
+    const now = Number(claims["iat"]);
+    expect(await answer(signedByUs({}, { iat: now + 240 }))).toBe("ok");
+    expect(await answer(signedByUs({}, { iat: now + 360 }))).toBe("unauthenticated");
+    expect(await answer(signedByUs({}, { iat: "soon" }))).toBe("unauthenticated");
   });
 
   test("that two JSON readers could read differently still needs our signature", async () => {

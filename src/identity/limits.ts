@@ -17,8 +17,10 @@ export const cachedTokensMax = 16_384;
 export const cachedTokenMs = 60_000;
 /** Signatures being checked at once: about 0.1 s of one core's work. */
 export const verificationsMax = 1_024;
-/** Two clocks of one fleet may differ by this much. */
+/** What is over is over; by this much two clocks of one fleet differ in good order. */
 export const clockLeewayMs = 5_000;
+/** A token of a node whose clock is ahead is good at once on one whose clock is behind, up to this much: a machine whose clock nobody keeps. */
+export const clockAheadMaxMs = 300_000;
 
 export const tokenTtlDefaultMs = 60 * 60_000;
 export const tokenTtlMinMs = 1_000;

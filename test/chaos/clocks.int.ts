@@ -2,7 +2,7 @@ import { afterEach, test } from "vitest";
 import { World, rounds, worldMs } from "./world.ts";
 
 /** Far more than any NTP leaves, less than what tokens of an hour live. */
-const aheadMs = [0, 240_000, -240_000];
+const aheadMs = [0, 120_000, -120_000];
 let world: World | null = null;
 afterEach(() => world?.stop());
 
