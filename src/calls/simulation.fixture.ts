@@ -143,7 +143,7 @@ class Simulation {
     else if (what < 72) this.waitFor();
     else if (what < 74) await this.changeWhatCounts();
     else if (what < 78) await this.resolve();
-    else if (what < 80) await this.pass(dice.below(30_000));
+    else if (what < 80) await this.passInSteps(dice.below(30_000));
     else if (this.isCalm) return;
     else if (what < 84) this.crash();
     else if (what < 88 && this.hasZombies) await this.takeOver();
@@ -580,6 +580,11 @@ class Simulation {
     if (!progress.isDone)
       throw new Error(`seed ${this.seed}: something never ends at ${msOf(this.clock.monotonic())}`);
     return finished;
+  }
+
+  /** Time in which whoever lives does what is due; in one leap everybody would only have been asleep. */
+  private async passInSteps(ms: number): Promise<void> {
+    for (let leftMs = ms; leftMs > 0; leftMs -= 1_000) await this.pass(Math.min(leftMs, 1_000));
   }
 
   private async pass(ms: number): Promise<void> {

@@ -130,12 +130,11 @@ export class Clients {
     }
   }
 
-  /** Says yes to everything, at any node; what was decided already is no trouble. */
+  /** Says yes to everything, at any node, as long as anybody may be waiting for it. */
   private async approver(): Promise<void> {
-    const others = (): boolean => this.working.length > 0 && !this.isGivenUp;
-    let left = this.working.length;
-    for (const each of this.working) void each.finally(() => left--);
-    while (others() && left > 0) {
+    const others = { areDone: false };
+    void Promise.all(this.working).then(() => (others.areDone = true));
+    while (!others.areDone && !this.isGivenUp) {
       await this.approveAll().catch(() => undefined); // the node has gone, or somebody was faster
       await pause(againMs);
     }
