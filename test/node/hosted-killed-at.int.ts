@@ -177,7 +177,7 @@ const isAsFound: Readonly<Record<number, (own: Case, run: RunView | null) => Pro
   },
   4: async (own, run) => {
     expect(run).toMatchObject({ state: "open", attempt: 2, isAlive: true });
-    expect(await own.recorded()).toEqual(["input steps/value"]);
+    expect(await own.recorded()).toEqual(["signalbox:input steps/value"]);
   },
   5: async (own) => expect(await own.recorded()).not.toContain("said steps/value"),
   6: async (own) => expect(await own.recorded()).toContain("said steps/value"),
