@@ -225,6 +225,31 @@ describe("several nodes on one database", () => {
   });
 });
 
+describe("rows that many ask for at once", () => {
+  it("are read by a few statements, each asker gets its own, and what a table has is looked at once", async () => {
+    const url = await cluster.createDatabase();
+    const cut = await cutBefore(cluster.port);
+    const store = await open({ url: cut.through(url) });
+    for (const name of ["a", "c"]) await store.commit([...put(name), event(`e-${name}`)]);
+    const sent: string[] = [];
+    cut.onRequest = (bytes) => {
+      sent.push(bytes.toString("latin1"));
+      return false;
+    };
+    const names = Array.from({ length: 300 }, (_, i) => ["a", "b", "c"][i % 3] ?? "");
+    const read = await Promise.all(names.map((name) => store.get(rows, { name })));
+    expect(read.map((row) => row?.name ?? null)).toEqual(names.map((name) => (name === "b" ? null : name)));
+    const logged = await Promise.all(names.map((name) => store.getLogged(events, `e-${name}`)));
+    expect(logged.map((row) => row?.id ?? null)).toEqual(
+      names.map((name) => (name === "b" ? null : `e-${name}`)),
+    );
+    const all = sent.join("");
+    expect(all.split("FROM pg_attribute").length - 1).toBe(2); // one for each table
+    expect(all.split("LATERAL").length - 1).toBeLessThanOrEqual(8);
+    expect(all.split('WHERE "name" = $1').length - 1).toBeLessThanOrEqual(2);
+  });
+});
+
 describe("a database that goes away", () => {
   it("killed in the middle of flushes loses nothing acknowledged, and the node goes on by itself", async () => {
     const url = await cluster.createDatabase();

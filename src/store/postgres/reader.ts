@@ -4,21 +4,30 @@ import { checkLimit, keyNamed, listPlan, textAfterPrefix } from "../check.ts";
 import type { ListOptions, Logged, LogOptions } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, Row, RowOf, Table, Value } from "../table.ts";
 import { valuesOf } from "../transaction.ts";
+import { arrayOf, ordinals } from "./array.ts";
 import type { Parameter, Rows } from "./connection.ts";
 import { types } from "./connection.ts";
 import { decodeValue, encodeIndexed } from "./encode.ts";
 import { isServerGoing, sqlState } from "./failure.ts";
+import { GatheredGets } from "./gathered-gets.ts";
 import type { PostgresConnection } from "./options.ts";
 import { clientConfig, hasSession, readConnectionsDefault, statementMs } from "./options.ts";
 import { columnsOf } from "./schema.ts";
 import type { Names } from "./sql.ts";
-import { byIdStatement, getStatement, listStatement, logStatement, scanStatement } from "./sql.ts";
+import {
+  byIdStatement,
+  getManyStatement,
+  getStatement,
+  listStatement,
+  logStatement,
+  scanStatement,
+} from "./sql.ts";
 
 /** Reads that wait for a connection: at 10,000 a second they are served within a second. */
 const waitingMax = 8_192;
 
 /**
- * Reads over a small pool. Each is one statement, so it sees everything committed before it began. What the data does not have
+ * Reads over a small pool. Each is part of one statement, so it sees everything committed before it began. What the data does not have
  * yet (it is of the version before) reads as empty.
  */
 export class Reader {
@@ -26,7 +35,8 @@ export class Reader {
   private readonly names: Names;
   private readonly canKeep: boolean;
   private readonly statements = new Map<string, { text: string; name: string }>();
-  private readonly present = new Map<string, ReadonlySet<string>>();
+  private readonly gets = new Map<string, GatheredGets>();
+  private readonly present = new Map<string, Promise<ReadonlySet<string>>>();
   /** Where every read goes once the reader holds a moment. */
   private held: pg.PoolClient | null = null;
 
@@ -65,14 +75,8 @@ export class Reader {
     const values = valuesOf(key as Row, columns);
     if (values.includes(null)) return null;
     const wanted = Object.keys(table.columns);
-    const rows = await this.read(
-      table,
-      wanted,
-      `get ${name}`,
-      (present) => getStatement(this.names, table, wanted, columns, present),
-      values.map(bound),
-    );
-    return (rows[0] ?? null) as RowOf<C> | null;
+    const row = await this.gathered(table, name, wanted, columns).get(values.map(encodedKey));
+    return (row === null ? null : rowOf(table, wanted, row)) as RowOf<C> | null;
   }
 
   async list<C extends Columns>(table: KeyedTable<C>, options: ListOptions<C>): Promise<readonly RowOf<C>[]> {
@@ -99,14 +103,8 @@ export class Reader {
 
   async getLogged<C extends Columns>(table: LogTable<C>, id: string): Promise<Logged<RowOf<C>> | null> {
     const wanted = [...Object.keys(table.columns), "cursor"];
-    const rows = await this.read(
-      table,
-      wanted,
-      "get id",
-      (present) => getStatement(this.names, table, wanted, [table.id], present),
-      [bound(id)],
-    );
-    return (rows[0] ?? null) as Logged<RowOf<C>> | null;
+    const row = await this.gathered(table, "id", wanted, [table.id]).get([encodedKey(id)]);
+    return (row === null ? null : rowOf(table, wanted, row)) as Logged<RowOf<C>> | null;
   }
 
   async listById<C extends Columns>(
@@ -157,6 +155,50 @@ export class Reader {
     );
   }
 
+  private gathered(
+    table: Table,
+    way: string,
+    wanted: readonly string[],
+    key: readonly string[],
+  ): GatheredGets {
+    const full = `${table.name} ${way}`;
+    let gets = this.gets.get(full);
+    if (gets === undefined) {
+      gets = new GatheredGets((keys) => this.getMany(table, way, wanted, key, keys));
+      this.gets.set(full, gets);
+    }
+    if (gets.waitingCount >= waitingMax) throw tooMany(gets.waitingCount);
+    return gets;
+  }
+
+  private async getMany(
+    table: Table,
+    way: string,
+    wanted: readonly string[],
+    key: readonly string[],
+    keys: readonly (readonly Value[])[],
+  ): Promise<(Rows[number] | null)[]> {
+    const [only] = keys;
+    if (keys.length === 1 && only !== undefined) {
+      const one = (present: ReadonlySet<string>) => getStatement(this.names, table, wanted, key, present);
+      return [(await this.rows(table, `get ${way}`, one, only.map(parameterOf)))[0] ?? null];
+    }
+    const many = (present: ReadonlySet<string>) => getManyStatement(this.names, table, wanted, key, present);
+    const arrays = key.map((column, i) =>
+      arrayOf(
+        table.columns[column]?.type ?? "text",
+        keys.map((values) => values[i] ?? null),
+      ),
+    );
+    const found: (Rows[number] | null)[] = keys.map(() => null);
+    for (const [ordinal, ...row] of await this.rows(table, `many ${way}`, many, [
+      ordinals(keys.length),
+      ...arrays,
+    ]))
+      found[(ordinal as number) - 1] = row;
+    return found;
+  }
+
   private async read(
     table: Table,
     wanted: readonly string[],
@@ -164,9 +206,17 @@ export class Reader {
     sql: (present: ReadonlySet<string>) => string,
     values: readonly Parameter[],
   ): Promise<readonly Row[]> {
-    if (this.pool.waitingCount >= waitingMax) {
-      throw new Fault("store-busy", `${this.pool.waitingCount} reads wait; at most ${waitingMax}`);
-    }
+    return (await this.rows(table, way, sql, values)).map((row) => rowOf(table, wanted, row));
+  }
+
+  /** As they came. */
+  private async rows(
+    table: Table,
+    way: string,
+    sql: (present: ReadonlySet<string>) => string,
+    values: readonly Parameter[],
+  ): Promise<Rows> {
+    if (this.pool.waitingCount >= waitingMax) throw tooMany(this.pool.waitingCount);
     try {
       const full = `${table.name} ${way}`;
       let statement = this.statements.get(full);
@@ -177,7 +227,7 @@ export class Reader {
         statement = this.statements.get(full) ?? { text: sql(present), name: `r${this.statements.size}` };
         this.statements.set(full, statement);
       }
-      return rowsOf(table, wanted, await this.query(statement, values));
+      return await this.query(statement, values);
     } catch (thrown) {
       throw new Fault("store-unavailable", `reading ${table.name} failed`, {
         effect: "none",
@@ -207,31 +257,35 @@ export class Reader {
     }
   }
 
-  private async columnsPresent(table: string): Promise<ReadonlySet<string>> {
-    let present = this.present.get(table);
-    if (present === undefined || present.size === 0) {
-      const rows = (text: string, values: readonly Parameter[] = []) => this.query({ text }, values);
-      present = await columnsOf({ rows }, this.names, table);
-      this.present.set(table, present);
-    }
-    return present;
+  /** Asked once by all who want to know at the same moment; again later, where a table is missing or could not be looked at. */
+  private columnsPresent(table: string): Promise<ReadonlySet<string>> {
+    const known = this.present.get(table);
+    if (known !== undefined) return known;
+    const rows = (text: string, values: readonly Parameter[] = []) => this.query({ text }, values);
+    const asked = columnsOf({ rows }, this.names, table);
+    this.present.set(table, asked);
+    const forget = () => this.present.delete(table);
+    asked.then(({ size }) => (size === 0 ? forget() : undefined), forget);
+    return asked;
   }
 }
 
-function rowsOf(table: Table, wanted: readonly string[], rows: Rows): readonly Row[] {
-  return rows.map((given) => {
-    const long = (given[wanted.length] ?? null) as string | null;
-    const row: Record<string, Value> = {};
-    for (const [i, column] of wanted.entries()) {
-      row[column] = decodeValue(table.columns[column]?.type ?? "integer", column, given[i], long);
-    }
-    return row;
-  });
+function rowOf(table: Table, wanted: readonly string[], given: Rows[number]): Row {
+  const long = (given[wanted.length] ?? null) as string | null;
+  const row: Record<string, Value> = {};
+  for (const [i, column] of wanted.entries())
+    row[column] = decodeValue(table.columns[column]?.type ?? "integer", column, given[i], long);
+  return row;
 }
 
+const tooMany = (waiting: number): Fault =>
+  new Fault("store-busy", `${waiting} reads wait; at most ${waitingMax}`);
+
 /** Keys, prefixes and bounds are of indexed columns all. */
-function bound(value: Value): Parameter {
-  if (typeof value === "string") return encodeIndexed(value);
+const encodedKey = (value: Value): Value => (typeof value === "string" ? encodeIndexed(value) : value);
+const bound = (value: Value): Parameter => parameterOf(encodedKey(value));
+
+function parameterOf(value: Value): Parameter {
   if (typeof value === "number") return String(value);
-  return value === null ? null : Buffer.from(value);
+  return value instanceof Uint8Array ? Buffer.from(value) : value;
 }

@@ -213,6 +213,20 @@ export function getStatement(
   return `SELECT ${selection(wanted, present)} FROM ${names.of(table.name)} WHERE ${where}`;
 }
 
+/** Arrays: ordinals, the key's columns. Answers with the ordinals of those that there are, and their rows. By index for each, however many there are. */
+export function getManyStatement(
+  names: Names,
+  table: Table,
+  wanted: readonly string[],
+  key: readonly string[],
+  present: ReadonlySet<string>,
+): string {
+  const arrays = ["$1::int4[]", ...key.map((name, i) => `$${i + 2}::${typeOf(table, name)}[]`)];
+  const where = key.map((name, i) => `${quoted(name)} = u.c${i}`).join(" AND ");
+  const one = `SELECT ${selection(wanted, present)} FROM ${names.of(table.name)} WHERE ${where} LIMIT 1`;
+  return `SELECT u.o, r.* FROM unnest(${arrays.join(", ")}) AS u(${["o", ...key.map((_, i) => `c${i}`)].join(", ")}) CROSS JOIN LATERAL (${one}) r`;
+}
+
 export interface ListBounds {
   /** Which columns of the prefix are asked to be null; an index finds nulls only where they are named. */
   readonly nulls: readonly boolean[];
