@@ -4,7 +4,15 @@ import { newId, msOf, storeMs, systemClock, systemRandom } from "../base/index.t
 import type { PrincipalId } from "../identity/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { CallId, Entry, EntryId, OpenCall, Outcome } from "../ledger/index.ts";
-import { entryWrite, markUnknown, openCall, sealPayload, verifyReceipt } from "../ledger/index.ts";
+import {
+  entryWrite,
+  markUnknown,
+  openCall,
+  sealPayload,
+  unpacked,
+  verifyExport,
+  verifyReceipt,
+} from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { Office, Reply } from "./office.suite.ts";
 import { eventually, newestEntries, openOffice } from "./office.suite.ts";
@@ -213,6 +221,40 @@ describe("audit", () => {
     const shown = await get(`/audit/entries/${encodeURIComponent(entry)}`);
     expect(proven.ok && proven.value.leaf).toBe(shown.body.leaf);
     expect(shown.body.entry.leafHash).toBe(act.body.receipt.leaf);
+  });
+
+  test("the log is exported as an archive that proves itself; its payloads only on record", async () => {
+    const { entry } = (await office.send(office.admin, "PUT", "/vault/exported", { value: "x" })).body
+      .receipt;
+    await eventually(async () =>
+      (await get(`/receipts/${encodeURIComponent(entry)}`)).status === 200 ? true : null,
+    );
+    const verifierKey = (await get("/audit/key")).text;
+    const asked = (method: string) =>
+      fetch(`${office.url}/api/v1/audit/export`, {
+        method,
+        headers: { Authorization: `Bearer ${office.admin}`, "Content-Type": "application/json" },
+        ...(method === "POST" ? { body: "{}" } : {}),
+      });
+    for (const method of ["GET", "POST"]) {
+      const { body } = await asked(method);
+      if (body === null) throw new Error("no archive");
+      const proven = await verifyExport(unpacked(body), { verifierKey, remembered: [], witnessKeys: [] });
+      expect(proven).toMatchObject({ ok: true, value: { origin: "test/default" } });
+    }
+    const [act] = (await get("/audit/entries?kind=act&limit=1")).body.items;
+    expect(act).toMatchObject({ method: "admin.audit.export-payloads" });
+    const note = (await get("/audit/checkpoint")).text;
+    const size = Number(note.split("\n")[1]);
+    const { proof } = (await get(`/audit/consistency?old=1&new=${size}`)).body;
+    expect(proof.length).toBeGreaterThan(0);
+    expect(errorOf(await get(`/audit/consistency?old=1&new=${size + 1_000}`))[1]).toBe("invalid-params");
+    expect(errorOf(await get("/audit/export?since=yesterday"))[1]).toBe("invalid-params");
+    expect((await get("/audit/witnesses")).body).toEqual({ witnesses: [] });
+    expect(errorOf(await get(`/receipts/${encodeURIComponent(entry)}?witnessed=true`))).toEqual([
+      409,
+      "receipt-pending",
+    ]);
   });
 
   test("entries are listed by kind", async () => {

@@ -2,6 +2,7 @@ import { reservedServerName, serverNameMax, serverNamePattern } from "../registr
 import { agentSchema, hookSchema, webhookSchema } from "./config-schema-agents.ts";
 import { postgresSchema } from "./config-schema-postgres.ts";
 import { serverSchema } from "./config-schema-servers.ts";
+import { ledgerSchema } from "./config-schema-ledger.ts";
 import type { Schema } from "./config-schema-terms.ts";
 import { section, duration, bytes, count, path, texts } from "./config-schema-terms.ts";
 
@@ -109,6 +110,7 @@ export const configSchema: Schema = {
         "paths, relative to the configuration file",
       ),
     }),
+    ledger: ledgerSchema,
     servers: {
       type: "object",
       default: {},

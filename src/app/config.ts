@@ -9,6 +9,8 @@ import type { Variables } from "./config-references.ts";
 import { resolveReferences } from "./config-references.ts";
 import type { PostgresSettings, RawPostgres } from "./config-postgres.ts";
 import { postgresProblems, postgresSettings } from "./config-postgres.ts";
+import type { LedgerSettings } from "./config-ledger.ts";
+import { ledgerProblems } from "./config-ledger.ts";
 import type { RawWebhook, WebhookSettings } from "./config-webhooks.ts";
 import { webhookProblems, webhookSettings } from "./config-webhooks.ts";
 import { validateConfig } from "./config-validate.ts";
@@ -44,6 +46,7 @@ export interface Config {
   readonly data: { readonly directory: string; readonly postgres?: PostgresSettings };
   /** `file`: null = made in the data directory, development only. `otherFiles` open what was sealed under another key. */
   readonly keys: { readonly file: string | null; readonly otherFiles: readonly string[] };
+  readonly ledger: LedgerSettings;
   readonly servers: readonly ServerInput[];
   /** Over `servers` as they are here; see `Registry.applyFile`. */
   readonly serversDigest: Sha256Hex;
@@ -96,6 +99,7 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   const unshaped = [
     ...webhookProblems(webhooks),
     ...(postgres === undefined ? [] : postgresProblems(postgres)),
+    ...ledgerProblems(raw.ledger),
   ];
   for (const { pointer, message } of unshaped) problems.push(located(yaml, pointer, false, message));
   const servers = Object.entries(raw.servers).map(([name, server]) =>
@@ -154,6 +158,7 @@ interface RawConfig {
   readonly node: { readonly name?: string; readonly roles: readonly NodeRole[] };
   readonly data: { readonly directory: string; readonly postgres?: RawPostgres };
   readonly keys: { readonly file?: string; readonly otherFiles: readonly string[] };
+  readonly ledger: LedgerSettings;
   readonly servers: Readonly<Record<string, RawServer>>;
   readonly policies: { readonly files: readonly string[] };
   readonly hooks: Readonly<Record<string, RawHook>>;
@@ -222,6 +227,7 @@ function configOf(
       file: raw.keys.file === undefined ? null : resolve(directory, raw.keys.file),
       otherFiles: raw.keys.otherFiles.map((file) => resolve(directory, file)),
     },
+    ledger: raw.ledger,
     servers,
     serversDigest: canonicalDigest(servers),
     hooks,

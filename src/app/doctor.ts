@@ -9,6 +9,7 @@ import { checkLedger } from "./doctor-ledger.ts";
 import { checkDatabase } from "./doctor-database.ts";
 import { checkListening } from "./doctor-network.ts";
 import { checkProgram } from "./doctor-programs.ts";
+import { checkWitness } from "./doctor-witnesses.ts";
 import { checkRuns } from "./doctor-runs.ts";
 import type { Environment } from "./environment.ts";
 import type { ConfigTrouble, LoadedConfig } from "./launch-config.ts";
@@ -37,6 +38,8 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   for (const server of config.servers) findings.push(checkProgram(server, environment));
   if (config.data.postgres !== undefined) findings.push(...(await checkDatabase(config.data.postgres)));
   findings.push(await checkLedger(config.data, clock));
+  for (const witness of config.ledger.witnesses)
+    findings.push(await checkWitness(config.data, witness, clock));
   findings.push(await checkRuns(config.data, config.tenant));
   return findings;
 }

@@ -31,6 +31,20 @@ export function registerGauges(rooms: {
   metrics.gauge("ledgerTailAgeSeconds", () => [
     { labels: { tenant: "all" }, value: ledger.stats().tailAgeMs / 1000 },
   ]);
+  metrics.gauge("witnessBehindSeconds", () => {
+    const byWitness = Map.groupBy(ledger.witnesses(), ({ witness }) => witness);
+    return [...byWitness].map(([witness, logs]) => ({
+      labels: { witness },
+      value: Math.max(...logs.map(({ behindMs }) => behindMs)) / 1000,
+    }));
+  });
+  metrics.gauge("witnessLogs", () => {
+    const standings = Map.groupBy(ledger.witnesses(), ({ witness, state }) => `${witness} ${state}`);
+    return [...standings.values()].map((logs) => {
+      const { witness = "", state = "" } = logs[0] ?? {};
+      return { labels: { witness, state }, value: logs.length };
+    });
+  });
   metrics.gauge("storeTransactions", () => one(store.stats().transactions));
   metrics.gauge("storeFlushSeconds", () => one(store.stats().lastFlushMs / 1000));
   metrics.gauge("callsUnderWay", () => one(line.callsUnderWay));

@@ -47,6 +47,7 @@ import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
 import { TenantCount } from "./tenant-count.ts";
 import { version } from "./version.ts";
+import { openWitnesses } from "./witnesses.ts";
 
 /**
  *  dev    comfortable: everyone with a token may use every tool until policies are written
@@ -139,13 +140,28 @@ export class Node {
     const previousKeks = config.keys.otherFiles.map(readKeyFile);
     const keys = new Keys({ store, random, clock, kek, previousKeks });
     await this.openPart("the keys", keys);
+    const net = new Net({ clock });
+    net.start();
+    this.shutdown.add("closing the HTTP client", () => net.stop());
+    const outside = openWitnesses(config.ledger.witnesses, { net, clock });
+    this.shutdown.add("closing the connections to witnesses", outside.close);
     const ledger = new Ledger({
       store,
       keys,
       clock,
       installationId: await installationId(store, clock, random),
       holder: node.holder,
-      onAlert: (alert) => log.error("the ledger needs a look", { ...alert }),
+      witnesses: outside.witnesses,
+      witnessQuorum: config.ledger.witnessQuorum,
+      onAlert: (alert) => {
+        if (alert.kind !== "witness") return log.error("the ledger needs a look", { ...alert });
+        if (alert.state === "current") return log.info("a witness co-signs the log again", { ...alert });
+        if (alert.state === "contradicts")
+          return log.error("A WITNESS CONTRADICTS THE LEDGER: it was rewritten, forked or put back", {
+            ...alert,
+          });
+        log.warn("a witness does not co-sign the log", { ...alert });
+      },
       onCheckpoint: (tenant, checkpoint) => remembered.note(tenant, checkpoint),
     });
     this.shutdown.add("remembering checkpoints", () => remembered.stop());
@@ -208,9 +224,6 @@ export class Node {
     });
     await this.openPart("the look-out for dead nodes", takeOver);
 
-    const net = new Net({ clock });
-    net.start();
-    this.shutdown.add("closing the HTTP client", () => net.stop());
     let sync: CatalogueSync | null = null;
     const credentials = new CredentialKeeper({ vault, identities, acts });
     const upstreams = new Upstreams({

@@ -54,17 +54,17 @@ export class Client {
   }
 
   /** A document that is text. */
-  async text(path: string): Promise<string> {
-    return (await this.send("GET", path, {}, undefined)).body;
+  async text(path: string, query: Query = {}): Promise<string> {
+    return (await this.send("GET", path, query, undefined)).body;
   }
 
   /** Bytes as they come; the time that is allowed is until the next of them. Throws Stop when they break off. */
-  async *bytes(path: string, body: unknown): AsyncGenerator<Buffer> {
+  async *bytes(path: string, body: unknown, method: "GET" | "POST" = "POST"): AsyncGenerator<Buffer> {
     const { url, token, timeoutMs, clock } = this.options;
     const deadline = new AbortController();
     let cancel = clock.after(timeoutMs, () => deadline.abort());
     try {
-      const response = await begin(new URL(`${url}/api/v1${path}`), "POST", token, body, deadline.signal);
+      const response = await begin(new URL(`${url}/api/v1${path}`), method, token, body, deadline.signal);
       const status = response.statusCode ?? 0;
       if (status !== 200) throw refusalOf({ status, body: await readBody(response) }, url);
       for await (const piece of response) {

@@ -425,6 +425,38 @@ describe("calls and the ledger", () => {
       .split("\n")
       .map((line) => JSON.parse(line) as { receipt: string });
     expect(lines.length).toBe(3);
+    const call = await machine.json<{ items: { call: string }[] }>(["audit", "ls", "--kind", "outcome"]);
+    const of = call.items[0]?.call ?? "";
+    const proofs = await machine.json<{ items: { file: string }[] }>([
+      "audit",
+      "prove",
+      of,
+      "--to",
+      "proofs",
+    ]);
+    const key = ["--key", (await machine.run(["audit", "key"])).stdout.trim()];
+    for (const { file } of proofs.items)
+      expect((await machine.run(["audit", "verify-receipt", file, ...key])).code).toBe(0);
+    machine.put("work/kept.txt", (await machine.run(["audit", "checkpoint"])).stdout);
+    await machine.json(["agents", "create", "recorded-later"]);
+    expect(await machine.json(["audit", "consistency", "kept.txt", ...key])).toMatchObject({
+      consistent: true,
+    });
+    for (const to of ["log.tar", "log"]) {
+      await machine.json(["audit", "export", "--to", to]);
+      const proven = await machine.run([
+        "audit",
+        "verify",
+        "--export",
+        to,
+        "--checkpoint",
+        "kept.txt",
+        ...key,
+      ]);
+      expect([proven.code, proven.stdout]).toEqual([0, expect.stringContaining('"trust": "given"')]);
+    }
+    const refused = await machine.run(["audit", "export", "--to", "log"]);
+    expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining("is there already")]);
     machine.put("work/line.txt", lines[0]?.receipt ?? "");
     machine.put("work/export.vkey", (await machine.run(["audit", "key"])).stdout);
     expect((await machine.run(["audit", "verify-receipt", "line.txt", "--key", "export.vkey"])).code).toBe(0);

@@ -12,11 +12,13 @@ export class EntryStream {
   private readonly tenant: TenantId;
   private page: readonly Logged<EntryRow>[] = [];
   private at = 0;
-  private cursor = 0;
+  private cursor: number;
 
-  constructor(read: Pick<Store, "listLog">, tenant: TenantId) {
+  /** From behind the entry with this cursor on. */
+  constructor(read: Pick<Store, "listLog">, tenant: TenantId, after = 0) {
     this.read = read;
     this.tenant = tenant;
+    this.cursor = after;
   }
 
   /** The next rows, at most `count`; fewer only at the end of the log. */

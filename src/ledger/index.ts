@@ -2,11 +2,14 @@
  * ledger: the shapes and digests of what is recorded, the durable entries, run records (owner, attempt, claims of steps and keys,
  * open calls), the Merkle log with its checkpoints and receipts, and offline verification. Never calls a tool.
  *
+ * Witnesses: with some configured, one node has them co-sign the newest checkpoint of each tenant (C2SP tlog-witness). Nothing waits for
+ * them.
+ *
  * Identities: entry ids (`<call id>:<n>`), run ids, positions in a tenant's tree, origins. Promises: an entry never changes; its
  * receipt is the same at every fetch; a tenant's log never forks, whoever sequences it; an entry is never placed before its
  * `after`. Bounds: 1,024 entries per batch, a batch at most every 250 ms, 128 entries per call. Errors: refusals `not-found` and
  * `receipt-pending`; Fault `config-invalid`, `internal` (what is stored does not prove itself), those of store and keys. Signals:
- * alerts for a tail older than 10 s and for batches that fail; `stats()` for gauges.
+ * alerts for a tail older than 10 s, for batches that fail and for witnesses that do not co-sign; `stats()` for gauges.
  *
  * An entry: appended (durable, with its leaf hash), sequenced (a position, a signed checkpoint over it), proven (by whoever holds
  * a receipt and the public key). Its payload: sealed, perhaps erased; neither moves the leaf.
@@ -19,6 +22,28 @@ export { entryOfLeaf, entryWrite } from "./leaf.ts";
 export { Ledger } from "./ledger.ts";
 export type { LedgerEntry, LedgerOptions } from "./ledger.ts";
 export type { LedgerAlert, SequencingStats } from "./sequencing.ts";
+export { verifyCheckpoints } from "./consistency.ts";
+export { parseWitnessKey } from "./cosignature.ts";
+export type { Witness, WitnessAnswer } from "./witness.ts";
+export { witnessCovers } from "./witnessed.ts";
+export type { WitnessAlert, WitnessStanding } from "./witnessing.ts";
+export {
+  entriesPath,
+  exportNames,
+  historyPath,
+  payloadsPath,
+  tilePath,
+  tilesOf,
+  widthOf,
+} from "./export-layout.ts";
+export { verifyExport } from "./export-verify.ts";
+export type { ProvenExport } from "./export-verify.ts";
+export { exportLog } from "./log-export.ts";
+export type { ExportRange } from "./log-export.ts";
+export { parseCheckpoint } from "./checkpoint.ts";
+export { verifierKeyText } from "./note.ts";
+export { packed, unpacked } from "./tar.ts";
+export type { ArchiveFile } from "./tar.ts";
 export type { LogProof } from "./log-proof.ts";
 export { logProofs, newestCheckpoints } from "./log-proof.ts";
 export { verifyReceipt } from "./receipt.ts";

@@ -7,6 +7,8 @@ import { Ledger } from "./ledger.ts";
 import { sealPayload } from "./payload.ts";
 import { Sequencer } from "./sequencer.ts";
 import type { LedgerAlert } from "./sequencing.ts";
+import type { Witness } from "./witness.ts";
+import type { WitnessAlert } from "./witnessing.ts";
 import type { CallId, Entry, EntryId } from "./shapes.ts";
 import { ledgerTables } from "./tables.ts";
 
@@ -41,7 +43,13 @@ export function sampleEntry(n: number, kind: "intent" | "outcome" | "act", more:
 
 /** A ledger on a memory store, with time that moves when told. */
 export async function openedLedger(
-  options: { database?: MemoryDatabase; clock?: ManualClock; holder?: string } = {},
+  options: {
+    database?: MemoryDatabase;
+    clock?: ManualClock;
+    holder?: string;
+    witnesses?: readonly Witness[];
+    witnessQuorum?: number;
+  } = {},
 ) {
   const clock = options.clock ?? new ManualClock();
   const database = options.database ?? new MemoryDatabase(tables);
@@ -50,13 +58,15 @@ export async function openedLedger(
   const random = seededRandom("ledger");
   const keys = new Keys({ store, random, clock, kek: new Uint8Array(32).fill(7) });
   await keys.start();
-  const alerts: LedgerAlert[] = [];
+  const alerts: (LedgerAlert | WitnessAlert)[] = [];
   const ledger = new Ledger({
     store,
     keys,
     clock,
     installationId: "box-1",
     ...(options.holder === undefined ? {} : { holder: options.holder }),
+    witnesses: options.witnesses ?? [],
+    witnessQuorum: options.witnessQuorum ?? 1,
     onAlert: (alert) => alerts.push(alert),
   });
   const sequencer = () => new Sequencer({ store, keys, clock, tenant: acme, origin: ledger.origin(acme) });

@@ -1,5 +1,5 @@
 import type { Clock, Result } from "../base/index.ts";
-import { Fault, invariant, ok, refuse } from "../base/index.ts";
+import { Fault, invariant, msOf, ok, refuse } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import { defaultTenant, systemTenant } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
@@ -7,6 +7,7 @@ import type { Logged, Store } from "../store/index.ts";
 import { Duty } from "../store/index.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
 import { entryOfLeaf, leafHashOf } from "./leaf.ts";
+import { consistencyProof } from "./consistency.ts";
 import { inclusionRanges, rangeHash, verifyInclusion } from "./merkle.ts";
 import { isKeyName, verifierKeyText } from "./note.ts";
 import type { OpenedPayload, SealedPayload } from "./payload.ts";
@@ -20,7 +21,14 @@ import { Sequencing, sequencerLeaseMs } from "./sequencing.ts";
 import type { CallId, Entry, EntryId } from "./shapes.ts";
 import type { EntryRow, SequenceRow } from "./tables.ts";
 import { entryTable, headTable, sequenceTable } from "./tables.ts";
+import type { ExportRange } from "./log-export.ts";
+import { exportLog } from "./log-export.ts";
+import { packed } from "./tar.ts";
 import { TileReader } from "./tiles.ts";
+import type { Witness } from "./witness.ts";
+import { cosigned, firstWitnessed } from "./witnessed.ts";
+import type { WitnessAlert, WitnessStanding } from "./witnessing.ts";
+import { Witnessing, witnessLeaseMs } from "./witnessing.ts";
 
 export interface LedgerOptions {
   readonly store: Store;
@@ -31,7 +39,11 @@ export interface LedgerOptions {
   /** This process among those on the same data, who sequence in turns. Left out: there is no other. */
   readonly holder?: string;
   /** Hears of tails older than 10 s and of batches that failed. */
-  readonly onAlert?: (alert: LedgerAlert) => void;
+  readonly onAlert?: (alert: LedgerAlert | WitnessAlert) => void;
+  /** Who co-signs checkpoints. Left out: nobody. */
+  readonly witnesses?: readonly Witness[];
+  /** Of how many of them a witnessed receipt has the word. */
+  readonly witnessQuorum?: number;
   /** Hears of every checkpoint that has become the newest of its tenant, for keeping outside. Must not throw. */
   readonly onCheckpoint?: (tenant: TenantId, checkpoint: string) => void;
 }
@@ -47,6 +59,9 @@ export interface LedgerEntry {
   readonly sealed: SealedPayload | null;
 }
 
+/** Each reads a log from end to end beside the calls. */
+const exportsAtOnceMax = 2;
+const exportsUnderWay = `${exportsAtOnceMax} exports are under way: wait until one is done.`;
 /** More entries than any call has: an intent, an outcome, and what people resolved. */
 const entriesPerCallMax = 128;
 /** Heads looked at when starting. Tenants beyond are sequenced as soon as anything of theirs is noted. */
@@ -58,6 +73,8 @@ export class Ledger {
   private readonly store: Store;
   private readonly sequencing: Sequencing;
   private readonly reviews: ReviewBook;
+  private readonly witnessing: Witnessing;
+  private exports = 0;
 
   constructor(options: LedgerOptions) {
     this.options = options;
@@ -66,14 +83,14 @@ export class Ledger {
     this.sequencing = new Sequencing({
       clock: options.clock,
       sequencerOf: (tenant) => new Sequencer({ ...options, tenant, origin: this.origin(tenant) }),
-      dutyOf: (tenant) =>
-        new Duty({
-          store: options.store,
-          clock: options.clock,
-          name: `sequencer/${tenant}`,
-          holder: options.holder ?? "local",
-          ttlMs: sequencerLeaseMs,
-        }),
+      dutyOf: (tenant) => dutyOf(options, `sequencer/${tenant}`, sequencerLeaseMs),
+      onAlert: options.onAlert ?? (() => {}),
+    });
+    this.witnessing = new Witnessing({
+      store: options.store,
+      clock: options.clock,
+      witnesses: options.witnesses ?? [],
+      duty: dutyOf(options, "witnesses", witnessLeaseMs),
       onAlert: options.onAlert ?? (() => {}),
     });
   }
@@ -95,12 +112,14 @@ export class Ledger {
     const tenants = new Set([systemTenant, defaultTenant, ...heads.map((head) => head.tenant as TenantId)]);
     await this.reviews.start();
     this.sequencing.start(tenants);
+    this.witnessing.start();
   }
 
   /** Sequences what is there, then stops. Never rejects; safe to call twice. */
-  stop(): Promise<void> {
+  async stop(): Promise<void> {
     this.reviews.stop();
-    return this.sequencing.stop();
+    await this.sequencing.stop();
+    await this.witnessing.stop();
   }
 
   /** Tell it after each commit that appended entries of this tenant. */
@@ -122,6 +141,11 @@ export class Ledger {
     return this.sequencing.stats();
   }
 
+  /** What witnesses say, as far as this node is the one that asks them. */
+  witnesses(): readonly WitnessStanding[] {
+    return this.witnessing.standings();
+  }
+
   get installationId(): string {
     return this.options.installationId;
   }
@@ -138,13 +162,28 @@ export class Ledger {
     return verifierKeyText(this.origin(tenant), this.options.keys.publicKey("log").raw);
   }
 
-  /** The newest signed checkpoint, for keeping outside; null before the first. */
+  /** The newest signed checkpoint with what witnesses said of it, for keeping outside; null before the first. */
   async checkpoint(tenant: TenantId): Promise<string | null> {
-    return (await this.store.get(headTable, { tenant }))?.checkpoint ?? null;
+    const head = await this.store.get(headTable, { tenant });
+    return head === null ? null : cosigned(this.store, tenant, head.size, head.checkpoint);
   }
 
-  /** The tlog-proof of an entry, the same bytes at every call. `receipt-pending` until it is sequenced. */
-  async receipt(tenant: TenantId, id: EntryId): Promise<Result<string>> {
+  /** That the log of `second` entries begins with its first `first`: hashes in base64. Refused beyond what is sequenced. */
+  async consistency(tenant: TenantId, first: number, second: number): Promise<Result<readonly string[]>> {
+    const size = (await this.store.get(headTable, { tenant }))?.size ?? 0;
+    if (first > second || second > size) {
+      const detail = `There is no proof from ${first} to ${second} entries: the log has ${size}.`;
+      return refuse({ code: "invalid-params", detail });
+    }
+    const proof = await consistencyProof(this.store, tenant, first, second);
+    return ok(proof.map((hash) => Buffer.from(hash).toString("base64")));
+  }
+
+  /**
+   * The tlog-proof of an entry, the same bytes at every call. `receipt-pending` until it is sequenced. Witnessed, it is under the first
+   * checkpoint that the quorum of witnesses has co-signed, and pending until there is one.
+   */
+  async receipt(tenant: TenantId, id: EntryId, isWitnessed = false): Promise<Result<string>> {
     const row = await this.row(tenant, id);
     if (row === null) return refuse({ code: "not-found", detail: "There is no such entry." });
     const batch = await this.batchWith(tenant, row.cursor);
@@ -152,9 +191,14 @@ export class Ledger {
       return refuse({ code: "receipt-pending", detail: "Not yet sequenced; try again in a second." });
     }
     const within = batch.ids.split("\n").indexOf(id);
-    const checkpoint = parseCheckpoint(batch.checkpoint);
-    if (within === -1 || checkpoint === null) throw unprovable(id);
     const index = batch.first + within;
+    const note = isWitnessed
+      ? await firstWitnessed(this.store, tenant, index, this.options.witnessQuorum ?? 1)
+      : batch.checkpoint;
+    if (note === null)
+      return refuse({ code: "receipt-pending", detail: "Not enough witnesses have co-signed it yet." });
+    const checkpoint = parseCheckpoint(note);
+    if (within === -1 || checkpoint === null) throw unprovable(id);
     const { subtree } = new TileReader(this.store, tenant);
     const proof = await Promise.all(
       inclusionRanges(index, checkpoint.size).map((range) => rangeHash(range, subtree)),
@@ -162,7 +206,34 @@ export class Ledger {
     // Never hand out a proof that does not prove: the reader could not tell damage from fraud.
     if (!verifyInclusion(leafHashOf(row.leaf), index, checkpoint.size, proof, checkpoint.root))
       throw unprovable(id);
-    return ok(receiptText({ leaf: row.leaf, index, proof, checkpoint: batch.checkpoint }));
+    return ok(receiptText({ leaf: row.leaf, index, proof, checkpoint: note }));
+  }
+
+  /** Whether `export` would begin: a stream that has begun can only break off. */
+  async mayExport(tenant: TenantId): Promise<Result<null>> {
+    if (this.exports >= exportsAtOnceMax) return refuse({ code: "conflict", detail: exportsUnderWay });
+    const head = await this.store.get(headTable, { tenant });
+    return head === null
+      ? refuse({ code: "receipt-pending", detail: "Nothing has been sequenced yet." })
+      : ok(null);
+  }
+
+  /**
+   * The tenant's log as an archive that verifies anywhere, made while it is read; `withPayloads` opens what is sealed, which the caller
+   * has made sure is allowed. Throws `conflict` when others are being made, `not-found` when nothing was sequenced in the range.
+   */
+  async *export(tenant: TenantId, range: ExportRange, withPayloads = false): AsyncGenerator<Uint8Array> {
+    if (this.exports >= exportsAtOnceMax) throw new Fault("conflict", exportsUnderWay);
+    this.exports++;
+    try {
+      const madeAt = this.options.clock.wall();
+      const payload = (row: EntryRow) => this.payloadLine(row);
+      const verifierKey = this.verifierKey(tenant);
+      const options = { ...range, tenant, verifierKey, madeAt, ...(withPayloads ? { payload } : {}) };
+      yield* packed(exportLog(this.store, options), Math.floor(msOf(madeAt) / 1_000));
+    } finally {
+      this.exports--;
+    }
   }
 
   /** Null when it does not exist in this tenant. */
@@ -200,6 +271,16 @@ export class Ledger {
     return openPayload(this.options.keys, found.entry.id, found.sealed);
   }
 
+  private async payloadLine({ id, payload, payloadScope }: EntryRow): Promise<string | null> {
+    if (payload === null || payloadScope === null) return null;
+    // Of our own log.
+    const opened = await openPayload(this.options.keys, id as EntryId, {
+      bytes: payload,
+      scope: payloadScope,
+    });
+    return JSON.stringify({ entry: id, erased: opened.erased, ...(opened.erased ? {} : opened.payload) });
+  }
+
   private async row(tenant: TenantId, id: EntryId): Promise<Logged<EntryRow> | null> {
     const row = await this.store.getLogged(entryTable, id);
     return row?.tenant === tenant ? row : null;
@@ -215,6 +296,12 @@ export class Ledger {
     return batch === undefined || batch.fromCursor >= cursor ? null : batch;
   }
 }
+
+const dutyOf = (
+  { store, clock, holder }: Pick<LedgerOptions, "store" | "clock" | "holder">,
+  name: string,
+  ttlMs: number,
+): Duty => new Duty({ store, clock, name, holder: holder ?? "local", ttlMs });
 
 function entryOf(row: Logged<EntryRow>): LedgerEntry {
   const { leaf, leafHash, cursor, payload, payloadScope } = row;

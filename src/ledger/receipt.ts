@@ -1,6 +1,8 @@
 import type { Result } from "../base/index.ts";
 import { ok, refuse } from "../base/index.ts";
 import { openCheckpoint } from "./checkpoint.ts";
+import type { Cosignature } from "./cosignature.ts";
+import { cosignatureIn, parseWitnessKey } from "./cosignature.ts";
 import { entryOfLeaf, leafHashOf } from "./leaf.ts";
 import { hashBytes, verifyInclusion } from "./merkle.ts";
 import { parseVerifierKey, strictBase64 } from "./note.ts";
@@ -59,10 +61,12 @@ export interface ProvenReceipt {
   readonly index: number;
   /** Leaves in the log when the checkpoint was signed. */
   readonly size: number;
+  /** What the witnesses that were asked for say of the checkpoint. */
+  readonly witnesses: readonly Cosignature[];
 }
 
 export interface ReceiptProblem {
-  readonly problem: "malformed" | "key" | "signature" | "leaf" | "inclusion";
+  readonly problem: "malformed" | "key" | "signature" | "leaf" | "inclusion" | "witness";
   readonly detail: string;
 }
 
@@ -72,7 +76,12 @@ export interface ReceiptProblem {
  */
 export function verifyReceipt(
   text: string,
-  options: { readonly verifierKey: string; readonly leaf?: string },
+  options: {
+    readonly verifierKey: string;
+    readonly leaf?: string;
+    /** Each of these witnesses must have co-signed the checkpoint. */
+    readonly witnessKeys?: readonly string[];
+  },
 ): Result<ProvenReceipt, ReceiptProblem> {
   const no = (problem: ReceiptProblem["problem"], detail: string) =>
     refuse<ReceiptProblem>({ problem, detail });
@@ -97,8 +106,16 @@ export function verifyReceipt(
   if (!verifyInclusion(leafHashOf(leaf), index, size, proof, root)) {
     return no("inclusion", `the leaf is not at position ${index} of the ${size} the checkpoint covers`);
   }
+  const witnesses: Cosignature[] = [];
+  for (const text of options.witnessKeys ?? []) {
+    const key = parseWitnessKey(text);
+    if (key === null) return no("key", "the key of a witness is not one of the form <name>+<id>+<key>");
+    const said = cosignatureIn(receipt.checkpoint, key);
+    if (said === null) return no("witness", `${key.name} has not co-signed its checkpoint`);
+    witnesses.push(said);
+  }
   try {
-    return ok({ entry: entryOfLeaf(leaf), leaf, origin, index, size });
+    return ok({ entry: entryOfLeaf(leaf), leaf, origin, index, size, witnesses });
   } catch {
     return no("leaf", "the proven leaf is of a version this program does not know");
   }

@@ -68,6 +68,21 @@ export const headTable = keyedTable({
   },
 });
 
+/** What witnesses said about checkpoints: a verified line each, of the checkpoint that was signed over `size` entries. */
+export const cosignatureTable = keyedTable({
+  name: "cosignature",
+  since: 2,
+  key: ["tenant", "size", "witness"],
+  indexes: { witness: ["tenant", "witness", "size"] },
+  columns: {
+    tenant: text,
+    size: integer,
+    witness: text, // the name of its key
+    at: integer, // wall ms, by the witness's clock
+    line: text,
+  },
+});
+
 /** Calls that were dispatched, or wait, and have no final outcome yet. */
 export const openCallTable = keyedTable({
   name: "open_call",
@@ -209,6 +224,7 @@ export const ledgerTables = [
   sequenceTable,
   tileTable,
   headTable,
+  cosignatureTable,
   openCallTable,
   claimTable,
   runTable,

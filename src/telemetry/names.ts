@@ -20,6 +20,16 @@ export const gaugeNames = {
     help: "Age of the oldest entry without a place in the log. Alert above 10.",
     labels: ["tenant"],
   },
+  witnessBehindSeconds: {
+    name: "signalbox_witness_behind_seconds",
+    help: "How long a witness has not co-signed the newest entries of some tenant, by the node that asks it. Alert above 600.",
+    labels: ["witness"],
+  },
+  witnessLogs: {
+    name: "signalbox_witness_logs",
+    help: "Tenants whose log stands so with a witness: current, down, refusing, contradicts. Alert when any contradicts.",
+    labels: ["witness", "state"],
+  },
   storeQueue: {
     name: "signalbox_store_queue_transactions",
     help: "Transactions waiting for a flush.",

@@ -1,16 +1,25 @@
-import type { Result } from "../../base/index.ts";
-import { ok, refuse } from "../../base/index.ts";
+import type { Result, WallMs } from "../../base/index.ts";
+import { ok, refuse, wallMs } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
-import type { EntryId, LedgerEntry } from "../../ledger/index.ts";
+import type { EntryId, ExportRange, LedgerEntry } from "../../ledger/index.ts";
 import { entryKinds } from "../../ledger/index.ts";
 import type { Change } from "../../store/index.ts";
 import type { House } from "../house.ts";
 import { pageQuery, pageRequest } from "../page.ts";
 import { route } from "../route.ts";
-import { object, pageOf, receipt, text } from "../../api/index.ts";
+import { listOf, object, objectWith, pageOf, receipt, text, textOrNull, whole } from "../../api/index.ts";
 import { entry, entryView, payload, payloadView } from "./entry-view.ts";
 import { scanEntries } from "./scan-entries.ts";
 
+const range = {
+  since: {
+    type: "string",
+    maxLength: 40,
+    description: "RFC 3339: entries from then on, by whole bundles of 256",
+  },
+  until: { type: "string", maxLength: 40, description: "RFC 3339: the log as it was then, by whole batches" },
+} as const;
+const position = { type: "integer", minimum: 0, maximum: Number.MAX_SAFE_INTEGER } as const;
 const params = { entry: { type: "string", maxLength: 200, description: "id of a ledger entry" } } as const;
 
 export const auditRoutes = [
@@ -18,13 +27,16 @@ export const auditRoutes = [
     method: "GET",
     path: "/receipts/{entry}",
     summary: "The proof of an entry: a C2SP tlog-proof with its signed checkpoint",
-    notes: "Made within a second of the entry; until then the answer is `receipt-pending`.",
+    notes:
+      "Made within a second of the entry; until then the answer is `receipt-pending`. With `witnessed`, under the first checkpoint that enough witnesses have co-signed (`ledger.witnessQuorum`), with what they say.",
     action: "admin.audit.receipt",
     kind: "read",
     params,
+    query: { witnessed: { type: "boolean", description: "only with the word of witnesses" } },
     type: "text/plain",
     answer: text,
-    handle: ({ actor, params }, house) => house.ledger.receipt(actor.tenant, params.entry as EntryId), // looked up
+    handle: ({ actor, params, query }, house) =>
+      house.ledger.receipt(actor.tenant, params.entry as EntryId, query.witnessed ?? false), // looked up
   }),
   route({
     method: "GET",
@@ -34,7 +46,12 @@ export const auditRoutes = [
       "A page may hold fewer than `limit`, even none, while `next` says that there is more to look through.",
     action: "admin.audit.list",
     kind: "read",
-    query: { ...pageQuery, kind: { enum: entryKinds, description: "only entries of this kind" } },
+    query: {
+      ...pageQuery,
+      kind: { enum: entryKinds, description: "only entries of this kind" },
+      call: { type: "string", maxLength: 200, description: "only entries of this call" },
+      run: { type: "string", maxLength: 200, description: "only entries of this run" },
+    },
     answer: pageOf(entry),
     handle: async ({ actor, query }, house) => {
       const page = pageRequest("entries", query);
@@ -44,7 +61,10 @@ export const auditRoutes = [
         actor.tenant,
         page.value,
         "entries",
-        (found) => query.kind === undefined || found.entry.kind === query.kind,
+        ({ entry: { kind, call, run } }) =>
+          (query.kind === undefined || kind === query.kind) &&
+          (query.call === undefined || call === query.call) &&
+          (query.run === undefined || run === query.run),
       );
       return ok({ items: items.map(entryView), next });
     },
@@ -107,6 +127,99 @@ export const auditRoutes = [
   }),
   route({
     method: "GET",
+    path: "/audit/export",
+    summary: "The tenant's log as an archive that verifies anywhere: leaves, hashes, checkpoints, the key",
+    notes:
+      "A tar of C2SP tlog-tiles, without payloads; a README in it says how to check it. `signalbox audit export --to` writes it, `signalbox audit verify --export` proves it. Two at a time.",
+    action: "admin.audit.export",
+    kind: "read",
+    query: range,
+    type: "application/octet-stream",
+    answer: { description: "the archive" },
+    handle: async ({ actor, query }, house) => {
+      const asked = rangeOf(query.since, query.until);
+      if (!asked.ok) return asked;
+      const may = await house.ledger.mayExport(actor.tenant);
+      return may.ok ? ok(house.ledger.export(actor.tenant, asked.value)) : may;
+    },
+  }),
+  route({
+    method: "POST",
+    path: "/audit/export",
+    summary: "The same archive with what is sealed: arguments, results and notes of every entry",
+    notes:
+      "Reads whatever anybody was given and answered, so it is an action of its own, and on record before the first byte.",
+    action: "admin.audit.export-payloads",
+    kind: "act",
+    body: objectWith([], range),
+    example: {},
+    type: "application/octet-stream",
+    answer: { description: "the archive" },
+    handle: async ({ actor, act, body }, house) => {
+      const asked = rangeOf(body.since, body.until);
+      if (!asked.ok) return asked;
+      const may = await house.ledger.mayExport(actor.tenant);
+      if (!may.ok) return may;
+      const change: Change<null> = { writes: [], value: null, applied: () => undefined };
+      const performed = await house.acts.perform(act, null, change, { ...body });
+      return performed.ok ? ok(house.ledger.export(actor.tenant, asked.value, true)) : performed;
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/audit/consistency",
+    summary: "The proof that the log still begins with what it had: an RFC 6962 consistency proof",
+    notes:
+      "Between two numbers of entries, of two checkpoints of the tenant's log. Empty when they are equal.",
+    action: "admin.audit.consistency",
+    kind: "read",
+    query: {
+      old: { ...position, description: "entries under the older checkpoint" },
+      new: { ...position, description: "entries under the newer one" },
+    },
+    answer: object({ proof: { ...listOf(text), description: "hashes in base64, in the order of RFC 6962" } }),
+    handle: async ({ actor, query }, house) => {
+      const { old, new: size } = query;
+      if (old === undefined || size === undefined)
+        return refuse({ code: "invalid-params", detail: "Both `old` and `new` are needed." });
+      const proof = await house.ledger.consistency(actor.tenant, old, size);
+      return proof.ok ? ok({ proof: proof.value }) : proof;
+    },
+  }),
+  route({
+    method: "GET",
+    path: "/audit/witnesses",
+    summary: "How far each witness has co-signed the tenant's log, as this node knows it",
+    notes: "One node asks them for all: on another the list is empty.",
+    action: "admin.audit.witnesses",
+    kind: "read",
+    answer: object({
+      witnesses: listOf(
+        object({
+          witness: text,
+          state: { enum: ["current", "down", "refusing", "contradicts"] },
+          detail: textOrNull,
+          behindSeconds: whole,
+        }),
+      ),
+    }),
+    handle: async ({ actor }, house) =>
+      await Promise.resolve(
+        ok({
+          witnesses: house.ledger
+            .witnesses()
+            .filter(({ tenant }) => tenant === actor.tenant)
+            .map(({ witness, state, detail, behindMs }) => ({
+              witness,
+              state,
+              detail,
+              behindSeconds: Math.round(behindMs / 1_000),
+            })),
+        }),
+      ),
+  }),
+  route({
+    method: "GET",
     path: "/audit/key",
     summary: "The public key of the tenant's log, as verifiers take it",
     action: "admin.audit.key",
@@ -116,6 +229,16 @@ export const auditRoutes = [
     handle: async ({ actor }, house) => ok(house.ledger.verifierKey(actor.tenant)),
   }),
 ];
+
+function rangeOf(since: string | undefined, until: string | undefined): Result<ExportRange> {
+  const [from, to] = [since, until].map((text) => (text === undefined ? null : Date.parse(text)));
+  if (Number.isNaN(from) || Number.isNaN(to))
+    return refuse({ code: "invalid-params", detail: "`since` and `until` are instants of RFC 3339." });
+  return ok({ since: instantOf(from), until: instantOf(to) });
+}
+
+const instantOf = (ms: number | null | undefined): WallMs | null =>
+  ms === null || ms === undefined ? null : wallMs(ms);
 
 async function entryNamed(house: House, actor: Principal, id: string): Promise<Result<LedgerEntry>> {
   const found = await house.ledger.entry(actor.tenant, id as EntryId); // looked up

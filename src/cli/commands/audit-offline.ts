@@ -8,10 +8,15 @@ import { configStop } from "../config-stop.ts";
 import type { Page, Terminal } from "../terminal.ts";
 import { cleanLine } from "../clean.ts";
 import { fieldsText } from "../table.ts";
+import type { Session } from "../session.ts";
 import { collect, localVerb, run } from "../session.ts";
+import type { Field } from "../show.ts";
 import { shown } from "../show.ts";
+import { fieldsOf, provenExport } from "./audit-export.ts";
 
 interface VerifyOptions {
+  readonly export?: string;
+  readonly witness?: readonly string[];
   readonly config?: string;
   readonly tenant?: string;
   readonly checkpoint?: readonly string[];
@@ -22,12 +27,14 @@ interface VerifyOptions {
 export function addOfflineAudit(audit: Command, terminal: Terminal): void {
   localVerb(audit, {
     usage: "verify",
-    summary: "Prove a data directory offline, and name the first entry that does not hold",
+    summary: "Prove a data directory or an export offline, and name the first entry that does not hold",
     notes:
-      "Also beside a running node; changes nothing. Without --key it proves only that the data agrees with itself; without --checkpoint a log that was rolled back looks whole.",
+      "Also beside a running node; changes nothing. An export (`audit export --to`) is proven on any machine. Without --key it proves only that the data agrees with itself; without --checkpoint a log that was rolled back looks whole.",
     example:
       "signalbox audit verify --data /var/lib/signalbox --key signalbox.vkey --checkpoint checkpoint-2026-11-21.txt",
   })
+    .option("--export <place>", "an export, instead of a data directory")
+    .option("--witness <key>", "with --export: a witness's key, or a file with it; repeatable", collect)
     .option("--data <dir>", "the data directory (the configuration's, or ./.signalbox)")
     .option("--config <file>", "the configuration that names it")
     .option("--tenant <tenant>", "only this tenant's log")
@@ -35,6 +42,7 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
     .option("--key <key>", "the public key you trust, or a file with it (`signalbox audit key`)")
     .action(
       run(terminal, async (session, options: VerifyOptions) => {
+        if (options.export !== undefined) return verifyExported(session, options.export, options);
         const { loadConfig } = await import("../../app/index.ts");
         const { environment } = terminal;
         const data = session.data;
@@ -62,27 +70,55 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
   })
     .requiredOption("--key <key>", "the public key you trust, or a file with it (`signalbox audit key`)")
     .option("--leaf <file>", "the leaf, for a receipt that does not carry it")
+    .option("--witness <key>", "the key of a witness that must have co-signed it; repeatable", collect)
     .action(
-      run(terminal, async (session, file: string, options: { key: string; leaf?: string }) => {
+      run(terminal, async (session, file: string, options: ReceiptOptions) => {
         const leaf = options.leaf === undefined ? {} : { leaf: readText(options.leaf) };
         const { verifyReceipt } = await import("../../ledger/index.ts");
-        const proven = verifyReceipt(readText(file), { verifierKey: keyText(options.key), ...leaf });
+        const witnessKeys = (options.witness ?? []).map(keyText);
+        const trust = { verifierKey: keyText(options.key), witnessKeys };
+        const proven = verifyReceipt(readText(file), { ...trust, ...leaf });
         if (!proven.ok) {
           const { problem, detail } = proven.refusal;
           throw new Stop(`receipt-${problem}`, `The receipt proves nothing: ${detail}.`);
         }
-        const { entry, origin, index, size } = proven.value;
+        const { entry, origin, index, size, witnesses } = proven.value;
         session.print(
-          shown({ proven: true, origin, index, size, entry }, [
+          shown({ proven: true, origin, index, size, witnesses, entry }, [
             ["proven", "yes", "green"],
             ["log", origin],
             ["position", `${index} of ${size}`],
+            ...witnesses.map(({ witness, at }): Field => [
+              "co-signed",
+              `by ${witness} at ${new Date(msOf(at)).toISOString()}`,
+              "green",
+            ]),
             ["entry", entry.id],
             ["recorded", JSON.stringify(entry, null, 2)],
           ]),
         );
       }),
     );
+}
+
+interface ReceiptOptions {
+  readonly key: string;
+  readonly leaf?: string;
+  readonly witness?: readonly string[];
+}
+
+/** A witness that is asked for and has said nothing is a failure: whoever names one relies on it. */
+async function verifyExported(session: Session, place: string, options: VerifyOptions): Promise<void> {
+  const { checkpoint = [], key, witness = [] } = options;
+  const proven = await provenExport(place, {
+    verifierKey: key === undefined ? null : keyText(key),
+    remembered: checkpoint.map(readText),
+    witnessKeys: witness.map(keyText),
+  });
+  session.print(shown(proven, fieldsOf(proven)));
+  const silent = proven.witnesses.find(({ said }) => said === null);
+  if (silent !== undefined)
+    throw new Stop("export-witness", `${silent.witness} has co-signed no checkpoint of this export.`);
 }
 
 async function verified(data: Config["data"], options: VerifyOptions): Promise<LedgerReport> {
@@ -151,12 +187,12 @@ function tenantText(
 }
 
 /** A key as text, or the name of a file that holds one. Keys contain "+" and a base64 tail; file names seldom look so. */
-function keyText(given: string): string {
+export function keyText(given: string): string {
   if (/^[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+$/.test(given)) return given;
   return readText(given).trim();
 }
 
-function readText(file: string): string {
+export function readText(file: string): string {
   try {
     return readFileSync(file === "-" ? 0 : file, "utf8");
   } catch (thrown) {

@@ -7,7 +7,10 @@ import { apiVerb, limitOf, limitOption, noun, oneOf, run } from "../session.ts";
 import type { Field } from "../show.ts";
 import { instantText, listed, shown } from "../show.ts";
 import type { Terminal } from "../terminal.ts";
+import type { LogOptions } from "./audit-export.ts";
+import { exportWholeLog } from "./audit-export.ts";
 import { addOfflineAudit } from "./audit-offline.ts";
+import { addProofs, document } from "./audit-proofs.ts";
 import type { Entry } from "./entry.ts";
 import { outcomeText } from "./entry.ts";
 import { nameFinder } from "./who.ts";
@@ -49,30 +52,28 @@ export function auditCommand(program: Command, terminal: Terminal): void {
     }),
   );
 
-  apiVerb(audit, {
-    usage: "prove <entry>",
-    summary: "Fetch the proof of an entry: a C2SP tlog-proof, the same bytes every time",
-    notes: "`audit verify-receipt` checks it offline, with the key alone.",
-    example: "signalbox audit prove call_01jd…:1 > receipt.txt",
-  }).action(
-    run(terminal, async (session, id: string) => {
-      const text = await session.api().text(api`/receipts/${id}`);
-      document(session, text, { receipt: text });
-    }),
-  );
+  addProofs(audit, terminal);
 
   apiVerb(audit, {
     usage: "export",
-    summary: "Write the entries as JSON Lines, newest first",
+    summary: "Write the whole log so that it verifies anywhere (--to), or entries as JSON Lines",
     notes:
-      "With --proofs each line also holds its receipt, so that the file can be verified by whoever has the key.",
-    example: "signalbox audit export --proofs --limit 10000 > ledger.jsonl",
+      "With --to: leaves, hashes, checkpoints and the key as C2SP tlog-tiles, proven before it ends; `audit verify --export` proves it again on any machine. Without: newest first, with --proofs each line with its receipt.",
+    example: "signalbox audit export --to ledger-2026-11.tar --until 2026-12-01T00:00:00Z",
   })
+    .option("--to <place>", "a new file that ends in .tar, or a new directory")
+    .option("--since <instant>", "with --to: entries from then on, and of those before only hashes")
+    .option("--until <instant>", "with --to: the log as it was then")
+    .option("--payloads", "with --to: also what is sealed; an act of its own, and on record")
+    .option("--offline", "with --to: from the data itself, without a node")
+    .option("--config <file>", "with --offline: the configuration that names the data")
+    .option("--tenant <tenant>", "with --offline: whose log (the configuration's)")
     .option("--kind <kind>", `only ${entryKinds.join(", ")}`)
     .option("--proofs", "fetch the receipt of each entry as well")
     .addOption(limitOption())
     .action(
-      run(terminal, async (session, options: { limit: string; kind?: string; proofs?: boolean }) => {
+      run(terminal, async (session, options: EntriesOptions & LogOptions) => {
+        if (options.to !== undefined) return exportWholeLog(session, options.to, options);
         await exportEntries(session, limitOf(options.limit), kindOf(options.kind), options.proofs ?? false);
       }),
     );
@@ -101,10 +102,10 @@ export function auditCommand(program: Command, terminal: Terminal): void {
   );
 }
 
-/** Files that other programs read stay as they are, also in a pipe; only --json wraps them. */
-function document(session: Session, text: string, json: unknown): void {
-  if (session.json === true) session.print({ json, human: () => text });
-  else session.output.document(text);
+interface EntriesOptions {
+  readonly limit: string;
+  readonly kind?: string;
+  readonly proofs?: boolean;
 }
 
 /** Proofs asked for at once: enough to hide the way to the node, few enough to leave it to its agents. */
