@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { callRequests } from "./cluster/requests.ts";
 import type { Idle } from "./idle-node.ts";
 import { measureIdle } from "./idle-node.ts";
 import type { LoadReport } from "./load.ts";
@@ -131,7 +132,7 @@ function loadFor(
     host: "127.0.0.1",
     port: target.port,
     connections,
-    requests: requests(tool, target.token),
+    requests: callRequests(tool, target.token),
     warmupMs: 0,
     durationMs,
     countMax: 1_000_000,
@@ -178,39 +179,13 @@ function report(): void {
     rounds,
     seconds,
     connections: 64,
-    requestBytes: requests("files__read_file", "")[0]?.length,
+    requestBytes: callRequests("files__read_file", "")[0]?.length,
     settings: "sqlite, full sync, log of every call to a file, metrics on, screening on, receipts on",
   };
   const file = fileURLToPath(new URL("results/calls.json", import.meta.url));
   mkdirSync(fileURLToPath(new URL("results/", import.meta.url)), { recursive: true });
   const raw = Object.fromEntries(samples);
   writeFileSync(file, `${JSON.stringify({ envelope, results, idle, samples: raw }, null, 2)}\n`);
-}
-
-/** A thousand requests with different arguments: an identical open effect would be refused, as it should. */
-function requests(tool: string, token: string): Buffer[] {
-  return Array.from({ length: 1000 }, (_, n) => {
-    const body = JSON.stringify({
-      jsonrpc: "2.0",
-      id: n,
-      method: "tools/call",
-      params: {
-        name: tool,
-        arguments: { path: `/srv/data/reports/2026/summary-${n}.txt`, limit: 100, encoding: "utf-8" },
-        _meta: {
-          "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-          "io.modelcontextprotocol/clientInfo": { name: "bench", version: "1.0.0" },
-          "io.modelcontextprotocol/clientCapabilities": {},
-          traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
-        },
-      },
-    });
-    return Buffer.from(
-      `POST /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n` +
-        "Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n" +
-        `Mcp-Name: ${tool}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
-  });
 }
 
 function start(...args: string[]): Promise<Target> {

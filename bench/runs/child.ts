@@ -20,6 +20,10 @@ export class Child {
     return new Child(process, await nextMessage(process));
   }
 
+  get pid(): number {
+    return this.process.pid ?? 0;
+  }
+
   ask(asked: Readonly<Record<string, unknown>>): Promise<unknown> {
     if (!this.process.connected) throw new Error(`it has ended with ${this.process.exitCode}`);
     this.process.send(asked);

@@ -20,14 +20,20 @@ export interface NodeWishes {
   readonly toolClass: "read" | "effect";
   /** null = the built-in ones. */
   readonly policies: string | null;
+  /** The data is in the database of this url. Left out: in the directory. */
+  readonly database?: string;
 }
 
 /** A node in this process, with everything on that a real one has. Resolves once its tool can be called. */
 export async function startNode(wishes: NodeWishes): Promise<RunningNode> {
-  const { directory, port, upstreamPort, toolClass, policies } = wishes;
+  const { directory, port, upstreamPort, toolClass, policies, database } = wishes;
+  const data = {
+    directory: join(directory, "data"),
+    ...(database === undefined ? {} : { postgres: { url: database } }),
+  };
   const yaml = `
 listen: { port: ${port} }
-data: { directory: ${JSON.stringify(join(directory, "data"))} }
+data: ${JSON.stringify(data)}
 ${upstreamPort === null ? "" : `servers: { bank: { url: "http://127.0.0.1:${upstreamPort}/mcp", era: modern, concurrencyMax: 1000, tools: { pay: { class: ${toolClass} } } } }`}
 ${policies === null ? "" : `policies: { files: [${JSON.stringify(policies)}] }`}
 limits: { callsInFlightMax: 4000, perPrincipalCallsMax: 1000 }

@@ -6,13 +6,13 @@ import type { Principal } from "../../src/identity/index.ts";
 import { Keys, keyTables } from "../../src/keys/index.ts";
 import { Ledger, ledgerTables } from "../../src/ledger/index.ts";
 import { Runs, runsTables } from "../../src/runs/index.ts";
-import { append, logTable, openSqliteStore, text } from "../../src/store/index.ts";
+import { append, logTable, openPostgresStore, openSqliteStore, text } from "../../src/store/index.ts";
 import { serve } from "./child.ts";
 import { startNode, tokensFor, valueOf } from "./node.ts";
 
 /**
  * What steps.ts measures, each in a process of its own:
- * `node bench/runs/steps-programs.ts journal <directory> | room <directory> | node <directory> | sdk <url> <token>`.
+ * `node bench/runs/steps-programs.ts journal <directory> | room <directory> [url of a database] | node <directory> | sdk <url> <token>`.
  */
 export interface Drive {
   readonly inFlight: number;
@@ -53,6 +53,9 @@ async function startJournal(directory: string): Promise<DriveRun> {
   };
 }
 
+/** One for all who share a database. */
+const sharedKek = new Uint8Array(32).fill(7);
+
 const owner: Principal = {
   id: "agt_01h455vb4pex5vsknk084sn02q" as Principal["id"],
   kind: "agent",
@@ -63,15 +66,26 @@ const owner: Principal = {
   version: "1",
 };
 
-/** Runs and what they stand on, without HTTP. */
-async function startRoom(directory: string): Promise<DriveRun> {
+/** Longer than any bench: nobody renews it. */
+const leaseMs = 3_600_000;
+
+/** Runs and what they stand on, without HTTP. On a database it shares that with others like it, with a lease that each flush proves. */
+async function startRoom(directory: string, database: string): Promise<DriveRun> {
   const sources = { clock: systemClock, random: systemRandom };
   const tables = [...keyTables, ...ledgerTables, ...runsTables];
-  const store = openSqliteStore({ directory, tables, clock: systemClock });
+  const isShared = database !== "";
+  const store = isShared
+    ? openPostgresStore({ connection: { url: database }, tables, clock: systemClock })
+    : openSqliteStore({ directory, tables, clock: systemClock });
   await store.start();
-  const keys = new Keys({ ...sources, store, kek: systemRandom.bytes(32) });
+  const holder = `node-${process.pid}`;
+  if (isShared) {
+    const lease = await store.acquireLease(`node/${holder}`, holder, leaseMs);
+    if (lease !== null) store.bindToLease(lease);
+  }
+  const keys = new Keys({ ...sources, store, kek: isShared ? sharedKek : systemRandom.bytes(32) });
   await keys.start();
-  const ledger = new Ledger({ ...sources, store, keys, installationId: "bench" });
+  const ledger = new Ledger({ ...sources, store, keys, installationId: "bench", holder });
   await ledger.start();
   const nobody = {
     hooks: new Map(),
@@ -113,7 +127,7 @@ function startSdk(url: string, token: string): DriveRun {
 function drive(driveRun: DriveRun, { inFlight, stepsPerRun }: Drive): void {
   const one = async (who: number): Promise<void> => {
     for (let n = 0; ; n++) {
-      await driveRun(`run-${who}-${n}`, stepsPerRun, () => counted.steps++);
+      await driveRun(`run-${process.pid}-${who}-${n}`, stepsPerRun, () => counted.steps++);
       counted.runs++;
     }
   };
@@ -145,7 +159,7 @@ if (kind === "node") {
     kind === "journal"
       ? await startJournal(where)
       : kind === "room"
-        ? await startRoom(where)
+        ? await startRoom(where, token)
         : startSdk(where, token);
   process.on("disconnect", () => process.exit(0));
   serve("ready", async (asked: { readonly start?: Drive }) => {

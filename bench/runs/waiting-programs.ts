@@ -13,6 +13,7 @@ import {
   integer,
   keyedTable,
   logTable,
+  openPostgresStore,
   openSqliteStore,
   text,
   update,
@@ -23,7 +24,8 @@ import { made, startNode, valueOf } from "./node.ts";
 
 /**
  * What waiting.ts measures, each in a process of its own:
- * `node bench/runs/waiting-programs.ts journal <directory> | node <directory> <port of the bank> <policies>`.
+ * `node bench/runs/waiting-programs.ts journal <directory> | node <directory> <port of the bank> <policies>`, each with the url of a database
+ * as a last argument if the data is to be there.
  */
 export type Phase = "park" | "approve" | "resume";
 
@@ -42,7 +44,7 @@ const rowText = JSON.stringify({
 });
 
 /** The floor: the same number of rows through the same group commit, and nothing else. */
-async function startJournal(directory: string): Promise<Phases> {
+async function startJournal(directory: string, database: string): Promise<Phases> {
   const entries = logTable({
     name: "entry",
     columns: { id: text, tenant: text, leaf: text },
@@ -54,7 +56,11 @@ async function startJournal(directory: string): Promise<Phases> {
     columns: { id: text, state: text, at: integer },
     key: ["id"],
   });
-  const store = openSqliteStore({ directory, tables: [entries, waiting], clock: systemClock });
+  const opened = { tables: [entries, waiting], clock: systemClock };
+  const store =
+    database === ""
+      ? openSqliteStore({ ...opened, directory })
+      : openPostgresStore({ ...opened, connection: { url: database } });
   await store.start();
   const done = async (transaction: Parameters<Store["commit"]>[0]) => {
     if ((await store.commit(transaction)).verdict !== "done") throw new Error("guard failed");
@@ -73,13 +79,19 @@ async function startJournal(directory: string): Promise<Phases> {
   };
 }
 
-async function startPhases(directory: string, echoPort: number, policies: string): Promise<Phases> {
+async function startPhases(
+  directory: string,
+  echoPort: number,
+  policies: string,
+  database: string,
+): Promise<Phases> {
   const running = await startNode({
     directory,
     port: 0,
     upstreamPort: echoPort,
     toolClass: "effect",
     policies,
+    ...(database === "" ? {} : { database }),
   });
   return phasesOf(running, await people(running));
 }
@@ -159,9 +171,11 @@ async function run(each: (i: number) => Promise<void>, count: number): Promise<U
   return used();
 }
 
-const [kind, directory = "", port = "", policies = ""] = process.argv.slice(2);
+const [kind, directory = "", port = "", policies = "", database = ""] = process.argv.slice(2);
 const phases =
-  kind === "journal" ? await startJournal(directory) : await startPhases(directory, Number(port), policies);
+  kind === "journal"
+    ? await startJournal(directory, database)
+    : await startPhases(directory, Number(port), policies, database);
 if (kind === "journal") process.on("disconnect", () => process.exit(0));
 serve("ready", async (asked: { phase: Phase; count: number } | { idleMs: number }): Promise<Used> => {
   if ("phase" in asked) return run(phases[asked.phase], asked.count);
