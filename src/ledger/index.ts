@@ -25,7 +25,7 @@ export type { LedgerAlert, SequencingStats } from "./sequencing.ts";
 export { verifyCheckpoints } from "./consistency.ts";
 export { parseWitnessKey } from "./cosignature.ts";
 export type { Witness, WitnessAnswer } from "./witness.ts";
-export { witnessCovers } from "./witnessed.ts";
+export { newestWord, witnessCovers } from "./witnessed.ts";
 export type { WitnessAlert, WitnessStanding } from "./witnessing.ts";
 export {
   entriesPath,

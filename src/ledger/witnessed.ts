@@ -3,7 +3,9 @@ import { wallMs } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Store } from "../store/index.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
-import { withLines } from "./cosignature.ts";
+import type { Cosignature } from "./cosignature.ts";
+import { cosignatureIn, withLines } from "./cosignature.ts";
+import type { VerifierKey } from "./note.ts";
 import { cosignatureTable, headTable, sequenceTable } from "./tables.ts";
 
 /** Lines read at once. A checkpoint has at most sixteen. */
@@ -59,7 +61,7 @@ export async function firstWitnessed(
 }
 
 /** The checkpoint that was signed over exactly so many entries; null = none was. */
-export async function checkpointOver(
+async function checkpointOver(
   read: Pick<Store, "list">,
   tenant: TenantId,
   size: number,
@@ -112,4 +114,25 @@ export async function* witnessCovers(
     after = heads.at(-1)?.tenant;
     if (after === undefined) return;
   }
+}
+
+/**
+ * The newest word of a witness about a tenant's log, true of the checkpoint that is there now; null = there is none. That the checkpoint
+ * covers the entries, `verifyLedger` proves.
+ */
+export async function newestWord(
+  read: Pick<Store, "list">,
+  tenant: TenantId,
+  key: VerifierKey,
+): Promise<{ readonly size: number; readonly said: Cosignature } | null> {
+  const [newest] = await read.list(cosignatureTable, {
+    index: "witness",
+    equals: { tenant, witness: key.name },
+    order: "descending",
+    limit: 1,
+  });
+  const note = newest === undefined ? null : await checkpointOver(read, tenant, newest.size);
+  if (newest === undefined || note === null) return null;
+  const said = cosignatureIn(withLines(note, [newest.line]), key);
+  return said === null ? null : { size: newest.size, said };
 }

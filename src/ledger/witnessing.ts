@@ -4,8 +4,7 @@ import type { TenantId } from "../identity/index.ts";
 import type { Duty, Store } from "../store/index.ts";
 import { insert } from "../store/index.ts";
 import { consistencyProof } from "./consistency.ts";
-import { cosignatureIn, withLines } from "./cosignature.ts";
-import { checkpointOver } from "./witnessed.ts";
+import { newestWord } from "./witnessed.ts";
 import type { HeadRow } from "./tables.ts";
 import { cosignatureTable, headTable } from "./tables.ts";
 import type { Asked, Witness, WitnessState } from "./witness.ts";
@@ -197,7 +196,8 @@ export class Witnessing {
     const known = this.watched.get(place);
     if (known !== undefined) return known;
     const watched: Watched = {
-      covered: await this.coveredBy(tenant, witness),
+      // A line that is not about the checkpoint that is there now counts for nothing: the witness is asked, and says so loudly.
+      covered: (await newestWord(this.options.store, tenant, witness.key))?.size ?? 0,
       state: "current",
       detail: null,
       behindSince: null,
@@ -206,19 +206,5 @@ export class Witnessing {
     };
     this.watched.set(place, watched);
     return watched;
-  }
-
-  /** A line that is not about the checkpoint that is there now counts for nothing: the witness is asked, and says so loudly. */
-  private async coveredBy(tenant: TenantId, { key }: Witness): Promise<number> {
-    const { store } = this.options;
-    const [newest] = await store.list(cosignatureTable, {
-      index: "witness",
-      equals: { tenant, witness: key.name },
-      order: "descending",
-      limit: 1,
-    });
-    if (newest === undefined) return 0;
-    const note = await checkpointOver(store, tenant, newest.size);
-    return note !== null && cosignatureIn(withLines(note, [newest.line]), key) !== null ? newest.size : 0;
   }
 }

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
@@ -106,6 +107,22 @@ describe("a node whose data is in PostgreSQL", () => {
     await next.toolsAre(["bank__pay", "bank__look"]);
     expect(await pay(next, "after")).toMatchObject({ isError: false });
     await next.stop();
+  });
+
+  test("has its log exported from the database alone", () => {
+    const file = join(directory, "export.yaml");
+    writeFileSync(
+      file,
+      `data: { directory: ${JSON.stringify(join(directory, "data"))}, postgres: { url: "${url}" } }\n`,
+    );
+    const cli = join(import.meta.dirname, "../../src/cli/main.ts");
+    const run = (...args: string[]) =>
+      execFileSync(process.execPath, [cli, "audit", ...args, "--json"]).toString();
+    const to = join(directory, "log.tar");
+    run("export", "--offline", "--config", file, "--to", to);
+    const proven = JSON.parse(run("verify", "--export", to)) as { size: number; entries: { count: number } };
+    expect(proven.size).toBeGreaterThan(100);
+    expect(proven.entries.count).toBe(proven.size);
   });
 
   test("keeps its keys in the directory, and no data there", () => {

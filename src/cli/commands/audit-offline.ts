@@ -34,7 +34,11 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
       "signalbox audit verify --data /var/lib/signalbox --key signalbox.vkey --checkpoint checkpoint-2026-11-21.txt",
   })
     .option("--export <place>", "an export, instead of a data directory")
-    .option("--witness <key>", "with --export: a witness's key, or a file with it; repeatable", collect)
+    .option(
+      "--witness <key>",
+      "the key of a witness that must have co-signed it, or a file with it; repeatable",
+      collect,
+    )
     .option("--data <dir>", "the data directory (the configuration's, or ./.signalbox)")
     .option("--config <file>", "the configuration that names it")
     .option("--tenant <tenant>", "only this tenant's log")
@@ -54,11 +58,22 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
         if (!loaded.ok) throw configStop(loaded.refusal);
         const { directory, ...where } = loaded.value.config.data;
         // Who names a directory means what is in it.
-        const report = await verified(data === undefined ? { directory, ...where } : { directory }, options);
-        session.print({ json: report, human: (page) => reportText(report, page) });
+        const { report, words } = await verified(
+          data === undefined ? { directory, ...where } : { directory },
+          options,
+        );
+        session.print({
+          json: options.witness === undefined ? report : { ...report, witnesses: words },
+          human: (page) => [reportText(report, page), ...words.map(wordText)].join("\n"),
+        });
         if (!report.isIntact)
           throw new Stop("ledger-broken", "The ledger does not hold.", {
             hint: "Keep a copy of the data directory as it is, before anything else is done with it.",
+          });
+        const silent = words.find(({ size }) => size === null);
+        if (silent !== undefined)
+          throw new Stop("ledger-unwitnessed", `${wordText(silent)}.`, {
+            hint: "Name one log with --tenant.",
           });
       }),
     );
@@ -121,24 +136,53 @@ async function verifyExported(session: Session, place: string, options: VerifyOp
     throw new Stop("export-witness", `${silent.witness} has co-signed no checkpoint of this export.`);
 }
 
-async function verified(data: Config["data"], options: VerifyOptions): Promise<LedgerReport> {
-  const { tenant, checkpoint = [], key } = options;
+/** What a witness says of one log. `size` null = nothing that is true of it. */
+interface Word {
+  readonly tenant: string;
+  readonly witness: string;
+  readonly size: number | null;
+}
+
+const wordText = ({ tenant, witness, size }: Word): string =>
+  size === null
+    ? `${witness} has co-signed nothing of the log of tenant ${tenant}`
+    : `${witness} has co-signed ${size} entries of the log of tenant ${tenant}`;
+
+async function verified(
+  data: Config["data"],
+  options: VerifyOptions,
+): Promise<{ readonly report: LedgerReport; readonly words: readonly Word[] }> {
+  const { tenant, checkpoint = [], key, witness = [] } = options;
   const { allTables, openReadStore } = await import("../../app/index.ts");
-  const { verifyLedger } = await import("../../ledger/index.ts");
+  const { newestWord, parseWitnessKey, verifyLedger } = await import("../../ledger/index.ts");
+  const witnessKeys = witness.map((given) => {
+    const parsed = parseWitnessKey(keyText(given));
+    if (parsed === null) throw usage("The key of a witness is not of the form <name>+<id>+<key>.");
+    return parsed;
+  });
   const store = await openReadStore(data, allTables);
   try {
     const report = await verifyLedger(store, {
       ...(key === undefined ? {} : { verifierKey: keyText(key) }),
       remembered: checkpoint.map(readText),
     });
-    if (tenant === undefined) return report;
+    const words: Word[] = [];
+    for (const each of report.tenants) {
+      if (tenant !== undefined && each.tenant !== tenant) continue;
+      for (const witnessKey of witnessKeys) {
+        const word = await newestWord(store, each.tenant, witnessKey);
+        words.push({ tenant: each.tenant, witness: witnessKey.name, size: word?.size ?? null });
+      }
+    }
+    if (tenant === undefined) return { report, words };
     const tenants = report.tenants.filter((each) => each.tenant === tenant);
     if (tenants.length === 0)
       throw new Stop(
         "not-found",
         `There is no log of tenant "${tenant}" in ${data.postgres === undefined ? data.directory : "this database"}.`,
       );
-    return { ...report, tenants, isIntact: tenants.every(({ broken }) => broken === null) };
+    const isIntact = tenants.every(({ broken }) => broken === null);
+    return { report: { ...report, tenants, isIntact }, words };
   } finally {
     store.close();
   }
