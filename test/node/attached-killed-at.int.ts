@@ -37,7 +37,6 @@ agents: { walker: { module: ${JSON.stringify(walker)}, version: "1" } }
 `,
   });
   await node.toolsAre(["bank__pay"], 30_000);
-  door.node = node;
 };
 
 beforeAll(async () => {
@@ -80,9 +79,11 @@ describe.each([
     writeFileSync(diary(), "");
     bank.received.length = 0;
     await start();
+    door.node = node;
   });
   beforeEach(async () => {
     if (!node.isUp) await start();
+    door.node = node;
   });
   afterAll(async () => {
     if (node.isUp) await node.stop();
@@ -111,6 +112,7 @@ describe.each([
     await start();
     const left = await found(name);
     expect(left?.state).toBe(at === 22 ? "finished" : "open");
+    door.node = node;
     if (isKilled) agent = startAgent(name, part);
     // Who was not told that the signal is on record says it again, and hears that it is.
     if (part === "signal") {
