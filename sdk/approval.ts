@@ -14,9 +14,11 @@ export interface ApprovalAsk {
   readonly data?: unknown;
 }
 
-/** People have said yes to exactly what was asked. */
+/** People have said yes. */
 export interface Approval {
   readonly approved: true;
+  /** Earlier approvals that stand for values in it, where a rule endorses them for the run; empty = people were shown exactly this. */
+  readonly endorsed: readonly string[];
   /** Ids of those who did, in the order of their votes. */
   readonly by: readonly string[];
   /** Where it stands in the ledger: `signalbox audit prove <entry>`. */
@@ -35,9 +37,13 @@ export const askCall = ({ question, details, data }: ApprovalAsk) => ({
 
 /** The yes in the tool's answer. Whatever else it says is none. */
 export function yesIn(result: ToolResult, step: string): Approval {
-  const said = result.structuredContent as { readonly approved?: unknown; readonly by?: unknown } | undefined;
-  if (!result.isError && said?.approved === true && Array.isArray(said.by))
-    return { approved: true, by: said.by.map(String), receipt: result.receipt };
+  const said = result.structuredContent as
+    | { readonly approved?: unknown; readonly by?: unknown; readonly endorsed?: unknown }
+    | undefined;
+  if (!result.isError && said?.approved === true && Array.isArray(said.by) && Array.isArray(said.endorsed)) {
+    const { by, endorsed } = said;
+    return { approved: true, endorsed: endorsed.map(String), by: by.map(String), receipt: result.receipt };
+  }
   const message = `${askToolName} gave no yes: ${result.text.slice(0, 200)}`;
   throw errorFor({
     code: "result-invalid",

@@ -150,7 +150,7 @@ export class Step {
   }
 
   /**
-   * Asks people about something of the agent's own, a plan, a draft, values, and waits for them; policy says whom. A yes is to exactly this,
+   * Asks people about something of the agent's own, a plan, a draft, values, and waits for them; policy says whom. A yes is for exactly this,
    * and on record. Their no, or that nobody decided in time, is thrown as `Refused`, and on record too, under `<key>.refused`: it stays a
    * no in every later attempt. Where policy asks nobody, that is no yes, and is thrown.
    */

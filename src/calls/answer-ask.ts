@@ -36,10 +36,11 @@ export const nobodyAsked = ({ decision }: Approved): Refusal => ({
 
 /** Answers from what is on record of the approvals, which the call's intent, or an earlier call's, has used up by now. */
 export async function answerAsk(call: Intended, house: House): Promise<Reply> {
-  const approvals = [...(call.approval === null ? [] : [call.approval.id]), ...call.endorsed];
+  const approvals = call.approval === null ? [] : [call.approval.id];
+  const endorsed = [...new Set(call.endorsed)];
   let by: readonly PrincipalId[];
   try {
-    by = await whoApproved(call, [...new Set(approvals)], house);
+    by = await whoApproved(call, [...approvals, ...endorsed], house);
   } catch (thrown) {
     const { code, message, evidence } = faultFrom(thrown, `reading the approvals of call ${call.id}`);
     return { kind: "failed", code, detail: message, evidence };
@@ -48,7 +49,7 @@ export async function answerAsk(call: Intended, house: House): Promise<Reply> {
   if (by.length === 0)
     return { kind: "failed", code: "approval-needed", detail: "nobody's yes is on record", evidence: {} };
   const asked = JSON.parse(call.argumentsText) as Readonly<Record<string, unknown>>; // what was digested
-  const structuredContent = { approved: true, approvals: [...new Set(approvals)], by, asked };
+  const structuredContent = { approved: true, approvals, endorsed, by, asked };
   const value = { content: [{ type: "text", text: canonicalJson(structuredContent) }], structuredContent };
   return { kind: "answered", raw: JSON.stringify(value), value, isError: false };
 }

@@ -33,6 +33,7 @@ describe("asking people about something of one's own", () => {
     expect(structuredOf(await people.wait(pending.call))).toEqual({
       approved: true,
       approvals: [pending.approval],
+      endorsed: [],
       by: [people.vera.id],
       asked: plan,
     });
@@ -96,7 +97,7 @@ describe("asking people about something of one's own", () => {
     await people.vote(people.vera, pending);
     await ask(plan, step("a"));
     const again = structuredOf(await ask({ question: "And a reminder?", data: { to: 300 } }, step("b")));
-    expect(again).toMatchObject({ approvals: [pending.approval], by: [people.vera.id] });
+    expect(again).toMatchObject({ approvals: [], endorsed: [pending.approval], by: [people.vera.id] });
     pendingIn(await ask({ question: "And a reminder?", data: { to: 301 } }, step("c")));
   });
 });

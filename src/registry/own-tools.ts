@@ -18,12 +18,14 @@ const detailsCharsMax = 16_000;
 /** Question, details and data together, as people are shown them: what is longer nobody reads, and belongs behind a link. */
 export const askBytesMax = 64 * 1024;
 
+const ids = { type: "array", items: { type: "string" } } as const;
+
 const askDefinition: ToolDefinition = deepFreeze({
   name: "ask",
   title: "Ask people for their approval",
   description:
     "Asks people whether you may go on with something of your own: a plan, a draft, values. It does nothing else. When they say yes it " +
-    "gives back what they were shown; a refusal is not a yes. Use it once per decision, and ask anew when anything has changed.",
+    "says who did; a refusal is not a yes. Use it once per decision, and ask anew when anything has changed.",
   inputSchema: {
     type: "object",
     properties: {
@@ -47,11 +49,15 @@ const askDefinition: ToolDefinition = deepFreeze({
     type: "object",
     properties: {
       approved: { const: true },
-      approvals: { type: "array", items: { type: "string" }, description: "the approvals that it went by" },
-      by: { type: "array", items: { type: "string" }, description: "ids of the people who said yes" },
-      asked: { type: "object", description: "what they said yes to" },
+      approvals: { ...ids, description: "the approval of exactly this" },
+      endorsed: {
+        ...ids,
+        description: "earlier approvals that stand for values in it; of these people did not see the rest",
+      },
+      by: { ...ids, description: "the people who said yes" },
+      asked: { type: "object", description: "what you asked" },
     },
-    required: ["approved", "approvals", "by", "asked"],
+    required: ["approved", "approvals", "endorsed", "by", "asked"],
   },
   annotations: { readOnlyHint: true, openWorldHint: false },
   rest: {},
