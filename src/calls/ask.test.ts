@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { askToolName } from "../../contract/index.ts";
+import { ok } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { Principal } from "../identity/index.ts";
-import { askBytesMax, noCapabilities } from "../registry/index.ts";
+import type { CallId } from "../ledger/index.ts";
+import { askBytesMax, noCapabilities, profileOf } from "../registry/index.ts";
 import { ApprovalWorld, pendingIn, permitAll, step } from "./approving.fixture.ts";
 import type { CallAnswer, CallInput } from "./call.ts";
 
@@ -99,6 +101,37 @@ describe("asking people about something of one's own", () => {
     const again = structuredOf(await ask({ question: "And a reminder?", data: { to: 300 } }, step("b")));
     expect(again).toMatchObject({ approvals: [], endorsed: [pending.approval], by: [people.vera.id] });
     pendingIn(await ask({ question: "And a reminder?", data: { to: 301 } }, step("c")));
+  });
+});
+
+test("a caller that knows tasks is given one, which ends with the yes", async () => {
+  const { line, agent, tickUntil } = people.world;
+  const profile = profileOf({ extensions: { "io.modelcontextprotocol/tasks": {} } });
+  const asked = await ask(plan, {}, { profile });
+  const { taskId } = JSON.parse(asked.kind === "task" ? asked.text : "{}") as { readonly taskId: string };
+  const look = async (): Promise<Record<string, unknown>> => {
+    const answer = await line.task({
+      requestId: "req_t",
+      authenticate: () => ok(agent),
+      method: "tasks/get",
+      taskId,
+      inputResponses: null,
+      profile,
+      signal: new AbortController().signal,
+    });
+    return JSON.parse(answer.kind === "result" ? answer.text : "{}") as Record<string, unknown>;
+  };
+  expect(await look()).toMatchObject({ status: "working" });
+  const request = await people.world.approvals.ofCall(taskId as CallId);
+  await people.vote(people.vera, { approval: request?.id ?? "" });
+  let task = await look();
+  const ended = (async () => {
+    while (task["status"] === "working") task = await look();
+  })();
+  await tickUntil(ended);
+  expect(task).toMatchObject({
+    status: "completed",
+    result: { structuredContent: { approved: true, by: [people.vera.id], asked: plan } },
   });
 });
 
