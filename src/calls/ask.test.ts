@@ -105,7 +105,7 @@ describe("asking people about something of one's own", () => {
 });
 
 test("a caller that knows tasks is given one, which ends with the yes", async () => {
-  const { line, agent, tickUntil } = people.world;
+  const { line, agent } = people.world;
   const profile = profileOf({ extensions: { "io.modelcontextprotocol/tasks": {} } });
   const asked = await ask(plan, {}, { profile });
   const { taskId } = JSON.parse(asked.kind === "task" ? asked.text : "{}") as { readonly taskId: string };
@@ -128,7 +128,7 @@ test("a caller that knows tasks is given one, which ends with the yes", async ()
   const ended = (async () => {
     while (task["status"] === "working") task = await look();
   })();
-  await tickUntil(ended);
+  await people.world.tickUntil(ended);
   expect(task).toMatchObject({
     status: "completed",
     result: { structuredContent: { approved: true, by: [people.vera.id], asked: plan } },
