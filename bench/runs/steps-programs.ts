@@ -6,7 +6,7 @@ import type { Principal } from "../../src/identity/index.ts";
 import { Keys, keyTables } from "../../src/keys/index.ts";
 import { Ledger, ledgerTables } from "../../src/ledger/index.ts";
 import { Runs, runsTables } from "../../src/runs/index.ts";
-import { append, logTable, openPostgresStore, openSqliteStore, text } from "../../src/store/index.ts";
+import { append, logTable, loadPostgres, openSqliteStore, text } from "../../src/store/index.ts";
 import { serve } from "./child.ts";
 import { startNode, tokensFor, valueOf } from "./node.ts";
 
@@ -75,7 +75,7 @@ async function startRoom(directory: string, database: string): Promise<DriveRun>
   const tables = [...keyTables, ...ledgerTables, ...runsTables];
   const isShared = database !== "";
   const store = isShared
-    ? openPostgresStore({ connection: { url: database }, tables, clock: systemClock })
+    ? (await loadPostgres()).openPostgresStore({ connection: { url: database }, tables, clock: systemClock })
     : openSqliteStore({ directory, tables, clock: systemClock });
   await store.start();
   const holder = `node-${process.pid}`;

@@ -13,7 +13,7 @@ import {
   integer,
   keyedTable,
   logTable,
-  openPostgresStore,
+  loadPostgres,
   openSqliteStore,
   text,
   update,
@@ -60,7 +60,7 @@ async function startJournal(directory: string, database: string): Promise<Phases
   const store =
     database === ""
       ? openSqliteStore({ ...opened, directory })
-      : openPostgresStore({ ...opened, connection: { url: database } });
+      : (await loadPostgres()).openPostgresStore({ ...opened, connection: { url: database } });
   await store.start();
   const done = async (transaction: Parameters<Store["commit"]>[0]) => {
     if ((await store.commit(transaction)).verdict !== "done") throw new Error("guard failed");
