@@ -68,6 +68,10 @@ export class Clients {
     return picked;
   }
 
+  private get isAnyUp(): boolean {
+    return this.options.fleet.nodes.some((node) => node.isUp);
+  }
+
   private async repeat(work: () => Promise<void>): Promise<void> {
     while (!this.isOver) {
       await work().catch((thrown: unknown) => this.troubles.push(thrown));
@@ -155,6 +159,7 @@ export class Clients {
   /** One request, on record with what came of it. */
   private async ask(wish: Wish, tool: string): Promise<Heard> {
     const { history, token } = this.options;
+    if (!this.isAnyUp) return lost;
     const node = this.node();
     const askedAt = Date.now();
     const meta = wish.name !== null && "key" in wish.name ? { [metaKeys.key]: wish.name.key } : {};
