@@ -91,6 +91,9 @@ export async function beginReviews(house: ReviewHouse): Promise<boolean> {
   return wasDue;
 }
 
+/** Each loses only to a node that got further. */
+const triesMax = 5;
+
 async function beginOne(
   tenant: TenantId,
   recovery: Recovery,
@@ -103,14 +106,17 @@ async function beginOne(
   const runs = await holdOpenRuns(node.value, recovery, house);
   const calls = await recoverFromBefore(tenant, floor, house);
   const { reason, detail } = recovery;
-  const review = { tenant, since: clock.wall(), reason, detail, floor };
-  const change = {
-    writes: [beginReview(review, ledger.review(tenant))],
-    value: null,
-    applied: () => undefined,
-  };
-  const act = { actor: node.value, action: "admin.review.begin", decision: null };
-  const done = await acts.perform(act, null, change, { reason, detail, runs, calls });
-  if (!done.ok)
-    throw new Fault(done.refusal.code, `beginning the review of tenant ${tenant}: ${done.refusal.detail}`);
+  for (let tries = 1; ; tries++) {
+    const standing = ledger.review(tenant);
+    if (standing !== null && standing.floor >= floor) return; // by another node that starts at the same moment
+    const review = { tenant, since: clock.wall(), reason, detail, floor };
+    const change = { writes: [beginReview(review, standing)], value: null, applied: () => undefined };
+    const act = { actor: node.value, action: "admin.review.begin", decision: null };
+    const done = await acts.perform(act, null, change, { reason, detail, runs, calls });
+    if (done.ok) return;
+    const { code } = done.refusal;
+    if (code !== "conflict" || tries === triesMax)
+      throw new Fault(code, `beginning the review of tenant ${tenant}: ${done.refusal.detail}`);
+    await ledger.reviewsChanged();
+  }
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
@@ -14,6 +14,7 @@ let cluster: Postgres;
 let machine: Machine;
 let directory: string;
 let elsewhere: string;
+let beside: string;
 let url: string;
 beforeAll(async () => {
   [bank, cluster] = await Promise.all([new CountingServer().start(), Postgres.start({ fsync: false })]);
@@ -21,6 +22,8 @@ beforeAll(async () => {
   url = await cluster.createDatabase();
   directory = newDirectory();
   elsewhere = newDirectory();
+  beside = newDirectory();
+  mkdirSync(data(beside));
 });
 afterAll(async () => {
   await machine.end();
@@ -28,6 +31,7 @@ afterAll(async () => {
   await cluster.stop();
   removeDirectory(directory);
   removeDirectory(elsewhere);
+  removeDirectory(beside);
 });
 
 const start = async (at: string, postgres?: string) => {
@@ -97,7 +101,10 @@ test("a node on PostgreSQL is backed up while it works, and restored to a direct
   await run(["restore", file, "--to", data(elsewhere), ...keys]);
   const other = await cluster.createDatabase();
   await run(["store", "move", "--from", data(elsewhere), "--to", other]);
-  const restored = await start(elsewhere, other);
+  // Two that start on it at the same moment begin one review.
+  copyFileSync(join(data(elsewhere), "node.key"), join(data(beside), "node.key"));
+  const [restored, second] = await Promise.all([start(elsewhere, other), start(beside, other)]);
+  await second.stop();
   const received = bank.received.length;
   expect(await pay(restored, "lost")).toMatchObject({ code: "run-in-review", effect: "unknown" });
   expect((await restored.admin("GET", "/review")).body).toMatchObject({ review: { reason: "restored" } });
