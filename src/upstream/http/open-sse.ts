@@ -3,7 +3,7 @@ import type { Profile, ServerRecord } from "../../registry/index.ts";
 import { initialized } from "../handshake.ts";
 import { ownRequest } from "../own-request.ts";
 import { initializeParams, notificationText } from "../request-text.ts";
-import { SharedWire } from "../shared-wire.ts";
+import { MultiplexedWire } from "../multiplexed-wire.ts";
 import type { Wire, WireContext, WireOwner } from "../wire.ts";
 import { within } from "../within.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -31,7 +31,7 @@ export async function openSse(
     const { described } = initialized(reply, record.name);
     peer.post(notificationText("notifications/initialized", null));
     const close = (): Promise<void> => peer.close();
-    return new SharedWire({
+    return new MultiplexedWire({
       clock: context.clock,
       record,
       stream: peer.stream,

@@ -3,9 +3,9 @@ import type { HttpSink, NetFailure, ResponseHeaders } from "../../net/index.ts";
 import type { ServerRecord } from "../../registry/index.ts";
 import { readMessage } from "../message.ts";
 import { garbageFault } from "../reply.ts";
-import type { SharedCall } from "../shared-call.ts";
-import type { SharedTransport } from "../shared-stream.ts";
-import { SharedStream } from "../shared-stream.ts";
+import type { MultiplexedCall } from "../multiplexed-call.ts";
+import type { MultiplexedTransport } from "../multiplexed-stream.ts";
+import { MultiplexedStream } from "../multiplexed-stream.ts";
 import { faultFromNet, Trouble } from "../trouble.ts";
 import type { WireContext, WireOwner } from "../wire.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -19,8 +19,8 @@ const answerBytesMax = 64 * 1024;
 const pathCharsMax = 4_096;
 
 /** One event stream and the POSTs that go with it. Ends with its stream: such a server keeps nothing for a second one. */
-export class SsePeer implements SharedTransport, HttpSink {
-  readonly stream: SharedStream;
+export class SsePeer implements MultiplexedTransport, HttpSink {
+  readonly stream: MultiplexedStream;
   private readonly serverName: string;
   private readonly depthMax: number;
   private readonly endpoint: Endpoint;
@@ -41,7 +41,12 @@ export class SsePeer implements SharedTransport, HttpSink {
     this.side = new SidePosts(context.clock, endpoint, () => owner.onCount("refused-request"));
     this.url = record.transport.kind === "http" ? record.transport.url : "";
     this.charsMax = Math.max(record.resultBytesMax, context.limits.listBytesMax) + envelopeCharsMax;
-    this.stream = new SharedStream({ serverName: record.name, clock: context.clock, owner, transport: this });
+    this.stream = new MultiplexedStream({
+      serverName: record.name,
+      clock: context.clock,
+      owner,
+      transport: this,
+    });
     this.opened = new Promise((resolve, reject) => {
       this.resolveOpened = resolve;
       this.rejectOpened = reject;
@@ -70,7 +75,7 @@ export class SsePeer implements SharedTransport, HttpSink {
     return null;
   }
 
-  start(call: SharedCall, text: string): void {
+  start(call: MultiplexedCall, text: string): void {
     const { request } = call;
     let status = 0;
     const sending = this.endpoint.pool.send(

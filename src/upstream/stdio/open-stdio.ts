@@ -5,7 +5,7 @@ import { noCapabilities } from "../../registry/index.ts";
 import { initialized, modernDescription } from "../handshake.ts";
 import { ownRequest } from "../own-request.ts";
 import { initializeParams, modernEnvelope, notificationText } from "../request-text.ts";
-import { SharedWire } from "../shared-wire.ts";
+import { MultiplexedWire } from "../multiplexed-wire.ts";
 import { Trouble } from "../trouble.ts";
 import type { Described, Wire, WireContext, WireOwner } from "../wire.ts";
 import { within } from "../within.ts";
@@ -100,7 +100,7 @@ async function shakeHands(
   const { stream } = peer;
   const envelope = modernEnvelope(context.clientVersion);
   const wire = (described: Described, ofEra: string): Wire =>
-    new SharedWire({
+    new MultiplexedWire({
       clock: context.clock,
       record,
       stream,

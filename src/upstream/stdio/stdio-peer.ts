@@ -4,9 +4,9 @@ import type { UpstreamRequest } from "../exchange.ts";
 import type { UpstreamLimits } from "../limits.ts";
 import { readMessageBytes } from "../message.ts";
 import { clearSecrets } from "../secrets.ts";
-import type { SharedCall } from "../shared-call.ts";
-import type { SharedTransport } from "../shared-stream.ts";
-import { SharedStream } from "../shared-stream.ts";
+import type { MultiplexedCall } from "../multiplexed-call.ts";
+import type { MultiplexedTransport } from "../multiplexed-stream.ts";
+import { MultiplexedStream } from "../multiplexed-stream.ts";
 import { Trouble } from "../trouble.ts";
 import type { WireOwner } from "../wire.ts";
 import type { Child } from "./child.ts";
@@ -18,8 +18,8 @@ const envelopeBytesMax = 64 * 1024;
 const lastWordsMs = 100;
 
 /** JSON-RPC over the lines of one child process. Ends once: by `close`, by the child's exit, or by too much garbage. */
-export class StdioPeer implements SharedTransport {
-  readonly stream: SharedStream;
+export class StdioPeer implements MultiplexedTransport {
+  readonly stream: MultiplexedStream;
   private readonly child: Child;
   private readonly serverName: string;
   private readonly limits: UpstreamLimits;
@@ -40,7 +40,7 @@ export class StdioPeer implements SharedTransport {
     readonly secrets: readonly string[];
   }) {
     const { serverName, clock, owner } = options;
-    this.stream = new SharedStream({ serverName, clock, owner, transport: this });
+    this.stream = new MultiplexedStream({ serverName, clock, owner, transport: this });
     this.child = options.child;
     this.serverName = serverName;
     this.limits = options.limits;
@@ -89,7 +89,7 @@ export class StdioPeer implements SharedTransport {
     return new Fault("deadline-before-dispatch", `${this.serverName}: dispatch was forbidden`);
   }
 
-  start(call: SharedCall, text: string): void {
+  start(call: MultiplexedCall, text: string): void {
     call.wasSent = true;
     this.post(text);
   }

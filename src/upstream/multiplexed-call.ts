@@ -5,7 +5,7 @@ import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
 import type { AskedCall } from "./unplaced-asks.ts";
 
 /** One call on a stream that many calls share. Settled once, by whoever takes it out of the open ones. */
-export class SharedCall implements AskedCall {
+export class MultiplexedCall implements AskedCall {
   readonly id: number;
   readonly request: UpstreamRequest;
   /** Whether a byte of it may have left. */

@@ -12,18 +12,18 @@ import { passProgress } from "./progress.ts";
 import { errorReply, garbageFault, replyFrom } from "./reply.ts";
 import { cancelledText, requestText } from "./request-text.ts";
 import { pong } from "./server-request.ts";
-import { SharedCall } from "./shared-call.ts";
+import { MultiplexedCall } from "./multiplexed-call.ts";
 import { cancelledFault, deadlineFault, listenRefused, Trouble } from "./trouble.ts";
 import type { SharedConnection } from "./unplaced-asks.ts";
 import { UnplacedAsks } from "./unplaced-asks.ts";
 import type { StreamListener, WireOwner, WireStream } from "./wire.ts";
 
 /** What carries the text. */
-export interface SharedTransport {
+export interface MultiplexedTransport {
   /** Why nothing can be sent now; null = it can. Asked before `start`. */
   whyNotNow(request: UpstreamRequest): Fault | null;
-  /** Sends a call, after asking its `mayDispatch`; sets `wasSent` and `unsend`. What fails then goes to `SharedStream.fail`. */
-  start(call: SharedCall, text: string): void;
+  /** Sends a call, after asking its `mayDispatch`; sets `wasSent` and `unsend`. What fails then goes to `MultiplexedStream.fail`. */
+  start(call: MultiplexedCall, text: string): void;
   /** Sends what needs no answer. */
   post(text: string): void;
 }
@@ -34,14 +34,14 @@ const subscriptionKey = "io.modelcontextprotocol/subscriptionId";
  * JSON-RPC over one stream that many calls share: stdio in both eras, and HTTP+SSE. Ids and progress tokens are ours, per
  * connection, and find the call that an answer or a progress belongs to. Ends once.
  */
-export class SharedStream implements SharedConnection {
+export class MultiplexedStream implements SharedConnection {
   /** Known once the handshake is through. */
   era: Era = "legacy";
   private readonly serverName: string;
   private readonly clock: Clock;
   private readonly owner: WireOwner;
-  private readonly transport: SharedTransport;
-  private readonly calls = new Map<number, SharedCall>();
+  private readonly transport: MultiplexedTransport;
+  private readonly calls = new Map<number, MultiplexedCall>();
   private readonly listeners = new Map<number, StreamListener>();
   private readonly audience = new Audience();
   private readonly unplaced = new UnplacedAsks(this);
@@ -54,7 +54,7 @@ export class SharedStream implements SharedConnection {
     readonly serverName: string;
     readonly clock: Clock;
     readonly owner: WireOwner;
-    readonly transport: SharedTransport;
+    readonly transport: MultiplexedTransport;
   }) {
     this.serverName = options.serverName;
     this.clock = options.clock;
@@ -80,7 +80,7 @@ export class SharedStream implements SharedConnection {
         return;
       }
       this.audience.admit(request.caller);
-      const call = new SharedCall(++this.lastId, request, this, resolve, reject);
+      const call = new MultiplexedCall(++this.lastId, request, this, resolve, reject);
       this.calls.set(call.id, call);
       this.deadlines.arm();
       this.transport.start(call, requestText(call.id, request, envelope));
@@ -135,12 +135,12 @@ export class SharedStream implements SharedConnection {
   }
 
   /** The only open call; null = there is none, or more. */
-  get only(): SharedCall | null {
+  get only(): MultiplexedCall | null {
     const [only] = this.calls.values();
     return this.calls.size === 1 && only !== undefined ? only : null;
   }
 
-  openCall(id: number): SharedCall | null {
+  openCall(id: number): MultiplexedCall | null {
     return this.calls.get(id) ?? null;
   }
 
@@ -279,21 +279,21 @@ export class SharedStream implements SharedConnection {
     return this.calls.size > 0;
   }
 
-  private giveUp(call: SharedCall, fault: Fault): void {
+  private giveUp(call: MultiplexedCall, fault: Fault): void {
     if (this.take(call.id, false) === undefined) return;
     if (call.wasSent) this.tellOnce(call, "given-up");
     else call.unsend();
     call.fail(fault);
   }
 
-  private tellOnce(call: SharedCall, why: "given-up" | "advice"): void {
+  private tellOnce(call: MultiplexedCall, why: "given-up" | "advice"): void {
     // `initialize` may not be withdrawn (MCP 2025-11-25, cancellation).
     if (call.wasTold || call.request.method === "initialize") return;
     call.wasTold = true;
     this.post(cancelledText(call.id, why));
   }
 
-  private take(id: number, isAnswered: boolean): SharedCall | undefined {
+  private take(id: number, isAnswered: boolean): MultiplexedCall | undefined {
     const call = this.calls.get(id);
     if (call === undefined) return undefined;
     this.calls.delete(id);

@@ -2,16 +2,16 @@ import type { Clock } from "../base/index.ts";
 import type { Era, Profile, ServerRecord } from "../registry/index.ts";
 import type { UpstreamReply, UpstreamRequest } from "./exchange.ts";
 import { LegacyLogLevel } from "./legacy-log-level.ts";
-import type { SharedStream } from "./shared-stream.ts";
+import type { MultiplexedStream } from "./multiplexed-stream.ts";
 import type { Trouble } from "./trouble.ts";
 import type { Described, StreamListener, Wire, WireStream } from "./wire.ts";
 
 /** A wire of which all calls share one stream. The stream is told the era by whoever opened it. */
-export class SharedWire implements Wire {
+export class MultiplexedWire implements Wire {
   readonly era: Era;
   readonly described: Described;
   private readonly record: ServerRecord;
-  private readonly stream: SharedStream;
+  private readonly stream: MultiplexedStream;
   private readonly envelope: string;
   private readonly closeTransport: () => Promise<void>;
   private readonly stopping = new AbortController();
@@ -22,7 +22,7 @@ export class SharedWire implements Wire {
   constructor(options: {
     readonly clock: Clock;
     readonly record: ServerRecord;
-    readonly stream: SharedStream;
+    readonly stream: MultiplexedStream;
     readonly described: Described;
     readonly envelope: string;
     readonly close: () => Promise<void>;
