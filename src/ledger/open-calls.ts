@@ -134,10 +134,6 @@ export const pendAnew = (call: CallId, until: StoreMs): Write =>
 /** People said no, or nobody said yes in time. Fails when somebody else was faster. */
 export const closePending = (call: CallId): Write => remove(openCallTable, { call }, { state: "pending" });
 
-/** Takes over what a dead holder left, without changing its state. */
-export const adoptCall = (call: CallId, from: Holder, to: Holder): Write =>
-  update(openCallTable, { call }, { node: to.node, fence: to.fence }, { node: from.node, fence: from.fence });
-
 /** Settles an unknown call by hand or by its verify tool; the `resolve` entry and `settleClaim` go into the same transaction. */
 export const resolveCall = (call: CallId): Write => remove(openCallTable, { call }, { state: "unknown" });
 

@@ -18,7 +18,6 @@ import {
 import { acme } from "./ledger.fixture.ts";
 import type { OpenCall } from "./open-calls.ts";
 import {
-  adoptCall,
   closeCall,
   dispatchWaiting,
   identicalOpenCall,
@@ -126,7 +125,7 @@ describe("an open call", () => {
     expect(await readOpenCall(store, "call_1" as CallId)).toMatchObject({ state: "dispatched", ...next });
   });
 
-  it("of a dead node is found, adopted and marked unknown; the dead one's writes fail from then on", async () => {
+  it("of a dead node is found and marked unknown in that node's name; its writes fail from then on, and others' at any time", async () => {
     const { store, done } = await opened();
     for (let n = 0; n < 5; n++) await done(openCall(sample(n)));
     await done(openCall(sample(9, other)));
@@ -139,10 +138,11 @@ describe("an open call", () => {
       "call_3",
       "call_4",
     ]);
-    expect(await done(adoptCall("call_0" as CallId, holder, other))).toBe(true);
+    expect(await done(markUnknown("call_0" as CallId, other))).toBe(false);
+    expect(await done(closeCall("call_0" as CallId, other))).toBe(false);
+    expect(await done(markUnknown("call_0" as CallId, holder))).toBe(true);
     expect(await done(markUnknown("call_0" as CallId, holder))).toBe(false);
     expect(await done(closeCall("call_0" as CallId, holder))).toBe(false);
-    expect(await done(markUnknown("call_0" as CallId, other))).toBe(true);
     expect((await listOpenCalls(store, acme, "unknown", { limit: 10 })).map(({ call }) => call)).toEqual([
       "call_0",
     ]);
