@@ -1,4 +1,5 @@
 import type { Clock } from "../base/index.ts";
+import { Rounds } from "../base/index.ts";
 import { expiredClaims } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 import { Duty } from "../store/index.ts";
@@ -19,38 +20,30 @@ export interface HousekeepingOptions {
 /** Removes what is past its time, for all nodes: repeat keys a day after their use. */
 export class Housekeeping {
   private readonly options: HousekeepingOptions;
-  private cancel: (() => void) | null = null;
-  private isStopped = false;
+  private readonly rounds: Rounds;
   private readonly duty: Duty;
 
   constructor(options: HousekeepingOptions) {
     this.options = options;
     const { store, clock, node } = options;
     this.duty = new Duty({ store, clock, name: "house", holder: node.holder, ttlMs: 2 * everyMs });
+    this.rounds = new Rounds({ clock, everyMs, round: () => this.forgetClaims() });
   }
 
   start(): void {
-    this.later();
+    this.rounds.start();
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true;
-    this.cancel?.();
+    await this.rounds.stop();
     await this.duty.giveUp();
-  }
-
-  private later(): void {
-    if (this.isStopped) return;
-    this.cancel = this.options.clock.after(everyMs, () => {
-      void this.forgetClaims().finally(() => this.later());
-    });
   }
 
   private async forgetClaims(): Promise<void> {
     const { store, onTrouble } = this.options;
     try {
       if (!(await this.duty.isOurs())) return;
-      for (let isFull = true; isFull && !this.isStopped;) {
+      for (let isFull = true; isFull && !this.rounds.isStopped;) {
         const writes = await expiredClaims(store, await store.now(), claimsPerTransactionMax);
         isFull = writes.length === claimsPerTransactionMax;
         // A claim that was used again meanwhile fails its guard and stays; the next round looks anew.

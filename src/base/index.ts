@@ -25,6 +25,7 @@ export { newId } from "./ids.ts";
 export { hasMember, memberSpan } from "./json-span.ts";
 export { nodeHttp } from "./node-http.ts";
 export { OneAtATime } from "./one-at-a-time.ts";
+export { Rounds } from "./rounds.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { ok, refuse } from "./result.ts";

@@ -1,5 +1,5 @@
-import type { CancelTimer, Clock, MonotonicMs } from "../base/index.ts";
-import { elapsedMs } from "../base/index.ts";
+import type { Clock, MonotonicMs } from "../base/index.ts";
+import { elapsedMs, Rounds } from "../base/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 import { expiredLeases } from "../store/index.ts";
@@ -38,35 +38,25 @@ export interface TakeOverOptions {
  */
 export class TakeOver {
   private readonly options: TakeOverOptions;
-  private cancel: CancelTimer | null = null;
-  private looking: Promise<void> = Promise.resolve();
-  private isStopped = false;
+  private readonly rounds: Rounds;
   private lookedAt: MonotonicMs;
   /** Since then every look has worked, in time. */
   private wellSince: MonotonicMs;
 
   constructor(options: TakeOverOptions) {
     this.options = options;
+    this.rounds = new Rounds({ clock: options.clock, everyMs: lookEveryMs, round: () => this.look() });
     this.lookedAt = this.wellSince = options.clock.monotonic();
   }
 
   start(): void {
     this.lookedAt = this.wellSince = this.options.clock.monotonic();
-    this.later();
+    this.rounds.start();
   }
 
   /** Finishes what it has begun. Safe to call twice. */
-  async stop(): Promise<void> {
-    this.isStopped = true;
-    this.cancel?.();
-    await this.looking;
-  }
-
-  private later(): void {
-    if (this.isStopped) return;
-    this.cancel = this.options.clock.after(lookEveryMs, () => {
-      this.looking = this.look().finally(() => this.later());
-    });
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   private async look(): Promise<void> {
@@ -74,7 +64,7 @@ export class TakeOver {
     try {
       const expired = await expiredLeases(store, leasesPerLook);
       if (!this.isSettled()) return;
-      for (const { name } of expired) if (isNodeLease(name) && !this.isStopped) await this.take(name);
+      for (const { name } of expired) if (isNodeLease(name) && !this.rounds.isStopped) await this.take(name);
     } catch (thrown) {
       this.wellSince = this.options.clock.monotonic();
       onTrouble("looking for nodes that fell silent", thrown);

@@ -1,4 +1,4 @@
-import type { CancelTimer } from "../base/index.ts";
+import { Rounds } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import { overdueRuns } from "../ledger/index.ts";
 import { endingWrites } from "./end.ts";
@@ -18,28 +18,20 @@ export interface DeadlinesOptions extends Records {
 /** Fails runs that are still open at their deadline, so that every run ends, whatever became of its agent. */
 export class Deadlines {
   private readonly options: DeadlinesOptions;
-  private cancel: CancelTimer | null = null;
-  private isStopped = false;
+  private readonly rounds: Rounds;
 
   constructor(options: DeadlinesOptions) {
     this.options = options;
+    this.rounds = new Rounds({ clock: options.clock, everyMs, round: () => this.look() });
   }
 
   start(): void {
-    this.later();
+    this.rounds.start();
   }
 
   /** Safe to call twice. */
-  stop(): void {
-    this.isStopped = true;
-    this.cancel?.();
-  }
-
-  private later(): void {
-    if (this.isStopped) return;
-    this.cancel = this.options.clock.after(everyMs, () => {
-      void this.look().finally(() => this.later());
-    });
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   private async look(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { CancelTimer } from "../base/index.ts";
+import { Rounds } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { RunId, RunRecord } from "../ledger/index.ts";
 import { unfinishedChildrenOf, runById } from "../ledger/index.ts";
@@ -25,30 +25,20 @@ export interface OrphansOptions extends Records {
  */
 export class Orphans {
   private readonly options: OrphansOptions;
-  private cancel: CancelTimer | null = null;
-  private looking: Promise<void> | null = null;
-  private isStopped = false;
+  private readonly rounds: Rounds;
 
   constructor(options: OrphansOptions) {
     this.options = options;
+    this.rounds = new Rounds({ clock: options.clock, everyMs, round: () => this.look() });
   }
 
   start(): void {
-    this.later();
+    this.rounds.start();
   }
 
   /** Safe to call twice. */
-  async stop(): Promise<void> {
-    this.isStopped = true;
-    this.cancel?.();
-    await this.looking;
-  }
-
-  private later(): void {
-    if (this.isStopped) return;
-    this.cancel = this.options.clock.after(everyMs, () => {
-      this.looking = this.look().finally(() => this.later());
-    });
+  stop(): Promise<void> {
+    return this.rounds.stop();
   }
 
   private async look(): Promise<void> {
@@ -56,7 +46,7 @@ export class Orphans {
     try {
       const ended = await store.list(endedParentTable, { index: "key", limit: parentsPerLook });
       for (const { run, tenant } of ended) {
-        if (this.isStopped) return;
+        if (this.rounds.isStopped) return;
         await this.lookAfter(run as RunId, tenant as TenantId); // as `endingWrites` wrote them
       }
     } catch (thrown) {

@@ -61,7 +61,7 @@ describe("attaching", () => {
     };
     expect(await stateAfter(59_000)).toBe("open");
     await expect.poll(() => stateAfter(5_000)).toBe("failed");
-    deadlines.stop();
+    await deadlines.stop();
     const end = await world.runs.endOf(await value(world.runs.find(agent, "nightly")));
     expect(end).toMatchObject({ state: "failed", reason: "its deadline passed", result: null });
   });
