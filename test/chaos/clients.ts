@@ -28,6 +28,8 @@ export class Clients {
   private readonly options: ClientsOptions;
   private readonly names = new Map<string, number>();
   private readonly working: Promise<void>[] = [];
+  /** What is waited for, and at which node. */
+  private readonly underWay = new Map<Wish, NodeProcess>();
   private isOver = false;
   private readonly givenUp = new AbortController();
   readonly troubles: unknown[] = [];
@@ -66,6 +68,13 @@ export class Clients {
     const picked = up[Math.floor(this.options.chance() * up.length)];
     if (picked === undefined) throw new TypeError("no node is up");
     return picked;
+  }
+
+  /** Effects that somebody waits for at this node. */
+  effectsAt(node: NodeProcess): readonly string[] {
+    return [...this.underWay].flatMap(([wish, at]) =>
+      at === node && wish.class === "effect" ? [wish.to] : [],
+    );
   }
 
   private get isAnyUp(): boolean {
@@ -163,9 +172,11 @@ export class Clients {
     const node = this.node();
     const askedAt = Date.now();
     const meta = wish.name !== null && "key" in wish.name ? { [metaKeys.key]: wish.name.key } : {};
+    this.underWay.set(wish, node);
     const heard = await node
       .call(tool, { to: wish.to }, { meta, token, signal: AbortSignal.timeout(patienceMs) })
-      .then(heardOf, () => lost);
+      .then(heardOf, () => lost)
+      .finally(() => this.underWay.delete(wish));
     history.add({ wish, node: node.url, askedAt, heardAt: Date.now(), heard });
     return heard;
   }
@@ -179,6 +190,7 @@ export class Clients {
     );
     const wish = wishIn(init.body);
     const askedAt = Date.now();
+    if (wish !== null) this.underWay.set(wish, node);
     const say = (heard: Heard): void => {
       if (wish !== null)
         this.options.history.add({ wish, node: node.url, askedAt, heardAt: Date.now(), heard });
@@ -194,6 +206,8 @@ export class Clients {
       say(lost);
       // As the platform says that a connection broke.
       throw patience.aborted ? new TypeError("nobody answered in time", { cause: thrown }) : thrown;
+    } finally {
+      if (wish !== null) this.underWay.delete(wish);
     }
   }
 

@@ -12,7 +12,7 @@ test(
       await world.flows(40);
       const number = world.anyNumber();
       world.note(`kill -9 of node ${number}`);
-      await world.fleet.node(number).kill9();
+      await world.kill9(number);
       await world.flows(20);
       await world.restart();
     }

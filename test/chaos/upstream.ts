@@ -37,6 +37,9 @@ export class Upstream {
   private readonly books: number;
   private readonly server: Server;
   private readonly chance: () => number;
+  /** What has been booked and not answered. */
+  private readonly open = new Set<string>();
+  private held: PromiseWithResolvers<void> | null = null;
 
   constructor(file: string, chance: () => number) {
     this.books = openSync(file, "a");
@@ -63,6 +66,21 @@ export class Upstream {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/mcp`;
   }
 
+  isBusyWith(to: string): boolean {
+    return this.open.has(to);
+  }
+
+  /** Books what it is asked for and answers nothing, until `body` is over. */
+  async holds(body: () => Promise<void>): Promise<void> {
+    this.held = Promise.withResolvers();
+    try {
+      await body();
+    } finally {
+      this.held.resolve();
+      this.held = null;
+    }
+  }
+
   private async answer({ id, method, params }: Request): Promise<string> {
     const fresh = { resultType: "complete", ttlMs: 0, cacheScope: "public" };
     const say = (result: unknown): string => JSON.stringify({ jsonrpc: "2.0", id, result });
@@ -72,7 +90,10 @@ export class Upstream {
     const { name, arguments: args = {} } = params;
     const { to = "" } = args;
     if (name !== "look") this.book(name, args);
+    this.open.add(to);
     await new Promise((resolve) => setTimeout(resolve, this.chance() * answerMsMax));
+    await this.held?.promise;
+    this.open.delete(to);
     return say({ resultType: "complete", content: [{ type: "text", text: `${name} ${to}` }] });
   }
 

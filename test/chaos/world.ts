@@ -106,6 +106,15 @@ export class World {
     await until(() => this.history.count("done") >= before + count, withinMs);
   }
 
+  /** In the middle of an effect, which is under way as the node dies: nobody will ever be told how it ended. */
+  async kill9(number: number): Promise<void> {
+    const node = this.fleet.node(number);
+    await this.upstream.holds(async () => {
+      await until(() => this.clients.effectsAt(node).some((to) => this.upstream.isBusyWith(to)), settleMs);
+      await node.kill9();
+    });
+  }
+
   note(what: string): void {
     this.history.note(what, Date.now());
   }
