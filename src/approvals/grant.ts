@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { createPublicKey, verify } from "node:crypto";
-import { canonicalJson, msOf, sha256Hex } from "../base/index.ts";
+import { RecentMap, canonicalJson, msOf, sha256Hex } from "../base/index.ts";
 import type { Keys, PublicKey } from "../keys/index.ts";
 import type { ApprovalRequest, ApprovalVote } from "./request.ts";
 
@@ -47,7 +47,7 @@ const knownMax = 10_000;
 /** Grants that this key is known to have signed: verifying takes 100 µs, the digest of a text half of one. Reading the key takes as long. */
 class KnownGrants {
   readonly key: KeyObject;
-  private readonly digests = new Set<string>();
+  private readonly digests = new RecentMap<string, true>(knownMax);
 
   constructor({ spkiDer }: PublicKey) {
     this.key = createPublicKey({ key: Buffer.from(spkiDer), format: "der", type: "spki" });
@@ -58,10 +58,7 @@ class KnownGrants {
   }
 
   add(grant: string): void {
-    this.digests.add(sha256Hex(grant));
-    if (this.digests.size <= knownMax) return;
-    const oldest = this.digests.values().next().value;
-    if (oldest !== undefined) this.digests.delete(oldest);
+    this.digests.set(sha256Hex(grant), true);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Clock, MonotonicMs } from "../base/index.ts";
-import { elapsedMs } from "../base/index.ts";
+import { RecentMap, elapsedMs } from "../base/index.ts";
 import type { PrincipalId } from "../identity/index.ts";
 import type { Store } from "../store/index.ts";
 import { pendingOf } from "./request.ts";
@@ -24,7 +24,7 @@ interface Count {
 export class PendingBound {
   private readonly clock: Clock;
   private readonly store: Pick<Store, "get" | "list">;
-  private readonly counts = new Map<PrincipalId, Promise<Count>>();
+  private readonly counts = new RecentMap<PrincipalId, Promise<Count>>(principalsMax);
 
   constructor(options: { readonly clock: Clock; readonly store: Pick<Store, "get" | "list"> }) {
     this.clock = options.clock;
@@ -51,21 +51,12 @@ export class PendingBound {
     if (meanwhile !== undefined && (await meanwhile) !== outdated) return meanwhile;
     const at = this.clock.monotonic();
     const counting = pendingOf(this.store, principal, pendingMax).then((pending) => ({ at, pending }));
-    this.counts.delete(principal); // to the end: the map is in the order of counting
     this.counts.set(principal, counting);
-    if (this.counts.size > principalsMax) this.forgetOldest();
     try {
       return await counting;
     } catch (thrown) {
       if (this.counts.get(principal) === counting) this.counts.delete(principal);
       throw thrown;
-    }
-  }
-
-  private forgetOldest(): void {
-    for (const oldest of this.counts.keys()) {
-      this.counts.delete(oldest);
-      return;
     }
   }
 }

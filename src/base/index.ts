@@ -26,6 +26,7 @@ export { hasMember, memberSpan } from "./json-span.ts";
 export { nodeHttp } from "./node-http.ts";
 export { OneAtATime } from "./one-at-a-time.ts";
 export { Rounds } from "./rounds.ts";
+export { RecentMap } from "./recent-map.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";
 export type { Random } from "./random.ts";
 export { ok, refuse } from "./result.ts";

@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../base/index.ts";
-import { Fault, invariant, msOf } from "../base/index.ts";
+import { Fault, RecentMap, invariant, msOf } from "../base/index.ts";
 import type { Change, Store } from "../store/index.ts";
 import { insert, remove } from "../store/index.ts";
 import { keyBytes } from "./aead.ts";
@@ -7,8 +7,8 @@ import { DataKey, keyIdBytes } from "./data-key.ts";
 import type { KekRing } from "./kek-ring.ts";
 import { scopeKeyTable } from "./tables.ts";
 
-/** Runs and principals active at once, with room; about 1 KB each. The least recently used goes first. */
-export const cachedKeysMax = 10_000;
+/** Runs and principals active at once, with room; about 6 KB each with its cipher. The least recently used goes first. */
+export const cachedKeysMax = 12_000;
 
 /** Longer than `day/<tenant>/<principal>/<date>` with the longest ids, and short enough for every index. */
 const scopeLengthMax = 512;
@@ -22,7 +22,7 @@ export class ScopeKeys {
   private readonly ring: KekRing;
   private readonly random: Random;
   private readonly clock: Clock;
-  private readonly cached = new Map<string, DataKey>();
+  private readonly cached = new RecentMap<string, DataKey>(cachedKeysMax);
   private readonly inFlight = new Map<string, Promise<DataKey>>();
   /** Grows with each erasure: a read that began before one must not put a destroyed key back. */
   private erasures = 0;
@@ -36,7 +36,7 @@ export class ScopeKeys {
 
   /** Of this scope, made if it has none. A promise only when it is not cached; concurrent first uses share one. */
   get(scope: string): DataKey | Promise<DataKey> {
-    const cached = this.touch(scope);
+    const cached = this.cached.use(scope);
     if (cached !== undefined) return cached;
     const running = this.inFlight.get(scope);
     if (running !== undefined) return running;
@@ -51,7 +51,7 @@ export class ScopeKeys {
 
   /** Null when the scope has no key: never used, or erased. */
   async existing(scope: string): Promise<DataKey | null> {
-    return this.touch(scope) ?? (await this.read(scope));
+    return this.cached.use(scope) ?? (await this.read(scope));
   }
 
   /** Destroys the wrapped key. What was sealed under it can never be read again; the scope's next use makes another key. */
@@ -112,23 +112,8 @@ export class ScopeKeys {
     return key;
   }
 
-  private touch(scope: string): DataKey | undefined {
-    const key = this.cached.get(scope);
-    if (key !== undefined && this.cached.size > cachedKeysMax / 2) {
-      // Order matters only once something may have to go.
-      this.cached.delete(scope);
-      this.cached.set(scope, key);
-    }
-    return key;
-  }
-
   private remember(key: DataKey, erasuresBefore: number): void {
-    if (erasuresBefore !== this.erasures) return;
-    this.cached.delete(key.scope);
-    this.cached.set(key.scope, key);
-    if (this.cached.size <= cachedKeysMax) return;
-    const oldest = this.cached.keys().next().value;
-    if (oldest !== undefined) this.cached.delete(oldest);
+    if (erasuresBefore === this.erasures) this.cached.set(key.scope, key);
   }
 }
 

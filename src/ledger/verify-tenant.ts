@@ -1,5 +1,5 @@
 import type { WallMs } from "../base/index.ts";
-import { commitment, explain, msOf, wallMs } from "../base/index.ts";
+import { RecentMap, commitment, explain, msOf, wallMs } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Logged, Store } from "../store/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
@@ -46,7 +46,7 @@ export class TenantWalk {
   private readonly entries: EntryStream;
   private readonly tiles: TileCheck;
   private readonly tree = new Frontier();
-  private readonly recent = new Set<string>();
+  private readonly recent = new RecentMap<string, true>(recentIdsMax);
   private lastCursor = 0;
   /** First position of the last batch that was read. */
   private lastBatch = -1;
@@ -189,7 +189,7 @@ export class TenantWalk {
     if (entry.after !== null && !(await this.isBefore(entry.after, row))) {
       throw found("order", position, row.id, `it follows ${entry.after}, which is not before it`);
     }
-    this.remember(row.id);
+    this.recent.set(row.id, true);
     await this.checkPayload(row, entry, position);
   }
 
@@ -197,13 +197,6 @@ export class TenantWalk {
     if (this.recent.has(after)) return true;
     const earlier = await this.read.getLogged(entryTable, after);
     return earlier !== null && earlier.tenant === row.tenant && earlier.cursor < row.cursor;
-  }
-
-  private remember(id: string): void {
-    this.recent.add(id);
-    if (this.recent.size <= recentIdsMax) return;
-    const oldest = this.recent.values().next().value;
-    if (oldest !== undefined) this.recent.delete(oldest);
   }
 
   private async checkPayload(row: EntryRow, entry: Entry, position: number | null): Promise<void> {

@@ -1,5 +1,5 @@
 import type { Clock, MonotonicMs, Result, WallMs } from "../base/index.ts";
-import { elapsedMs, Fault, msOf, ok, plusMs, refuse, wallMs } from "../base/index.ts";
+import { Fault, RecentMap, elapsedMs, msOf, ok, plusMs, refuse, wallMs } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { DataKey, Keys } from "../keys/index.ts";
 import type { Change, RowOf, Store } from "../store/index.ts";
@@ -49,7 +49,7 @@ export class Vault {
   private readonly store: Store;
   private readonly keys: VaultOptions["keys"];
   private readonly clock: Clock;
-  private readonly revealed = new Map<string, Revealed>();
+  private readonly revealed = new RecentMap<string, Revealed>(revealedMax);
   private forgotten = 0;
   private readonly known = new KnownSecrets(knownSecretsMax);
 
@@ -221,14 +221,8 @@ export class Vault {
   }
 
   private remember(at: string, value: string): void {
-    this.revealed.delete(at);
     const until = plusMs(this.clock.monotonic(), revealedForMs);
     this.revealed.set(at, { value: new Secret(value), until });
-    if (this.revealed.size <= revealedMax) return;
-    for (const oldest of this.revealed.keys()) {
-      this.revealed.delete(oldest);
-      return;
-    }
   }
 
   private forget(tenant: TenantId, name: string): void {
