@@ -10,13 +10,10 @@ const blockBytes = 16;
 /** 16 GiB, a quarter of what the counter can count; then a new stream begins. */
 const blocksPerStreamMax = 2 ** 30;
 
-/** So many keys in use at once keep their cipher, 2.3 KB each outside the heap; those of runs that only wait do not. */
-const ciphersMax = 2_048;
-const withCipher = new Set<Keystream>();
-
 /**
  * AES-256-CTR under one key, one thing after the other out of one long stream: making a cipher object costs several times as much
- * as what it then does to a payload.
+ * as what it then does to a payload. It lives as long as its key is at hand: 2.3 KB outside the heap, which the collector does not see, so that
+ * ciphers made anew for each payload pile up by the hundred MB before it comes.
  */
 export class Keystream {
   private readonly key: KeyObject;
@@ -51,19 +48,7 @@ export class Keystream {
     this.blocks = 0;
     const cipher = createCipheriv("aes-256-ctr", this.key, this.counter);
     this.cipher = cipher;
-    this.takePlace();
     return cipher;
-  }
-
-  /** Whoever has had a cipher for longest loses it: its next payload begins another stream, for 5 µs. */
-  private takePlace(): void {
-    withCipher.delete(this);
-    withCipher.add(this);
-    if (withCipher.size <= ciphersMax) return;
-    const [oldest] = withCipher;
-    if (oldest === undefined) return;
-    withCipher.delete(oldest);
-    oldest.cipher = null;
   }
 }
 
