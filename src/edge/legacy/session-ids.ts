@@ -1,8 +1,8 @@
 import type { Clock, Random, WallMs } from "../../base/index.ts";
-import { elapsedMs, msOf, plusMs, wallMs } from "../../base/index.ts";
+import { RecentMap, elapsedMs, msOf, plusMs, wallMs } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Profile } from "../../registry/index.ts";
-import { profileOf } from "../../registry/index.ts";
+import { noCapabilities, profileOf } from "../../registry/index.ts";
 import type { Sealing } from "../options.ts";
 import { ownerOf } from "../owner.ts";
 import type { LegacyVersion } from "./versions.ts";
@@ -28,7 +28,7 @@ const capabilitiesBytesMax = 2_048;
 /** What sealing makes of the above, with room for long names of principals. */
 const idCharsMax = 6_144;
 /** Opened ids, so that a busy session costs one decryption and not one per request. About 1 KB each. */
-const rememberedMax = 1_024;
+const rememberedMax = 2_048;
 const format = 1;
 
 /**
@@ -40,12 +40,9 @@ export class SessionIds {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly lifetimeMs: number;
-  private readonly endedMax: number;
-  /** Two generations: what was not used while the younger one filled up is forgotten. */
-  private younger = new Map<string, Session>();
-  private older = new Map<string, Session>();
-  /** Keys of sessions that their clients ended here, oldest first. */
-  private readonly ended = new Set<string>();
+  private readonly opened = new RecentMap<string, Session>(rememberedMax);
+  /** Keys of sessions that their clients ended here. */
+  private readonly ended: RecentMap<string, true>;
 
   constructor(options: {
     sealing: Sealing;
@@ -58,21 +55,24 @@ export class SessionIds {
     this.clock = options.clock;
     this.random = options.random;
     this.lifetimeMs = options.lifetimeMs;
-    this.endedMax = options.endedMax;
+    this.ended = new RecentMap(options.endedMax);
   }
 
   issue(principal: Principal, version: LegacyVersion, capabilities: unknown): string {
-    const { key: text } = profileOf(capabilities);
-    const kept = Buffer.byteLength(text) > capabilitiesBytesMax ? "{}" : text;
+    const declared = profileOf(capabilities);
+    const profile = Buffer.byteLength(declared.key) > capabilitiesBytesMax ? noCapabilities : declared;
     const key = Buffer.from(this.random.bytes(16)).toString("base64url");
-    return this.sealing.seal(
-      JSON.stringify([format, ownerOf(principal), version, kept, msOf(this.clock.wall()), key]),
-    );
+    const owner = ownerOf(principal);
+    const at = this.clock.wall();
+    const id = this.sealing.seal(JSON.stringify([format, owner, version, profile.key, msOf(at), key]));
+    // Most are used at once, to say that they are initialized, and some only for one call more.
+    this.opened.set(id, { key, owner, version, profile, expiresAt: plusMs(at, this.lifetimeMs) });
+    return id;
   }
 
   /** null = not one of ours, another's, expired or ended: to a stranger all of these look the same. */
   open(id: string, principal: Principal): Session | null {
-    const session = this.younger.get(id) ?? this.recall(id) ?? this.read(id);
+    const session = this.opened.use(id) ?? this.read(id);
     if (session === null || session.owner !== ownerOf(principal)) return null;
     if (this.ended.has(session.key)) return null;
     return elapsedMs(this.clock.wall(), session.expiresAt) < 0 ? session : null;
@@ -83,19 +83,7 @@ export class SessionIds {
    * and hold nothing: that is why a bounded memory is enough.
    */
   end(session: Session): void {
-    this.ended.add(session.key);
-    if (this.ended.size <= this.endedMax) return;
-    for (const oldest of this.ended) {
-      this.ended.delete(oldest);
-      return;
-    }
-  }
-
-  private recall(id: string): Session | null {
-    const session = this.older.get(id);
-    if (session === undefined) return null;
-    this.remember(id, session);
-    return session;
+    this.ended.set(session.key, true);
   }
 
   private read(id: string): Session | null {
@@ -103,16 +91,8 @@ export class SessionIds {
     const text = this.sealing.open(id);
     if (text === null) return null;
     const session = sessionFrom(text, this.lifetimeMs);
-    if (session !== null) this.remember(id, session);
+    if (session !== null) this.opened.set(id, session);
     return session;
-  }
-
-  private remember(id: string, session: Session): void {
-    if (this.younger.size >= rememberedMax) {
-      this.older = this.younger;
-      this.younger = new Map();
-    }
-    this.younger.set(id, session);
   }
 }
 
