@@ -50,7 +50,8 @@ export function lineOf(record: CallRecord, timeMs: number): string {
 
 /** What names look like in a line: the same few come with every call, and looking for secrets in one takes ten times as long. */
 const quotedNames = new Map<string, string>();
-const quotedNamesMax = 1_024;
+/** Of all agents that are active at once, and the tools they call. */
+const quotedNamesMax = 16_384;
 
 function quotedName(name: string): string {
   const known = quotedNames.get(name);
