@@ -68,6 +68,7 @@ try {
     results["agents"] = await agents(workspace, {
       agents: Number(given.agents),
       seconds: Number(given.minutes) * 60,
+      warmUpSeconds: 15,
       everyMs: 2_000,
     });
   if (parts.has("d")) results["killed"] = await killed(workspace, { inFlight: Number(given.killed) });

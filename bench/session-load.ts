@@ -1,5 +1,4 @@
-import type { Socket } from "node:net";
-import { connect } from "node:net";
+import { RawConnection } from "./raw-http.ts";
 
 /**
  * A load generator for clients that hold sessions: unlike load.ts it reads each answer's session id and understands chunked
@@ -122,72 +121,41 @@ const callBody = (tool: string, n: number): string =>
     params: { name: tool, arguments: { path: `/srv/data/reports/2026/summary-${n}.txt`, limit: 100 } },
   });
 
-/** One keep-alive connection, one request at a time. */
+/** One connection of a client, whose requests bear its token and, once there is one, its session. */
 class Connection {
   private readonly order: SessionOrder;
-  private readonly socket: Socket;
-  private received = "";
-  private resolve: ((answer: Answer) => void) | null = null;
+  private readonly raw: RawConnection;
 
   constructor(order: SessionOrder) {
     this.order = order;
-    this.socket = connect({ host: "127.0.0.1", port: order.port, noDelay: true });
-    this.socket.setEncoding("latin1").on("data", (text: string) => this.receive(text));
-    this.socket.on("error", (error) => {
-      throw error;
-    });
+    this.raw = new RawConnection(order.port);
   }
 
   post(session: string | null, body: string): Promise<Answer> {
     return this.ask("POST", session, body);
   }
 
-  ask(method: string, session: string | null, body: string): Promise<Answer> {
-    this.socket.write(this.bytes(method, session, body));
-    return new Promise((resolve) => {
-      this.resolve = resolve;
-    });
+  async ask(method: string, session: string | null, body: string): Promise<Answer> {
+    const { status, head } = await this.raw.ask(this.text(method, session, body));
+    return { status, session: /\r\nmcp-session-id: (\S+)/i.exec(head)?.[1] ?? null };
   }
 
   listen(session: string): void {
-    this.socket.write(this.bytes("GET", session, ""));
+    this.raw.send(this.text("GET", session, ""));
   }
 
   end(): void {
-    this.socket.end();
+    this.raw.end();
   }
 
-  private bytes(method: string, session: string | null, body: string): string {
+  private text(method: string, session: string | null, body: string): string {
     const { port, token } = this.order;
     return (
       `${method} /mcp HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAuthorization: Bearer ${token}\r\n` +
       "Accept: application/json, text/event-stream\r\n" +
       (session === null ? "" : `Mcp-Session-Id: ${session}\r\nMCP-Protocol-Version: 2025-11-25\r\n`) +
-      (body === ""
-        ? ""
-        : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`) +
+      (body === "" ? "" : `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n`) +
       `\r\n${body}`
     );
-  }
-
-  private receive(text: string): void {
-    this.received = this.received === "" ? text : this.received + text;
-    const headEnd = this.received.indexOf("\r\n\r\n");
-    if (headEnd === -1) return;
-    const head = this.received.slice(0, headEnd);
-    const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-    const isWhole =
-      length === undefined && /\r\ntransfer-encoding: chunked/i.test(head)
-        ? this.received.endsWith("0\r\n\r\n")
-        : this.received.length >= headEnd + 4 + Number(length ?? 0);
-    if (!isWhole) return;
-    this.received = "";
-    const answer = {
-      status: Number(head.slice(9, 12)),
-      session: /\r\nmcp-session-id: (\S+)/i.exec(head)?.[1] ?? null,
-    };
-    const { resolve } = this;
-    this.resolve = null;
-    resolve?.(answer);
   }
 }

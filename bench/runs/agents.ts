@@ -34,8 +34,10 @@ export async function agents(workspace: (name: string) => string, wishes: Agents
 }
 
 function print({ wishes, load, used, rssBeforeMiB }: Awaited<ReturnType<typeof agents>>): void {
-  const { agents: count, seconds, everyMs } = wishes;
-  console.log(`\n(c) ${count} agents, a call each ${everyMs / 1000} s on average, ${seconds} s`);
+  const { agents: count, seconds, warmUpSeconds, everyMs } = wishes;
+  console.log(
+    `\n(c) ${count} agents, a call each ${everyMs / 1000} s on average, ${seconds} s, latencies after ${warmUpSeconds} s`,
+  );
   row("", ["node"], "goal");
   row("calls sent, per second", [`${load.sent}, ${(load.sent / seconds).toFixed(0)}`]);
   row("lost", [String(load.lost)], "0");
