@@ -14,16 +14,18 @@ export interface SchemaProblem {
   readonly message: string;
 }
 
-let compiled: ValidateFunction | null = null;
+/** A node reads its configuration once, and need not keep the megabyte that this is. */
+let compiled: WeakRef<ValidateFunction> | null = null;
 
 /**
  * All that is wrong with the value; fills in the defaults where something is left out. The values at the pointers in `hidden`
  * (and of settings that may hold a secret) never get into a message.
  */
 export function validateConfig(value: unknown, hidden: ReadonlySet<string>): readonly SchemaProblem[] {
-  compiled ??= compile();
-  if (compiled(value)) return [];
-  const problems = (compiled.errors ?? [])
+  const validate = compiled?.deref() ?? compile();
+  compiled = new WeakRef(validate);
+  if (validate(value)) return [];
+  const problems = (validate.errors ?? [])
     .map((error) => problemOf(error, hidden))
     .filter((problem) => problem !== null);
   // One mistake can break several rules of one setting; the same words twice help nobody.

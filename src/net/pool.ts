@@ -8,7 +8,7 @@ import { NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 import { InFlight } from "./in-flight.ts";
 import { HttpSending } from "./sending.ts";
-import { Pool } from "./undici.ts";
+import { newPool } from "./undici.ts";
 
 export interface HttpPoolOptions extends GuardOptions {
   readonly origin: string;
@@ -36,7 +36,7 @@ export class HttpPool {
       this.active.forEach((sending) => sending.onSweep(now));
       return this.active.size > 0;
     });
-    this.pool = new Pool(options.origin, {
+    this.pool = newPool(options.origin, {
       connections: options.connectionsMax,
       connect: guardedConnector(options),
       maxHeaderSize: options.headerBytesMax,
