@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { canonicalJson as ofTheNode } from "../src/base/index.ts";
 import { canonicalJson, digestOf } from "./canonical.ts";
 
@@ -13,4 +13,16 @@ test("two spellings of one value have one digest, and what JSON leaves out does 
   expect(digest).toBe(await digestOf({ a: null, b: [1.0, { x: "é", y: 2, z: undefined }] }));
   expect(digest).toBe(createHash("sha256").update('{"a":null,"b":[1,{"x":"é","y":2}]}').digest("hex"));
   expect(await digestOf(undefined)).toBe(await digestOf(null));
+});
+
+test("a runtime that is not Node makes the same digests", async () => {
+  const value = { text: "é\ud800", list: [1, 2] };
+  const here = await digestOf(value);
+  const asked = vi.spyOn(process, "getBuiltinModule").mockReturnValue(undefined);
+  try {
+    expect(await digestOf(value)).toBe(here);
+    expect(asked).toHaveBeenCalledOnce();
+  } finally {
+    asked.mockRestore();
+  }
 });

@@ -19,7 +19,21 @@ function written(value: Json): string {
 
 /** SHA-256 of the canonical text, in hex. Only this leaves the process: what a step was made from stays here. */
 export async function digestOf(value: unknown): Promise<string> {
-  const bytes = new TextEncoder().encode(canonicalJson(value));
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const text = canonicalJson(value);
+  // Every runtime has the web's way, which in Node goes through another thread: a third of what a step costs its agent.
+  const node = runtime.process?.getBuiltinModule?.("node:crypto");
+  if (node !== undefined) return node.createHash("sha256").update(text, "utf8").digest("hex");
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
+
+/** What is asked of Node here, where it is one. */
+interface Sha256 {
+  createHash(name: "sha256"): {
+    update(text: string, encoding: "utf8"): { digest(encoding: "hex"): string };
+  };
+}
+
+const runtime = globalThis as {
+  readonly process?: { readonly getBuiltinModule?: (name: "node:crypto") => Sha256 | undefined };
+};
