@@ -17,7 +17,7 @@ export const runInReview = (name: string): Refusal => ({
 
 export const unprovenName = (review: Review, what: string): Refusal => ({
   code: "run-in-review",
-  detail: `${what} is not on record, and may have been used in the time that is not either; it waits for an operator: signalbox runs review`,
+  detail: `${what} is not on record, and it may have been used in the time that is not either; it waits for an operator: signalbox runs review`,
   evidence: { reason: review.reason, detail: review.detail },
 });
 

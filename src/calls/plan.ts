@@ -181,8 +181,9 @@ async function named(principal: Principal, names: RepeatNames, house: House): Pr
   // An open one counts however old it is: its call still has to end.
   const isPast = found !== null && found.state !== "open" && isExpired(found, now);
   const review = names.key === null ? null : house.ledger.review(principal.tenant);
-  if (review !== null && (found === null || isPast))
-    return refuse(unprovenName(review, `key "${place.name}"`));
+  // One whose last try had failed may have been tried again.
+  if (review !== null && (found === null || isPast || found.state === "released"))
+    return refuse(unprovenName(review, `what came of key "${place.name}"`));
   const repeat: Repeat = {
     place,
     expiresAt: names.key === null ? null : plusMs(now, keyKeptMs),

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
+import { Fault } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import { beginReview, endReview, holdRun, listOpenCalls, readRun, releaseRun } from "../ledger/index.ts";
 import type { CallAnswer } from "./call.ts";
@@ -65,6 +66,22 @@ test("a key or run that is not on record may have been used in the lost time: re
   expect(codeOf(await world.call("files__write", { path: "d" }))).toBe("result");
   await release(world);
   expect([codeOf(await fresh()), codeOf(await other())]).toEqual(["result", "result"]);
+  await world.stop();
+});
+
+test("a key whose last try had failed may have succeeded in the lost time: refused until the review is over", async () => {
+  const world = await openWorld();
+  const write = () => world.call("files__write", { path: "a" }, key("k"));
+  const usual = world.upstream.answer;
+  world.upstream.answer = () => {
+    throw new Fault("tool-unavailable", "it is down", { effect: "none", retry: "later" });
+  };
+  expect(codeOf(await write())).toBe("tool-unavailable");
+  world.upstream.answer = usual;
+  await bringBack(world);
+  expect(codeOf(await write())).toBe("run-in-review");
+  await release(world);
+  expect(codeOf(await write())).toBe("result");
   await world.stop();
 });
 
