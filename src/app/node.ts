@@ -8,7 +8,15 @@ import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
-import { Ledger, ledgerTables, listOpenCalls, listRuns, newestCheckpoints } from "../ledger/index.ts";
+import {
+  Doubt,
+  Ledger,
+  ledgerTables,
+  listOpenCalls,
+  listRuns,
+  newestCheckpoints,
+  recoveriesIn,
+} from "../ledger/index.ts";
 import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
@@ -41,6 +49,7 @@ import { PolicyDesk } from "./policy-desk.ts";
 import { PolicyFiles } from "./policy-files.ts";
 import { serversDirectory } from "./data-directory.ts";
 import { beginReviews, compareRemembered } from "./recovery.ts";
+import { Attendance } from "./roll-call.ts";
 import { RememberedCheckpoints } from "./remembered-checkpoints.ts";
 import { sessionSealing } from "./session-sealing.ts";
 import { Shutdown } from "./shutdown.ts";
@@ -111,19 +120,33 @@ export class Node {
       log.error("trouble", { doing, reason: explain(thrown) });
 
     if (config.data.postgres === undefined) refuseMoved(config.data.directory);
-    const store = await openStore({
+    const doubt = new Doubt(clock);
+    const { store, rollCall } = await openStore({
       data: config.data,
       tables: allTables,
       clock,
       onEpoch: (change) => {
         log.error("the database has become another: restored, or a standby promoted", { ...change });
+        doubt.begin();
         if (!change.isIntact)
           this.options.onFatal("the database has lost what it had confirmed to this node");
       },
     });
     await this.openPart("the store", store);
     const remembered = new RememberedCheckpoints({ directory: config.data.directory, clock, onTrouble });
-    await compareRemembered(store, remembered.read(), { clock, random, log });
+    const silentMs = nodeLeaseMs;
+    const attendance = new Attendance({
+      clock,
+      store,
+      rollCall,
+      doubt,
+      silentMs,
+      remembered,
+      log,
+      onTrouble,
+    });
+    await attendance.decided({ clock });
+    await compareRemembered(store, remembered, { clock, random, log });
     const lease = new NodeLease({
       store,
       clock,
@@ -151,6 +174,7 @@ export class Node {
       clock,
       installationId: await installationId(store, clock, random),
       holder: node.holder,
+      doubt,
       witnesses: outside.witnesses,
       witnessQuorum: config.ledger.witnessQuorum,
       onAlert: (alert) => {
@@ -201,7 +225,10 @@ export class Node {
     registry.onPoliciesFollowed((tenant) => policies.reload(tenant));
 
     const reviewHouse = { clock, random, store, keys, ledger, identities, acts, log };
-    if (await beginReviews(reviewHouse)) await remembered.replace(await newestCheckpoints(store));
+    if (await beginReviews(reviewHouse))
+      await remembered.replace(await newestCheckpoints(store), await recoveriesIn(store));
+    this.shutdown.add("leaving the roll calls", () => attendance.stop());
+    await attendance.start(reviewHouse, node.holder);
     const recovered = await recoverCalls({ clock, store, ledger, node });
     if (recovered > 0) {
       log.warn("calls of an earlier process have an unknown outcome: signalbox calls ls --state unknown", {
@@ -395,7 +422,13 @@ export class Node {
       authorizationServers: [],
       readiness: () => ({
         notReady: this.notReady,
-        degraded: [...policyTrouble(policies, tenants()), ...fileTrouble(policyFiles)],
+        degraded: [
+          ...policyTrouble(policies, tenants()),
+          ...fileTrouble(policyFiles),
+          ...(doubt.isOn
+            ? ["the database has become another: effects wait until all nodes have looked"]
+            : []),
+        ],
       }),
       jwks: () => JSON.stringify(identities.jwks()),
       metricsNeedToken: mode === "serve",

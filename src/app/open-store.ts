@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import type { Clock } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
-import type { EpochChange, PostgresConnection, ReadStore, Store, Table } from "../store/index.ts";
+import type { EpochChange, PostgresConnection, ReadStore, RollCall, Store, Table } from "../store/index.ts";
 import { loadPostgres, openReadOnlySqlite, openSqliteStore } from "../store/index.ts";
 import type { Config } from "./config.ts";
 import type { PostgresSettings } from "./config-postgres.ts";
@@ -14,13 +14,20 @@ export interface OpenStoreOptions {
   readonly onEpoch: (change: EpochChange) => void;
 }
 
+export interface OpenedStore {
+  readonly store: Store;
+  /** null = nobody else writes it. */
+  readonly rollCall: RollCall | null;
+}
+
 /** The store that the configuration names; the data directory is there in any case. */
-export async function openStore({ data, tables, clock, onEpoch }: OpenStoreOptions): Promise<Store> {
+export async function openStore({ data, tables, clock, onEpoch }: OpenStoreOptions): Promise<OpenedStore> {
   const { directory, postgres } = data;
-  if (postgres === undefined) return openSqliteStore({ directory, tables, clock });
+  if (postgres === undefined) return { store: openSqliteStore({ directory, tables, clock }), rollCall: null };
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const { openPostgresStore } = await loadPostgres();
-  return openPostgresStore({ connection: connectionOf(postgres), tables, clock, onEpoch });
+  const store = openPostgresStore({ connection: connectionOf(postgres), tables, clock, onEpoch });
+  return { store, rollCall: store.rollCall };
 }
 
 /** Reads without becoming a node, also beside running ones. */

@@ -9,14 +9,17 @@ import type { Ledger, Recovery } from "../ledger/index.ts";
 import {
   beginReview,
   dueRecovery,
+  newestCheckpoints,
+  recoveriesIn,
   recoveryBegun,
   recoveryWrite,
   rememberedProblem,
 } from "../ledger/index.ts";
 import { holdOpenRuns } from "../runs/index.ts";
 import type { Store } from "../store/index.ts";
-import { epochOf, fenceFloor, raiseEpoch } from "../store/index.ts";
+import { epochOf, fenceFloor, raiseEpoch, raiseEpochFrom } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
+import type { RememberedCheckpoints } from "./remembered-checkpoints.ts";
 
 /**
  * The store does not hold what it once acknowledged: every fence of before is over, and whatever node starts on it next puts all that was
@@ -33,25 +36,65 @@ export function markRecovered(
   return raiseEpoch(store, msOf(at), [write]);
 }
 
-/** Before the node takes its lease: the raised epoch takes it from whoever may think that it still has it. */
+/**
+ * A roll call has found that something is gone: one recovery for all, whoever of the nodes writes it down. The epoch was raised when the
+ * roll call began; nodes that found theirs keep their leases.
+ */
+export async function recordLoss(
+  store: Pick<Store, "commit">,
+  epoch: number,
+  { clock }: { readonly clock: Clock },
+): Promise<void> {
+  const detail =
+    "the database became another, and something is gone that was confirmed to a node, or to one that did not answer";
+  await store.commit([recoveryWrite(`rcv_epoch_${epoch}`, { at: clock.wall(), reason: "lost", detail })]);
+}
+
+/** Each loses only to a node that looked at the same moment. */
+const compareTriesMax = 8;
+
+/**
+ * Before the node takes its lease: the raised epoch takes it from whoever may think that it still has it. Of several nodes that miss
+ * something the first to start writes a recovery down. Whatever a node misses is explained by a recovery that it has not known of.
+ */
 export async function compareRemembered(
   store: Store,
-  remembered: ReadonlyMap<TenantId, string>,
+  remembered: RememberedCheckpoints,
   sources: { readonly clock: Clock; readonly random: Random; readonly log: Log },
 ): Promise<void> {
-  for (const [tenant, note] of remembered) {
-    const problem = await rememberedProblem(store, tenant, note);
-    if (problem === null) continue;
-    sources.log.error(
-      "the ledger is not what this node remembers of it: the data was put back to an earlier state",
-      {
+  const { clock, random, log } = sources;
+  const checkpoints = remembered.read();
+  for (let tries = 0; tries < compareTriesMax; tries++) {
+    const epoch = await epochOf(store);
+    const recoveries = await recoveriesIn(store);
+    const problem = await problemWith(checkpoints, store);
+    if (problem === null) return remembered.know(recoveries);
+    const known = remembered.knownRecoveries();
+    const { tenant, reason, detail } = problem;
+    if (known !== null && recoveries.some((id) => !known.has(id))) {
+      log.warn("what this node remembers is not in the ledger any more, which is on record as a recovery", {
         tenant,
-        reason: problem.detail,
-      },
-    );
-    await markRecovered(store, problem.reason, problem.detail, sources);
-    return;
+        reason: detail,
+      });
+      return remembered.replace(await newestCheckpoints(store), recoveries);
+    }
+    log.error("the ledger is not what this node remembers of it: the data was put back to an earlier state", {
+      tenant,
+      reason: detail,
+    });
+    const at = clock.wall();
+    const write = recoveryWrite(newId("rcv", at, random), { at, reason, detail });
+    if ((await raiseEpochFrom(store, epoch, msOf(at), [write])) !== null) return;
   }
+  throw new Fault("store-busy", "other nodes keep changing the leases while this one starts; start again");
+}
+
+async function problemWith(checkpoints: ReadonlyMap<TenantId, string>, store: Store) {
+  for (const [tenant, note] of checkpoints) {
+    const problem = await rememberedProblem(store, tenant, note);
+    if (problem !== null) return { tenant, ...problem };
+  }
+  return null;
 }
 
 export interface ReviewHouse {
@@ -100,19 +143,33 @@ async function beginOne(
   floor: number,
   house: ReviewHouse,
 ): Promise<void> {
-  const { ledger, identities, acts, clock } = house;
-  const node = identities.node(tenant);
+  const node = house.identities.node(tenant);
   if (!node.ok) throw new Fault("internal", `tenant ${tenant} has no node`);
   const runs = await holdOpenRuns(node.value, recovery, house);
-  const calls = await recoverFromBefore(tenant, floor, house);
-  const { reason, detail } = recovery;
+  // Nodes that have lost nothing live on, with their calls; those of the others are taken over with their leases.
+  const ofNobody = recovery.reason === "lost" ? ["waiting" as const] : (["dispatched", "waiting"] as const);
+  const calls = await recoverFromBefore(tenant, floor, ofNobody, house);
+  await beginOf(tenant, recovery, floor, { runs, calls }, house);
+  // Until the tenant was in review a run could be made under any name.
+  await holdOpenRuns(node.value, recovery, house);
+}
+
+async function beginOf(
+  tenant: TenantId,
+  { reason, detail }: Recovery,
+  floor: number,
+  counts: { readonly runs: number; readonly calls: number },
+  { ledger, identities, acts, clock }: ReviewHouse,
+): Promise<void> {
   for (let tries = 1; ; tries++) {
     const standing = ledger.review(tenant);
     if (standing !== null && standing.floor >= floor) return; // by another node that starts at the same moment
     const review = { tenant, since: clock.wall(), reason, detail, floor };
     const change = { writes: [beginReview(review, standing)], value: null, applied: () => undefined };
+    const node = identities.node(tenant);
+    if (!node.ok) throw new Fault("internal", `tenant ${tenant} has no node`);
     const act = { actor: node.value, action: "admin.review.begin", decision: null };
-    const done = await acts.perform(act, null, change, { reason, detail, runs, calls });
+    const done = await acts.perform(act, null, change, { reason, detail, ...counts });
     if (done.ok) return;
     const { code } = done.refusal;
     if (code !== "conflict" || tries === triesMax)

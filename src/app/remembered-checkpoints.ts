@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import type { CancelTimer, Clock } from "../base/index.ts";
@@ -6,6 +6,9 @@ import { Fault, parseStrictJson } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 
 export const rememberedFileName = "remembered-checkpoints";
+
+/** The recoveries that were on record when the file beside it was last true. */
+const knownRecoveriesFileName = "known-recoveries";
 
 /** A checkpoint is signed four times a second under load; one that is two seconds old tells as well that a log was put back. */
 const writeEveryMs = 2_000;
@@ -16,6 +19,7 @@ const writeEveryMs = 2_000;
  */
 export class RememberedCheckpoints {
   private readonly file: string;
+  private readonly recoveriesFile: string;
   private readonly clock: Clock;
   private readonly onTrouble: (doing: string, thrown: unknown) => void;
   private checkpoints = new Map<TenantId, string>();
@@ -28,6 +32,7 @@ export class RememberedCheckpoints {
     readonly onTrouble: (doing: string, thrown: unknown) => void;
   }) {
     this.file = join(options.directory, rememberedFileName);
+    this.recoveriesFile = join(options.directory, knownRecoveriesFileName);
     this.clock = options.clock;
     this.onTrouble = options.onTrouble;
   }
@@ -54,14 +59,31 @@ export class RememberedCheckpoints {
     this.checkpoints.set(tenant, checkpoint);
     this.cancel ??= this.clock.after(writeEveryMs, () => {
       this.cancel = null;
-      this.writing = this.write();
+      void this.write();
     });
   }
 
-  /** From here on these count: what was remembered of before has been dealt with. */
-  async replace(checkpoints: ReadonlyMap<TenantId, string>): Promise<void> {
+  /**
+   * One that is not among them is newer than all that is remembered here, and explains what does not fit. null = this directory has not
+   * said yet which it knows; then it knows all.
+   */
+  knownRecoveries(): ReadonlySet<string> | null {
+    if (!existsSync(this.recoveriesFile)) return null;
+    return new Set(readFileSync(this.recoveriesFile, "utf8").split("\n").filter(Boolean));
+  }
+
+  async know(recoveries: readonly string[]): Promise<void> {
+    const known = this.knownRecoveries();
+    if (known !== null && known.size === recoveries.length && recoveries.every((id) => known.has(id))) return;
+    await this.put(this.recoveriesFile, recoveries.map((id) => `${id}\n`).join(""));
+  }
+
+  /** From here on these count: what was remembered of before has been dealt with, by these recoveries. */
+  async replace(checkpoints: ReadonlyMap<TenantId, string>, recoveries: readonly string[]): Promise<void> {
     this.checkpoints = new Map(checkpoints);
+    // In this order: with the recoveries known, and the old checkpoints still there, the next start would begin another review.
     await this.write();
+    await this.know(recoveries);
   }
 
   /** Writes what is not written yet. Safe to call twice. */
@@ -73,18 +95,26 @@ export class RememberedCheckpoints {
     await this.write();
   }
 
+  /** One after the other: they go by one name until they are whole. */
+  private write(): Promise<void> {
+    this.writing = this.writing.then(() =>
+      this.put(this.file, `${JSON.stringify(Object.fromEntries(this.checkpoints), null, 2)}\n`),
+    );
+    return this.writing;
+  }
+
   /** The old text or the new one is there after a power cut, never half of one. */
-  private async write(): Promise<void> {
+  private async put(file: string, content: string): Promise<void> {
     try {
-      const fresh = `${this.file}.new`;
+      const fresh = `${file}.new`;
       const handle = await open(fresh, "w", 0o600);
       try {
-        await handle.writeFile(`${JSON.stringify(Object.fromEntries(this.checkpoints), null, 2)}\n`);
+        await handle.writeFile(content);
         await handle.sync();
       } finally {
         await handle.close();
       }
-      await rename(fresh, this.file);
+      await rename(fresh, file);
     } catch (thrown) {
       this.onTrouble("remembering checkpoints", thrown);
     }

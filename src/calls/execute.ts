@@ -8,6 +8,7 @@ import { askedInline } from "./asking-inline.ts";
 import type { Executing } from "./asking.ts";
 import { askedInMidCall, firstRound } from "./asking.ts";
 import { neverAborts, upstreamMeta } from "./request-meta.ts";
+import { heldBack } from "./doubt.ts";
 import type { House } from "./house.ts";
 import { callerOf } from "./principal-ids.ts";
 import { screenedLog, screenedProgress } from "./progress.ts";
@@ -32,6 +33,8 @@ export const execute: Station<Intended, Executed> = {
     const executed = Object.assign(call, { inputs: null }) as Intended & Pick<Executed, "inputs">;
     if (isOwnTool(call.subject.id)) return Object.assign(executed, { reply: await answerAsk(call, house) });
     const { input } = call;
+    const withheld = await heldBack(executed, house);
+    if (withheld !== null) return Object.assign(executed, { reply: withheld });
     let round = firstRound(call);
     for (;;) {
       const reply = await exchange(executed, round, house);

@@ -81,6 +81,7 @@ const unasked = (): void => undefined;
  */
 const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefined>> = {
   principal: undefined,
+  reviewFloor: undefined,
   subject: undefined,
   arguments: undefined,
   argumentsText: undefined,

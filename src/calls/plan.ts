@@ -15,6 +15,7 @@ import {
 } from "../ledger/index.ts";
 import type { Subject } from "../registry/index.ts";
 import { noCapabilities } from "../registry/index.ts";
+import { afterDoubt } from "./doubt.ts";
 import { ExtendableDeadline } from "./extendable-deadline.ts";
 import type { House } from "./house.ts";
 import { withIdempotencyKey } from "./idempotency-key.ts";
@@ -49,9 +50,12 @@ export const plan: Station<Authenticated, Planned> = {
       const salt = house.random.bytes(16);
       return planned(call, house, subject.value, { run: null, repeat: null, salt });
     }
-    return named(principal, names.value, house).then((found) =>
-      found.ok ? planned(call, house, subject.value, found.value) : refused(found.refusal),
-    );
+    return named(principal, names.value, house).then((found) => {
+      if (!found.ok) return refused(found.refusal);
+      // It may be on record in what the database has lost.
+      if (house.ledger.doubt.isOn && isNotOnRecord(found.value)) return afterDoubt(call, house);
+      return planned(call, house, subject.value, found.value);
+    });
   },
 };
 
@@ -125,6 +129,9 @@ const otherRequest = {
   code: "state-invalid",
   detail: "it belongs to a request with other arguments",
 } as const;
+
+const isNotOnRecord = ({ run, repeat }: OnRecord): boolean =>
+  (run !== null && run.creation !== null) || (repeat !== null && (repeat.found === null || repeat.isPast));
 
 const unnamed: OnRecord = { run: null, repeat: null, salt: null };
 

@@ -2,6 +2,7 @@ import { invariant } from "../base/index.ts";
 import type { EntryId, OpenCall } from "../ledger/index.ts";
 import { changeRun, claim, identicalOpenCall, openCall } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
+import { afterDoubt, isWithoutDoubt } from "./doubt.ts";
 import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
 import { fromPending } from "./from-pending.ts";
@@ -25,16 +26,20 @@ export const recordIntent: Station<Admitted, Intended> = {
   visit(call, house) {
     const held = call.waiting === null ? null : heldInReview(call, call.waiting, house);
     if (held !== null) return held;
+    if (!isRead(call) && !isWithoutDoubt(call, house)) return afterDoubt(call, house);
     if (call.waiting?.state === "pending") return fromPending(call, house);
     if (call.waiting !== null) return goesOn(call, call.waiting, house);
     // A `read` that comes back for another round, or after its first try was lost, is durable from here on, like any other class.
-    if (call.subject.class.kind === "read" && call.returns === null && call.sentBefore === null) {
+    if (isRead(call)) {
       const mayDispatch = () => !call.input.signal.aborted && isInTime(call, house);
       return Object.assign(call, { intent: null, mayDispatch });
     }
     return durably(call, house);
   },
 };
+
+const isRead = ({ subject, returns, sentBefore, waiting }: Admitted): boolean =>
+  subject.class.kind === "read" && returns === null && sentBefore === null && waiting === null;
 
 /**
  * The intent of a `read` that is not done in one exchange: what is held open must be on record before anybody is asked. Null = it

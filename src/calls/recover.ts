@@ -44,16 +44,18 @@ export async function recoverCalls(options: RecoveryOptions): Promise<number> {
 }
 
 /**
- * The same for a tenant of a store that was brought back to an earlier state, whoever held them: nobody of now does. What waited for input
- * may have been given it since; what waits for its task is asked for by the task's id, as ever. `floor`: fences below it are of before.
+ * The same for a tenant of a store that was brought back to an earlier state, whoever held them: nobody of now does, of those in `states`.
+ * What waited for input may have been given it since; what waits for its task is asked for by the task's id, as ever. `floor`: fences below
+ * it are of before.
  */
 export async function recoverFromBefore(
   tenant: TenantId,
   floor: number,
+  states: readonly ("dispatched" | "waiting")[],
   options: Omit<RecoveryOptions, "node">,
 ): Promise<number> {
   let recovered = 0;
-  for (const state of ["dispatched", "waiting"] as const) {
+  for (const state of states) {
     for await (const open of openCallsIn(tenant, state, options.store)) {
       if (open.fence >= floor) continue;
       const isTask = (await options.store.get(taskTable, { call: open.call })) !== null;

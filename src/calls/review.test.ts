@@ -10,6 +10,7 @@ import { asks, asksOnce, created, profile, taskOf, yes } from "./asking.fixture.
 import type { World } from "./world.fixture.ts";
 import { openWorld } from "./world.fixture.ts";
 
+const bothStates = ["dispatched", "waiting"] as const;
 const key = (name: string) => ({ [metaKeys.key]: name });
 const codeOf = (answer: CallAnswer) => (answer.kind === "refused" ? answer.refusal.code : answer.kind);
 const review = {
@@ -111,9 +112,9 @@ test("what was dispatched is unknown afterwards, whichever node held it, and wha
   const calling = other.call("files__write", { path: "a" }, key("k"));
   for (let n = 0; n < 200 && world.upstream.sent.length === 0; n++)
     await new Promise((resolve) => setImmediate(resolve));
-  expect(await recoverFromBefore(defaultTenant, 1, world)).toBe(0);
-  expect(await recoverFromBefore(defaultTenant, 1_000, world)).toBe(1);
-  expect(await recoverFromBefore(defaultTenant, 1_000, world)).toBe(0);
+  expect(await recoverFromBefore(defaultTenant, 1, bothStates, world)).toBe(0);
+  expect(await recoverFromBefore(defaultTenant, 1_000, bothStates, world)).toBe(1);
+  expect(await recoverFromBefore(defaultTenant, 1_000, bothStates, world)).toBe(0);
   expect((await world.outcomes()).at(-1)).toBe("outcome:upstream-lost");
   answer();
   await calling.catch(() => undefined);
@@ -153,7 +154,7 @@ test("what waited for input is unknown, and its caller's answer is not sent; a t
   await write("b");
   expect(await listOpenCalls(world.store, defaultTenant, "waiting", { limit: 9 })).toHaveLength(2);
 
-  expect(await recoverFromBefore(defaultTenant, 1_000, world)).toBe(1);
+  expect(await recoverFromBefore(defaultTenant, 1_000, bothStates, world)).toBe(1);
   await bringBack(world);
   world.upstream.answer = () => asks(null);
   const sent = world.upstream.sent.length;

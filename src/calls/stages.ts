@@ -30,6 +30,8 @@ export interface Arrived {
 
 export interface Authenticated extends Arrived {
   principal: Principal;
+  /** Of the tenant's review before anything was looked up; 0 = none was on. */
+  reviewFloor: number;
 }
 
 export interface Planned extends Authenticated {

@@ -112,7 +112,15 @@ export {
 export type { Losses, NewRun, RunChange, RunEnd, RunParent, RunRecord } from "./run-records.ts";
 export { childrenOf, unfinishedChildrenOf } from "./run-children.ts";
 export type { Escalation, RunWait } from "./run-waits.ts";
-export { beginReview, dueRecovery, endReview, recoveryBegun, recoveryWrite } from "./reviews.ts";
+export { Doubt } from "./doubt.ts";
+export {
+  beginReview,
+  dueRecovery,
+  endReview,
+  recoveriesIn,
+  recoveryBegun,
+  recoveryWrite,
+} from "./reviews.ts";
 export type { DueRecovery, Recovery, RecoveryReason, Review } from "./reviews.ts";
 export { rememberedProblem } from "./remembered.ts";
 export { entryTable, ledgerTables } from "./tables.ts";

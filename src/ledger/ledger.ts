@@ -6,6 +6,7 @@ import type { Keys } from "../keys/index.ts";
 import type { Logged, Store } from "../store/index.ts";
 import { Duty } from "../store/index.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
+import { Doubt } from "./doubt.ts";
 import { entryOfLeaf, leafHashOf } from "./leaf.ts";
 import { consistencyProof } from "./consistency.ts";
 import { inclusionRanges, rangeHash, verifyInclusion } from "./merkle.ts";
@@ -44,6 +45,8 @@ export interface LedgerOptions {
   readonly witnesses?: readonly Witness[];
   /** Of how many of them a witnessed receipt has the word. */
   readonly witnessQuorum?: number;
+  /** Whether this is all that was on record; left out: there never is a doubt. */
+  readonly doubt?: Doubt;
   /** Hears of every checkpoint that has become the newest of its tenant, for keeping outside. Must not throw. */
   readonly onCheckpoint?: (tenant: TenantId, checkpoint: string) => void;
 }
@@ -69,6 +72,8 @@ const headsAtStartMax = 10_000;
 
 /** Reads entries, proves them, and keeps them in sequence. Entries are written by whoever drives an act, with `entryWrite`. */
 export class Ledger {
+  /** Who begins and ends it is the one who opened the store. */
+  readonly doubt: Doubt;
   private readonly options: LedgerOptions;
   private readonly store: Store;
   private readonly sequencing: Sequencing;
@@ -79,6 +84,7 @@ export class Ledger {
   constructor(options: LedgerOptions) {
     this.options = options;
     this.store = options.store;
+    this.doubt = options.doubt ?? new Doubt(options.clock);
     this.reviews = new ReviewBook(options.store, options.clock);
     this.sequencing = new Sequencing({
       clock: options.clock,

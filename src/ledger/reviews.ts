@@ -7,11 +7,13 @@ import { recoveryTable, reviewTable } from "./tables.ts";
 
 /**
  * Why the store is not what it once acknowledged.
+ *  lost      it became another database (a standby was promoted, or it was put back) without what it had confirmed to a node, or to one
+ *            that did not answer
  *  restored  it was made from a backup, or an operator said that it was brought back
  *  short     its log ends before a checkpoint that was kept outside of it
  *  forked    its log and such a checkpoint are two histories
  */
-export type RecoveryReason = "restored" | "short" | "forked";
+export type RecoveryReason = "lost" | "restored" | "short" | "forked";
 
 /** What has been done since is not known here: everything that was open has to be looked at by people. */
 export interface Recovery {
@@ -50,6 +52,15 @@ export async function dueRecovery(store: Pick<Store, "list">): Promise<DueRecove
   return row === undefined
     ? null
     : { id: row.id, at: wallMs(row.at), reason: row.reason as RecoveryReason, detail: row.detail };
+}
+
+/** Recoveries are rare, and each is a person's morning. */
+const recoveriesMax = 1_000;
+
+/** The ids of all that were ever written down in this store. */
+export async function recoveriesIn(store: Pick<Store, "list">): Promise<readonly string[]> {
+  const rows = await store.list(recoveryTable, { index: "key", limit: recoveriesMax });
+  return rows.map(({ id }) => id);
 }
 
 export const recoveryBegun = (id: string): Write =>

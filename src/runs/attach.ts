@@ -6,7 +6,7 @@ import { newRun, raiseAttempt, readRun } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { House } from "./house.ts";
 import { aliveForMs, deadlineMsMax, racesMax } from "./limits.ts";
-import { inReview, unprovenName } from "./open-run.ts";
+import { inReview, noNewName } from "./open-run.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 export interface AttachWishes {
@@ -50,8 +50,8 @@ export async function attach(
         return ok({ run, isNew: false });
       continue;
     }
-    const review = house.ledger.review(owner.tenant);
-    if (review !== null) return refuse(unprovenName(review, name));
+    const held = noNewName(owner, name, house);
+    if (held !== null) return refuse(held);
     const deadline = wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs);
     const hook = wishes.hook ?? null;
     if (hook !== null && house.hooks.get(hook)?.isFor(owner) !== true)

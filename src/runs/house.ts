@@ -12,7 +12,7 @@ export interface Records {
   readonly random: Random;
   readonly store: Store;
   readonly keys: Keys;
-  readonly ledger: Pick<Ledger, "entry" | "payload" | "noted" | "review">;
+  readonly ledger: Pick<Ledger, "entry" | "payload" | "noted" | "review" | "doubt">;
 }
 
 export interface HostedRuns {

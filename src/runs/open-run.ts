@@ -49,11 +49,25 @@ export const inReview = (name: string): Refusal => ({
 });
 
 /** What is asked for by a name that is not on record may have been done in the time that the store has lost. */
-export const unprovenName = (review: Review, name: string): Refusal => ({
+const unprovenName = (review: Review, name: string): Refusal => ({
   code: "run-in-review",
   detail: `nothing is on record under "${name}", but this tenant is in review since it was brought back to an earlier state: signalbox runs review`,
   evidence: { reason: review.reason, detail: review.detail },
 });
+
+/**
+ * Why no run can be made under a name that is not on record: the store has lost what was, or nodes are finding out whether it has. null =
+ * one can.
+ */
+export function noNewName(owner: Principal, name: string, { ledger }: Pick<House, "ledger">): Refusal | null {
+  const review = ledger.review(owner.tenant);
+  if (review !== null) return unprovenName(review, name);
+  if (!ledger.doubt.isOn) return null;
+  return {
+    code: "ledger-unavailable",
+    detail: `nothing is on record under "${name}", and nodes are finding out whether the database has lost anything`,
+  };
+}
 
 /** Another principal's run looks like a missing one. */
 export async function ownRun(

@@ -17,10 +17,11 @@ export async function holdOpenRuns(node: Principal, recovery: Recovery, house: R
     const page = await listRuns(house.store, node.tenant, { state: "open", limit: runsPerPage });
     if (page.length === 0) return held;
     const writes = await Promise.all(page.map((run) => holding(node, run, recovery, house)));
-    // Another node may be faster with some of them; then the next page does not have them.
-    if ((await house.store.commit(writes.flat())).verdict !== "done") continue;
+    // Somebody may be faster with some of them, or still be at work in them: those come again with the next page, or do not.
+    const isWhole = (await house.store.commit(writes.flat())).verdict === "done";
+    const each = isWhole ? [] : await Promise.all(writes.map((own) => house.store.commit(own)));
     house.ledger.noted(node.tenant);
-    held += page.length;
+    held += isWhole ? page.length : each.filter(({ verdict }) => verdict === "done").length;
   }
 }
 

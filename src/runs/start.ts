@@ -8,7 +8,7 @@ import { askToWake, claimFinal, newRun, readRun, stepPlace } from "../ledger/ind
 import type { Write } from "../store/index.ts";
 import type { Records } from "./house.ts";
 import { outputBytesMax } from "./limits.ts";
-import { unprovenName } from "./open-run.ts";
+import { noNewName } from "./open-run.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 import { localDigest } from "./step-digest.ts";
 
@@ -61,8 +61,8 @@ export async function startRun(
       detail: `${owner.name} has a run "${name}" already, which is ${before.state}`,
       evidence: { run: before.run },
     });
-  const review = house.ledger.review(owner.tenant);
-  if (review !== null) return refuse(unprovenName(review, name));
+  const held = noNewName(owner, name, house);
+  if (held !== null) return refuse(held);
   const now = await store.now();
   const { parent } = wishes;
   const { run, write } = newRun(owner, name, house, {

@@ -37,26 +37,37 @@ export async function raiseEpoch(
   more: readonly Write[] = [],
 ): Promise<number> {
   for (let tries = 0; tries < triesMax; tries++) {
-    const before = await store.get(metaTable, { name: epochName });
-    const epoch = Math.max((before?.value ?? 0) + 1, Math.floor(wallMs / 60_000));
-    const floor = fenceFloor(epoch);
-    invariant(Number.isSafeInteger(floor + fencesPerEpoch), `epoch ${epoch} is too large`);
-    const leases = await store.list(leaseTable, { index: "key", limit: leasesMax });
-    const { verdict } = await store.commit([
-      before === null
-        ? insert(metaTable, { name: epochName, value: epoch })
-        : update(metaTable, { name: epochName }, { value: epoch }, { value: before.value }),
-      ...leases.map(({ name, fence }) =>
-        update(
-          leaseTable,
-          { name },
-          { holder: "", fence: Math.max(fence + 1, floor), expiresAt: 0 },
-          { fence },
-        ),
-      ),
-      ...more,
-    ]);
-    if (verdict === "done") return epoch;
+    const epoch = await raiseEpochFrom(store, await epochOf(store), wallMs, more);
+    if (epoch !== null) return epoch;
   }
   throw new Fault("store-busy", "the epoch could not be raised: others keep changing the leases");
+}
+
+/** The same, once, and only from this epoch: null = somebody has raised it since, or a lease has moved. */
+export async function raiseEpochFrom(
+  store: Pick<Store, "get" | "list" | "commit">,
+  before: number,
+  wallMs: number,
+  more: readonly Write[],
+): Promise<number | null> {
+  const epoch = Math.max(before + 1, Math.floor(wallMs / 60_000));
+  const floor = fenceFloor(epoch);
+  invariant(Number.isSafeInteger(floor + fencesPerEpoch), `epoch ${epoch} is too large`);
+  const row = await store.get(metaTable, { name: epochName });
+  const leases = await store.list(leaseTable, { index: "key", limit: leasesMax });
+  const { verdict } = await store.commit([
+    row === null
+      ? insert(metaTable, { name: epochName, value: epoch })
+      : update(metaTable, { name: epochName }, { value: epoch }, { value: before }),
+    ...leases.map(({ name, fence }) =>
+      update(
+        leaseTable,
+        { name },
+        { holder: "", fence: Math.max(fence + 1, floor), expiresAt: 0 },
+        { fence },
+      ),
+    ),
+    ...more,
+  ]);
+  return verdict === "done" ? epoch : null;
 }

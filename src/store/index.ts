@@ -22,7 +22,8 @@ export type {
   PostgresStoreOptions,
   PostgresTls,
 } from "./postgres/index.ts";
-export { epochOf, fenceFloor, raiseEpoch } from "./epoch.ts";
+export { epochOf, fenceFloor, raiseEpoch, raiseEpochFrom } from "./epoch.ts";
+export type { RollCall, RollCallStanding } from "./roll-call.ts";
 export type { StoreFill } from "./fill.ts";
 export { ownTables } from "./own-tables.ts";
 export { scanKeyed, scanLog } from "./scan.ts";

@@ -53,8 +53,10 @@ export class World {
   readonly wires: readonly Cut[];
   readonly chance: () => number;
   readonly directory: string;
+  /** What the database held at `from`, and from `until` on, is what it has; null = it has always had everything. */
+  forgotten: Remains["forgotten"] = null;
   private readonly order: WorldOrder;
-  private readonly url: string;
+  private url: string;
   private readonly hosted: readonly string[];
   private readonly sampling: Promise<void>;
   private isOver = false;
@@ -113,6 +115,24 @@ export class World {
       await until(() => this.clients.effectsAt(node).some((to) => this.upstream.isBusyWith(to)), settleMs);
       await node.kill9();
     });
+  }
+
+  /** From here on nodes find the data in this server. */
+  moveTo(server: Postgres): void {
+    for (const wire of this.wires) wire.target = server.port;
+    const url = new URL(this.url);
+    url.port = String(server.port);
+    this.url = url.href;
+  }
+
+  /** Resolves when this node says that the tenant waits for people. */
+  async isInReview(number: number): Promise<void> {
+    const isSo = async () => {
+      const node = this.fleet.node(number);
+      if (!node.isUp) throw new Error(`node ${number} has ended: ${node.log.slice(-2_000)}`);
+      return (await node.admin<{ review: object | null }>("GET", "/review")).body.review !== null;
+    };
+    await until(isSo, settleMs);
   }
 
   note(what: string): void {
@@ -208,7 +228,7 @@ export class World {
       dispatched: ledger.dispatched.map(({ call }) => call),
       runs: ends.map(({ run, name, state }) => ({ name, state, isAtUnknown: unknown.has(run as never) })),
       clocksAgree: this.order.clocksAgree ?? true,
-      forgotten: null,
+      forgotten: this.forgotten,
     };
   }
 

@@ -32,7 +32,7 @@ export const reviewRoutes = [
         oneOf: [
           object({
             since: instant,
-            reason: { enum: ["restored", "short", "forked"] },
+            reason: { enum: ["lost", "restored", "short", "forked"] },
             detail: text,
           }),
           { type: "null" },

@@ -37,10 +37,31 @@ async function pair(): Promise<{ primary: Postgres; standby: Postgres; cut: Cut;
   return { primary, standby, cut, url: cut.through(url) };
 }
 
-async function failOver(primary: Postgres, standby: Postgres, cut: Cut): Promise<void> {
+/** Also to a standby that was halted before. */
+async function failOver(standby: Postgres, primary: Postgres, cut: Cut): Promise<void> {
+  cut.refuse(true);
   await primary.kill();
+  if (!standby.isUp) await standby.run();
   await standby.promote();
   cut.target = standby.port;
+  cut.refuse(false);
+}
+
+/** Until the standby has so many events. */
+async function behind(standby: Postgres, count: number): Promise<void> {
+  const sql = "SELECT count(*)::int AS n FROM signalbox.event";
+  const has = async () => (await standby.sql(sql, "test_1").catch(() => []))[0]?.["n"];
+  await expect.poll(has, { timeout: 30_000 }).toBe(count);
+}
+
+/** Until it takes this. */
+async function goesOn(store: PostgresStore, id: string): Promise<void> {
+  const taken = () =>
+    store.commit(event(id)).then(
+      ({ verdict }) => verdict,
+      () => null,
+    );
+  await expect.poll(taken, { timeout: 30_000 }).toBe("done");
 }
 
 const event = (id: string) => [append(events, { id, tenant: "t" })];
@@ -87,56 +108,138 @@ describe("a failover of the database", () => {
       await expect.poll(() => acknowledged.length, { timeout: 30_000 }).toBeGreaterThan(before + count);
     };
     await goesOn(500);
-    await failOver(primary, standby, cut);
+    await failOver(standby, primary, cut);
     await goesOn(200);
     state.isOver = true;
     await working;
     const written = await idsOf(one);
     expect(acknowledged.filter((id) => !written.has(id))).toEqual([]);
     expect(none.filter((id) => written.has(id))).toEqual([]);
-    expect(changes).toEqual([{ epoch: 1, isIntact: true }]);
-    expect([one.epoch, two.epoch]).toEqual([1, 1]);
+    const { epoch } = one;
+    // An epoch is at least the minute of its making.
+    expect(epoch).toBeGreaterThan(29_000_000);
+    expect(changes).toEqual([{ epoch, isIntact: true }]);
+    expect(two.epoch).toBe(epoch);
+    // Both have found theirs.
+    expect([await one.rollCall.look(60_000), await two.rollCall.look(60_000)]).toEqual([null, null]);
     const next = await one.acquireLease("other", "one", 1_000);
-    expect(next?.fence).toBeGreaterThan(fenceFloor(1));
+    expect(next?.fence).toBeGreaterThan(fenceFloor(epoch));
     if (lease !== null) expect(await two.renewLease(lease, 1_000)).toMatchObject({ fence: lease.fence });
   });
 
-  it("to a standby that lags stops the node whose newest flush is not there, and no other", async () => {
+  it("to a standby that lags stops the node whose newest flush is not there, tells the others, and gives up who is silent", async () => {
     const { primary, standby, cut, url } = await pair();
-    const changes: EpochChange[] = [];
-    const [one, two] = [await open(url, { onEpoch: (change) => changes.push(change) }), await open(url)];
-    await two.commit(event("old"));
-    const replicated = async (): Promise<boolean> => {
-      const sql = "SELECT count(*)::int AS n FROM signalbox.event";
-      const rows = await standby.sql(sql, "test_1").catch(() => []);
-      return rows[0]?.["n"] === 1;
-    };
-    await expect.poll(replicated, { timeout: 30_000 }).toBe(true);
+    const changes: Record<string, EpochChange[]> = { intact: [], lost: [], silent: [], late: [] };
+    const openAs = (name: string, at = url) => open(at, { onEpoch: (change) => changes[name]?.push(change) });
+    const elsewhere = await Cut.before(primary.port);
+    toEnd.push(() => elsewhere.close());
+    const [intact, lost, silent] = [
+      await openAs("intact"),
+      await openAs("lost"),
+      await openAs("silent", elsewhere.through(url)),
+    ];
+    for (const [n, store] of [intact, lost, silent].entries()) await store.commit(event(`old-${n}`));
+    await behind(standby, 3);
     await standby.halt();
-    await one.commit(event("lost"));
-    cut.refuse(true);
-    await primary.kill();
-    await standby.run();
-    await standby.promote();
-    cut.target = standby.port;
-    cut.refuse(false);
-    const lost = { code: "lease-lost", effect: "none", retry: "never" };
+    await lost.commit(event("lost"));
+    elsewhere.refuse(true);
+    await failOver(standby, primary, cut);
+
     const ended = async (): Promise<unknown> =>
-      one.commit(event("more")).catch((fault: unknown) => (fault as { code: string }).code);
+      lost.commit(event("more")).catch((fault: unknown) => (fault as { code: string }).code);
     await expect.poll(ended, { timeout: 30_000 }).toBe("lease-lost");
-    await expect(one.commit(event("more"))).rejects.toMatchObject(lost);
-    expect(changes).toEqual([{ epoch: 1, isIntact: false }]);
+    await expect(lost.commit(event("more"))).rejects.toMatchObject({
+      code: "lease-lost",
+      effect: "none",
+      retry: "never",
+    });
+    expect(changes["lost"]).toEqual([{ epoch: expect.any(Number) as number, isIntact: false }]);
+    await goesOn(intact, "new");
+    const { epoch } = intact;
+    expect(changes["intact"]).toEqual([{ epoch, isIntact: true }]);
+    expect((await idsOf(intact)).has("lost")).toBe(false);
+
+    // One that starts meanwhile takes part, and need not answer.
+    const late = await openAs("late");
+    expect(late.epoch).toBe(epoch);
+    expect(await late.rollCall.look(60_000)).toEqual({ epoch, unheard: 1, hasLost: false });
     await expect
-      .poll(
-        () =>
-          two.commit(event("new")).then(
-            ({ verdict }) => verdict,
-            () => null,
-          ),
-        { timeout: 30_000 },
-      )
-      .toBe("done");
-    expect(await idsOf(two)).toEqual(new Set(["old", "new"]));
-    expect(two.epoch).toBe(1);
+      .poll(() => late.rollCall.look(500), { timeout: 30_000 })
+      .toEqual({ epoch, unheard: 0, hasLost: true });
+    expect(await intact.rollCall.look(60_000)).toEqual({ epoch, unheard: 0, hasLost: true });
+
+    // It had lost nothing, and did not say so in time.
+    elsewhere.target = standby.port;
+    elsewhere.refuse(false);
+    const gone = async (): Promise<unknown> =>
+      silent.commit(event("zombie")).catch((fault: unknown) => (fault as { code: string }).code);
+    await expect.poll(gone, { timeout: 30_000 }).toBe("lease-lost");
+    expect((await idsOf(intact)).has("zombie")).toBe(false);
+    await late.rollCall.end(epoch);
+    expect(await intact.rollCall.look(60_000)).toBeNull();
+    expect([(await intact.commit(event("on"))).verdict, (await late.commit(event("too"))).verdict]).toEqual([
+      "done",
+      "done",
+    ]);
+    expect([intact.epoch, late.epoch]).toEqual([epoch, epoch]);
+    expect(changes["late"]).toEqual([]);
+  });
+
+  it("that is followed by another one before all have answered asks them all again", async () => {
+    const { primary, standby, cut, url } = await pair();
+    const elsewhere = await Cut.before(primary.port);
+    toEnd.push(() => elsewhere.close());
+    const [one, silent] = [await open(url), await open(elsewhere.through(url))];
+    for (const [n, store] of [one, silent].entries()) await store.commit(event(`old-${n}`));
+    await behind(standby, 2);
+    elsewhere.refuse(true);
+    await failOver(standby, primary, cut);
+    await goesOn(one, "first");
+    const first = one.epoch;
+    expect(await one.rollCall.look(60_000)).toEqual({ epoch: first, unheard: 1, hasLost: false });
+    const third = await standby.standby("third");
+    toEnd.push(() => third.stop());
+    await behind(third, 3);
+    await failOver(third, standby, cut);
+    await goesOn(one, "second");
+    expect(one.epoch).toBeGreaterThan(first);
+    expect(await one.rollCall.look(60_000)).toEqual({ epoch: one.epoch, unheard: 1, hasLost: false });
+    elsewhere.target = third.port;
+    elsewhere.refuse(false);
+    await goesOn(silent, "there");
+    expect(await one.rollCall.look(60_000)).toBeNull();
+  });
+});
+
+describe("a database that is put back to an earlier state under its nodes, on the same timeline,", () => {
+  it("calls the roll by the first who finds its own gone, once; the others are counted, and end", async () => {
+    const cluster = await Postgres.start({ fsync: false });
+    toEnd.push(() => cluster.stop());
+    const url = await cluster.createDatabase();
+    const earlier = await cluster.createDatabase();
+    const stores = [await open(url), await open(url), await open(url)];
+    const changes: EpochChange[] = [];
+    for (const [n, store] of stores.entries()) await store.commit(event(`kept-${n}`));
+    const [name, copy] = [url, earlier].map((each) => new URL(each).pathname.slice(1));
+    await cluster.sql(`DROP DATABASE ${copy}`);
+    await cluster.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+    await cluster.sql(`CREATE DATABASE ${copy} TEMPLATE ${name} OWNER signalbox`);
+    const late = await open(url, { onEpoch: (change) => changes.push(change) });
+    for (const [n, store] of [...stores, late].entries()) await goesOn(store, `lost-${n}`);
+    await cluster.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${name}'`);
+    await cluster.sql(`ALTER DATABASE ${name} RENAME TO gone`);
+    await cluster.sql(`ALTER DATABASE ${copy} RENAME TO ${name}`);
+    const end = (store: PostgresStore) => async () =>
+      store.commit(event("more")).catch((fault: unknown) => (fault as { code: string }).code);
+    for (const store of [late, ...stores])
+      await expect.poll(end(store), { timeout: 30_000 }).toBe("lease-lost");
+    const [{ epoch } = { epoch: 0 }] = changes;
+    const anew = await open(url);
+    expect(anew.epoch).toBe(epoch);
+    expect(await anew.rollCall.look(60_000)).toEqual({ epoch, unheard: 0, hasLost: true });
+    await anew.rollCall.end(epoch);
+    await goesOn(anew, "new");
+    expect(await anew.rollCall.look(60_000)).toBeNull();
+    expect(await idsOf(anew)).toEqual(new Set(["kept-0", "kept-1", "kept-2", "new"]));
   });
 });

@@ -5,7 +5,7 @@ import { verdictDone } from "../request.ts";
 import { Batches } from "./batch.ts";
 import type { Connection, Statement } from "./connection.ts";
 import { fulfilled } from "./connection.ts";
-import type { Beginning, Standing, Take } from "./own-statements.ts";
+import type { Standing, Take } from "./own-statements.ts";
 import { OwnStatements } from "./own-statements.ts";
 import { SegmentCarrier, needsSavepoints } from "./segment-carrier.ts";
 import type { Segment } from "./segments.ts";
@@ -43,11 +43,8 @@ export interface Carried {
 
 /** Why a flush was given up before anything was committed; `writer.ts` knows what to do. */
 export class Interrupted extends Error {
-  readonly beginning: Beginning;
-
-  constructor(beginning: Beginning) {
+  constructor() {
     super("the database is not the one this writer knew");
-    this.beginning = beginning;
   }
 }
 
@@ -111,7 +108,7 @@ export class Flusher {
     fulfilled(each[0]);
     const beginning = OwnStatements.beginning(fulfilled(each[1]).rows);
     if (!beginning.isIntact || beginning.knownTimeline !== beginning.timeline) {
-      throw new Interrupted(beginning);
+      throw new Interrupted();
     }
     if (load.proof !== null && beginning.fence !== load.proof.fence) {
       await connection.run([{ text: "ROLLBACK" }]);

@@ -355,13 +355,15 @@ describe("another database behind the same address", () => {
     );
     expect((await one.commit(put("b"))).verdict).toBe("done");
     expect((await two.commit(put("c"))).verdict).toBe("done");
-    expect([one.epoch, two.epoch]).toEqual([1, 1]);
+    const { epoch } = one;
+    expect(epoch).toBeGreaterThan(29_000_000); // at least the minute of its making
+    expect(two.epoch).toBe(epoch);
     expect(changes).toEqual([
-      { epoch: 1, isIntact: true },
-      { epoch: 1, isIntact: true },
+      { epoch, isIntact: true },
+      { epoch, isIntact: true },
     ]);
     const fresh = await one.acquireLease("l", "one", 60_000);
-    expect(fresh?.fence).toBeGreaterThanOrEqual((old?.fence ?? 0) + fenceFloor(1));
+    expect(fresh?.fence).toBeGreaterThanOrEqual((old?.fence ?? 0) + fenceFloor(epoch));
   });
 
   it("that has lost what was acknowledged to a node takes no more writes of that node", async () => {
@@ -378,7 +380,7 @@ describe("another database behind the same address", () => {
     const lost = { code: "lease-lost", effect: "none", retry: "never" };
     await expect(store.commit(put("d"))).rejects.toMatchObject(lost);
     await expect(store.commit(put("e"))).rejects.toMatchObject(lost);
-    expect(changes).toEqual([{ epoch: 1, isIntact: false }]);
+    expect(changes).toEqual([{ epoch: expect.any(Number) as number, isIntact: false }]);
     expect((await other.commit(put("f"))).verdict).toBe("done");
     expect(await other.get(rows, { name: "d" })).toBeNull();
   });

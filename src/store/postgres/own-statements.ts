@@ -9,8 +9,14 @@ import type { OwnRequest } from "./segments.ts";
 import type { Names } from "./sql.ts";
 import { arrivalColumn, quoted } from "./sql.ts";
 
-/** A row per open store; every flush of it counts up. Not among the declared tables: no room writes it. */
+/**
+ * A row per open store; every flush of it counts up. `called` is the epoch in whose roll call it has not answered yet, null = in none; a
+ * `flush` of `givenUp` fits no writer any more. Not among the declared tables: no room writes it.
+ */
 export const writerTable = "store_writer";
+
+/** In the row of a writer whose loss is accounted for, or that did not answer: whoever it was writes nothing more. */
+export const givenUp = -1;
 
 /** The node takes no longer than this between two statements of a flush; a paused one would hold up all others. */
 const idleInFlushMs = 5_000;
@@ -25,7 +31,7 @@ export interface Standing {
 }
 
 /** What a flush learns before it writes anything. */
-export interface Beginning {
+interface Beginning {
   readonly nowMs: number;
   /** Whether the newest acknowledged flush is still there. */
   readonly isIntact: boolean;
@@ -77,7 +83,7 @@ export class OwnStatements {
     const timeline = this.canReadTimeline ? timelineExpression : "NULL::int8";
     return {
       text: `WITH t AS (UPDATE ${meta} SET value = greatest(value, ${clockOr}) WHERE name = 'storeTime' RETURNING value),
-        w AS (UPDATE ${this.names.of(writerTable)} SET flush = $3, at = (SELECT value FROM t) WHERE id = $2 AND flush = $4 RETURNING 1),
+        w AS (UPDATE ${this.names.of(writerTable)} SET flush = $3, at = (SELECT value FROM t), called = NULL WHERE id = $2 AND flush = $4 RETURNING 1),
         l AS (SELECT fence FROM ${this.names.of(leaseTable.name)} WHERE name = $5 FOR SHARE)
         SELECT (SELECT value FROM t), (SELECT count(*)::int4 FROM w), (SELECT value FROM ${meta} WHERE name = 'epoch'),
         (SELECT value FROM ${meta} WHERE name = 'timeline'), ${timeline}, (SELECT fence FROM l)`,

@@ -1,9 +1,11 @@
 import { Fault, invariant } from "../../base/index.ts";
-import { metaTable } from "../own-tables.ts";
-import type { Connection, Rows } from "./connection.ts";
-import type { Beginning, OwnStatements, Standing } from "./own-statements.ts";
-import { timelineExpression, writerTable } from "./own-statements.ts";
+import type { Connection } from "./connection.ts";
+import type { OwnStatements, Standing } from "./own-statements.ts";
+import { givenUp, writerTable } from "./own-statements.ts";
+import type { History } from "./roll-call.ts";
+import { callTheRoll, historyOf, noteLoss, noteTimeline } from "./roll-call.ts";
 import type { Names } from "./sql.ts";
+import { underStoreLock } from "./store-lock.ts";
 
 /** Rows of writers that never said goodbye. */
 const forgottenMs = 30 * 86_400_000;
@@ -24,6 +26,8 @@ export class Registration {
   private readonly writer: string;
   private readonly onEpoch: (change: EpochChange) => void;
   private acknowledgedFlush = 0;
+  /** Store time of it. */
+  private acknowledgedAtMs = 0;
   private lastFlush = 0;
   /** Flushes whose commit may stand, and whether the one in question stands if the row has this number; null = none in question. */
   private doubted: Map<number, boolean> | null = null;
@@ -43,11 +47,10 @@ export class Registration {
     return { writer: this.writer, acknowledged: this.acknowledgedFlush, next: ++this.lastFlush };
   }
 
-  acknowledged(flush: number, epoch: number): void {
+  acknowledged(flush: number, epoch: number, storeNowMs: number): void {
     this.acknowledgedFlush = flush;
-    if (epoch === this.epoch) return;
-    this.epoch = epoch;
-    this.onEpoch({ epoch, isIntact: true });
+    this.acknowledgedAtMs = storeNowMs;
+    this.told(epoch);
   }
 
   /** The commit of this flush was sent and not answered. */
@@ -60,8 +63,8 @@ export class Registration {
 
   async enter(connection: Connection, own: OwnStatements, wallMs: number | null): Promise<void> {
     const writers = this.names.of(writerTable);
-    await this.locked(connection, own, async () => {
-      this.epoch = await this.raiseIfChanged(connection, own);
+    await underStoreLock(connection, own, async () => {
+      this.epoch = (await this.raiseIfChanged(connection, own, wallMs)).epoch;
       const now =
         wallMs === null
           ? "floor(extract(epoch from clock_timestamp()) * 1000)::int8"
@@ -73,60 +76,77 @@ export class Registration {
     });
   }
 
+  /** Not from a database that may lack what was acknowledged: there the row stays, as of one that does not answer. */
   async leave(connection: Connection): Promise<void> {
     await connection.run([
-      { text: `DELETE FROM ${this.names.of(writerTable)} WHERE id = $1`, values: [this.writer] },
+      {
+        text: `DELETE FROM ${this.names.of(writerTable)} WHERE id = $1 AND flush = $2`,
+        values: [this.writer, String(this.acknowledgedFlush)],
+      },
     ]);
   }
 
   /**
    * Finds out whether the doubted flush stands. Takes the store's lock first, which its transaction held: then it is over, either
-   * way. Writes as well, so that our own commit waits for the standby, and the doubted one, being older, is there too.
+   * way. Writes as well, so that our own commit waits for the standby, and the doubted one, being older, is there too. Of a database that
+   * has become another meanwhile its callers hear before they are answered.
    */
-  async settle(connection: Connection, own: OwnStatements): Promise<boolean> {
+  async settle(connection: Connection, own: OwnStatements, wallMs: number | null): Promise<boolean> {
     const { doubted } = this;
     invariant(doubted, "there is nothing in doubt");
     const number = ++this.lastFlush;
-    const stands = await this.locked(connection, own, async () => {
+    const { stands, epoch } = await underStoreLock(connection, own, async () => {
+      const history = await this.raiseIfChanged(connection, own, wallMs);
       const found = await this.flushInRow(connection);
-      const stands = found === null ? undefined : doubted.get(found);
-      if (stands === undefined) return null;
-      doubted.set(number, stands);
+      const known = found === null ? undefined : doubted.get(found);
+      if (known === undefined) {
+        return { stands: null, epoch: await this.accountForLoss(connection, found, history, wallMs) };
+      }
+      doubted.set(number, known);
       await connection.run([
         {
-          text: `UPDATE ${this.names.of(writerTable)} SET flush = $2 WHERE id = $1`,
+          text: `UPDATE ${this.names.of(writerTable)} SET flush = $2, called = NULL WHERE id = $1`,
           values: [this.writer, String(number)],
         },
       ]);
-      return stands;
+      return { stands: known, epoch: history.epoch };
     });
-    if (stands === null) {
-      this.onEpoch({ epoch: this.epoch, isIntact: false });
-      throw this.lostHistory();
-    }
+    if (stands === null) throw this.lost(epoch);
     this.doubted = null;
     this.acknowledgedFlush = number;
+    this.told(epoch);
     return stands;
   }
 
-  /** The flush's beginning was not what this writer expected: raises the epoch where the timeline is another. */
-  async meet(connection: Connection, own: OwnStatements, beginning: Beginning): Promise<void> {
-    const epoch =
-      beginning.timeline === beginning.knownTimeline
-        ? beginning.epoch
-        : await this.locked(connection, own, () => this.raiseIfChanged(connection, own));
-    // Whoever is intact hears of it with the next flush, which proves that.
-    if (beginning.isIntact) return;
-    this.epoch = epoch;
-    this.onEpoch({ epoch, isIntact: false });
+  /**
+   * The database was not the one that this writer knew. Raises the epoch where its timeline is another; whoever is intact hears of that
+   * with the next flush, which proves that. A Fault = what was acknowledged to this writer is gone, which is on record there now.
+   */
+  async meet(connection: Connection, own: OwnStatements, wallMs: number | null): Promise<Fault | null> {
+    const lostIn = await underStoreLock(connection, own, async () => {
+      const history = await this.raiseIfChanged(connection, own, wallMs);
+      const found = await this.flushInRow(connection);
+      return found === this.acknowledgedFlush
+        ? null
+        : this.accountForLoss(connection, found, history, wallMs);
+    });
+    return lostIn === null ? null : this.lost(lostIn);
   }
 
-  lostHistory(): Fault {
+  private lost(epoch: number): Fault {
+    this.epoch = epoch;
+    this.onEpoch({ epoch, isIntact: false });
     return new Fault(
       "lease-lost",
-      "the database has lost what it had confirmed to this node (it was restored, or a standby that lagged was promoted); this node must start anew",
+      "the database has lost what it had confirmed to this node (it was restored, or a standby that lagged was promoted), or has given it up as silent; this node must start anew",
       { effect: "none", retry: "never" },
     );
+  }
+
+  private told(epoch: number): void {
+    if (epoch === this.epoch) return;
+    this.epoch = epoch;
+    this.onEpoch({ epoch, isIntact: true });
   }
 
   private async flushInRow(connection: Connection): Promise<number | null> {
@@ -137,36 +157,51 @@ export class Registration {
   }
 
   /** Under the store's lock, so that of all nodes that notice one raises it. */
-  private async raiseIfChanged(connection: Connection, own: OwnStatements): Promise<number> {
-    const meta = this.names.of(metaTable.name);
-    const timeline = own.canReadTimeline ? timelineExpression : "NULL::int8";
-    const rows = await connection.rows(
-      `SELECT ${timeline}, (SELECT value FROM ${meta} WHERE name = 'timeline'), (SELECT value FROM ${meta} WHERE name = 'epoch')`,
-    );
-    const [current, known, epoch] = firstOf(rows);
-    if (current === null || current === known) return epoch ?? 0;
-    const raised = (epoch ?? 0) + (known === null ? 0 : 1);
+  private async raiseIfChanged(
+    connection: Connection,
+    own: OwnStatements,
+    wallMs: number | null,
+  ): Promise<History> {
+    const history = await historyOf(connection, this.names, own.canReadTimeline);
+    const { epoch, timeline, knownTimeline } = history;
+    if (timeline === null || timeline === knownTimeline) return history;
+    await noteTimeline(connection, this.names, timeline);
+    if (knownTimeline === null) return history;
+    const above = Math.max(epoch, this.epoch);
+    return {
+      ...history,
+      epoch: await callTheRoll(connection, this.names, above, wallMs),
+      isCalling: true,
+    };
+  }
+
+  /**
+   * Under the store's lock: says that something is lost, where that is not known yet. Of several who find theirs gone, also on the same
+   * timeline (a copy was put in its place), the first calls the others. Answers with the epoch.
+   */
+  private async accountForLoss(
+    connection: Connection,
+    found: number | null,
+    { epoch, isCalling }: History,
+    wallMs: number | null,
+  ): Promise<number> {
+    // What this writer may have lost was counted as lost when it did not answer; or it was asleep for so long that its row is forgotten.
+    if (found === givenUp) return epoch;
+    const [now] = (
+      await connection.rows("SELECT floor(extract(epoch from clock_timestamp()) * 1000)::int8")
+    )[0] as [number];
+    if (found === null && (wallMs ?? now) - this.acknowledgedAtMs > forgottenMs) return epoch;
+    const current = isCalling
+      ? epoch
+      : await callTheRoll(connection, this.names, Math.max(epoch, this.epoch), wallMs);
+    await noteLoss(connection, this.names);
     await connection.run([
       {
-        text: `INSERT INTO ${meta} AS m (name, value) VALUES ('timeline', $1::int8) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
-        values: [String(current)],
+        text: `INSERT INTO ${this.names.of(writerTable)} (id, flush, at) VALUES ($1, ${givenUp}, $2)
+               ON CONFLICT (id) DO UPDATE SET flush = ${givenUp}, called = NULL`,
+        values: [this.writer, String(Math.floor(wallMs ?? now))],
       },
-      { text: `UPDATE ${meta} SET value = $1::int8 WHERE name = 'epoch'`, values: [String(raised)] },
     ]);
-    return raised;
-  }
-
-  private async locked<T>(connection: Connection, own: OwnStatements, body: () => Promise<T>): Promise<T> {
-    try {
-      await connection.run([own.open(false)]);
-      const value = await body();
-      await connection.run([{ text: "SET LOCAL statement_timeout = 0; COMMIT" }]);
-      return value;
-    } catch (thrown) {
-      if (!connection.isLost) await connection.runEach([{ text: "ROLLBACK" }]);
-      throw thrown;
-    }
+    return current;
   }
 }
-
-const firstOf = (rows: Rows): readonly (number | null)[] => (rows[0] ?? []) as (number | null)[];

@@ -6,6 +6,7 @@ import type { Table } from "../table.ts";
 import type { Connection, Statement } from "./connection.ts";
 import { sqlState } from "./failure.ts";
 import { writerTable } from "./own-statements.ts";
+import { rollCallRows } from "./roll-call.ts";
 import type { Index, Names } from "./sql.ts";
 import { columnDefinition, createIndex, createTable, indexesOf, quoted } from "./sql.ts";
 
@@ -145,17 +146,26 @@ async function expand(
       statements.push(addColumn(names, table, name, codeVersion));
     }
   }
-  const writers = names.of(writerTable);
-  statements.push(
-    {
-      text: `CREATE TABLE IF NOT EXISTS ${writers} (id text PRIMARY KEY, flush int8 NOT NULL, at int8 NOT NULL)`,
-    },
-    {
-      text: `INSERT INTO ${names.of(metaTable.name)} (name, value) VALUES ('storeTime', 0), ('epoch', 0) ON CONFLICT DO NOTHING`,
-    },
-  );
+  statements.push(...(await expandWriters(connection, names)), {
+    text: `INSERT INTO ${names.of(metaTable.name)} (name, value) VALUES ('storeTime', 0), ('epoch', 0), ${rollCallRows} ON CONFLICT DO NOTHING`,
+  });
   await connection.run(statements);
   return true;
+}
+
+/** Nodes of the version before leave `called` alone: to them a roll call is one that they do not answer. */
+async function expandWriters(connection: Connection, names: Names): Promise<readonly Statement[]> {
+  const writers = names.of(writerTable);
+  const present = await columnsOf(connection, names, writerTable);
+  if (present.size === 0)
+    return [
+      {
+        text: `CREATE TABLE IF NOT EXISTS ${writers} (id text PRIMARY KEY, flush int8 NOT NULL, at int8 NOT NULL, called int8)`,
+      },
+    ];
+  return present.has("called")
+    ? []
+    : [{ text: `ALTER TABLE ${writers} ADD COLUMN IF NOT EXISTS called int8` }];
 }
 
 function addColumn(names: Names, table: Table, name: string, codeVersion: number): Statement {

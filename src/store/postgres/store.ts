@@ -1,8 +1,9 @@
 import type { Clock } from "../../base/index.ts";
-import { Fault } from "../../base/index.ts";
+import { Fault, msOf } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
 import { dataVersionOf } from "../data-version.ts";
 import { GroupCommitStore, waitingMaxDefault } from "../group-commit-store.ts";
+import type { RollCall } from "../roll-call.ts";
 import type { ListOptions, Logged, LogOptions, Snapshot, Store } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, RowOf, Table } from "../table.ts";
 import { Listener } from "./listener.ts";
@@ -11,6 +12,7 @@ import { schemaDefault } from "./options.ts";
 import { openPostgresSnapshot } from "./read-only.ts";
 import { Reader } from "./reader.ts";
 import type { EpochChange } from "./registration.ts";
+import { PostgresRollCall } from "./roll-call.ts";
 import { Names } from "./sql.ts";
 import { newWriterId, PostgresWriter } from "./writer.ts";
 
@@ -36,6 +38,8 @@ export interface PostgresStoreOptions {
 export interface PostgresStore extends Store {
   /** Grows with every promotion of a standby and every restore. Known once the store is started. */
   readonly epoch: number;
+  /** Begun by whoever finds the database another, before `onEpoch` is told; each of these stores answers by its next flush. */
+  readonly rollCall: RollCall;
 }
 
 /** A durable store in a PostgreSQL database. `done` means: committed, with whatever that waits for there. */
@@ -48,6 +52,7 @@ class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
   private readonly names: Names;
   private readonly writer: PostgresWriter;
   private readonly listener: Listener;
+  readonly rollCall: RollCall;
   private reader: Reader | null = null;
   private closing: Promise<void> = Promise.resolve();
 
@@ -75,6 +80,9 @@ class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
     this.names = names;
     this.writer = writer;
     this.listener = listener;
+    this.rollCall = new PostgresRollCall(connection, names, () =>
+      options.time === "own" ? msOf(clock.wall()) : null,
+    );
   }
 
   get epoch(): number {

@@ -95,7 +95,7 @@ export class PostgresWriter implements Writer {
         return await this.attempt(requests, proof);
       } catch (thrown) {
         if (thrown instanceof CommitInDoubt) return this.lookUp(thrown);
-        if (thrown instanceof Interrupted) await this.meetOtherDatabase(thrown);
+        if (thrown instanceof Interrupted) await this.meetOtherDatabase();
         else if (!isRetryable(thrown)) throw this.failed(thrown);
         if (attempt === attemptsMax) throw this.failed(thrown);
       }
@@ -112,7 +112,8 @@ export class PostgresWriter implements Writer {
     if (polled !== null) return polled;
     try {
       const { answer, committedIn } = await flusher.carry(connection, load);
-      if (committedIn !== null) this.registration.acknowledged(load.standing.next, committedIn);
+      if (committedIn !== null)
+        this.registration.acknowledged(load.standing.next, committedIn, answer.storeNowMs);
       return answer;
     } catch (thrown) {
       if (thrown instanceof CommitInDoubt) this.registration.doubt(load.standing.next);
@@ -147,7 +148,7 @@ export class PostgresWriter implements Writer {
 
   private async settle(connection: Connection): Promise<boolean> {
     try {
-      return await this.registration.settle(connection, this.own());
+      return await this.registration.settle(connection, this.own(), this.wallMs());
     } catch (thrown) {
       if (thrown instanceof Fault && thrown.code === "lease-lost") throw this.die(thrown);
       throw this.failed(thrown);
@@ -155,10 +156,15 @@ export class PostgresWriter implements Writer {
   }
 
   /** Another timeline, or a database that has lost what this writer was told. */
-  private async meetOtherDatabase({ beginning }: Interrupted): Promise<void> {
-    const connection = await this.connected();
-    await this.registration.meet(connection, this.own(), beginning);
-    if (!beginning.isIntact) throw this.die(this.registration.lostHistory());
+  private async meetOtherDatabase(): Promise<void> {
+    let lost: Fault | null;
+    try {
+      const connection = await this.connected();
+      lost = await this.registration.meet(connection, this.own(), this.wallMs());
+    } catch (thrown) {
+      throw this.failed(thrown);
+    }
+    if (lost !== null) throw this.die(lost);
   }
 
   private die(fault: Fault): Fault {
