@@ -92,7 +92,7 @@ describe("a node whose data is in PostgreSQL", () => {
     await provenLedger({ postgres: url }, receipts);
   });
 
-  test("ends when the database turns out to have lost what it confirmed", async () => {
+  test("ends when the database turns out to have lost what it confirmed, and the next one leaves to people what may have been done", async () => {
     const node = await NodeProcess.start(order());
     await node.toolsAre(["bank__pay", "bank__look"]);
     expect(await pay(node, "last")).toMatchObject({ isError: false });
@@ -105,7 +105,11 @@ describe("a node whose data is in PostgreSQL", () => {
     await until(() => node.log.includes("fatal: the database has lost what it had confirmed"));
     const next = await NodeProcess.start(order());
     await next.toolsAre(["bank__pay", "bank__look"]);
+    expect(await pay(next, "last")).toMatchObject({ code: "run-in-review", effect: "unknown" });
+    expect((await next.admin("GET", "/review")).body).toMatchObject({ review: { reason: "lost" } });
+    await next.admin("POST", "/review/release", { reason: "compared with the bank's list" });
     expect(await pay(next, "after")).toMatchObject({ isError: false });
+    expect([paid("last"), paid("after")]).toEqual([1, 1]);
     await next.stop();
   });
 
