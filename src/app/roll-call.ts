@@ -42,7 +42,10 @@ export class Attendance {
     this.options = options;
     const round = async () => {
       try {
-        if (options.doubt.isOn) await this.attend();
+        if (!options.doubt.isOn) return;
+        await this.attend();
+        if (!options.doubt.isOn)
+          options.log.info("what was confirmed by the database is there, or in review: effects are sent");
       } catch (thrown) {
         options.onTrouble("finding out whether the database has lost anything", thrown);
       }
@@ -88,7 +91,7 @@ export class Attendance {
   }
 
   private async attend(): Promise<void> {
-    const { doubt, rollCall, silentMs, log } = this.options;
+    const { doubt, rollCall, silentMs } = this.options;
     const { house } = this;
     if (rollCall === null || house === null) return;
     const which = doubt.newest;
@@ -99,7 +102,6 @@ export class Attendance {
     await house.ledger.reviewsChanged();
     await this.remember();
     doubt.end(which);
-    if (!doubt.isOn) log.info("what was confirmed by the database is there, or in review: effects are sent");
   }
 
   /** One node does it for all; when it dies of it, another does the rest. */

@@ -103,6 +103,18 @@ describe("a run in review", () => {
     expect((await world.store.commit([releaseRun(run, now)])).verdict).toBe("guard-failed");
   });
 
+  test("is not needed where nodes only find out whether something is lost: until then no run is made, and what is on record goes on", async () => {
+    world.ledger.doubt.begin();
+    const start = () =>
+      startRun(agent, { hook: "starter", name: "fresh", input: null, deadlineMs: null }, house);
+    expect(await codeOf(world.runs.attach(agent, "new", { deadlineMs: null }))).toBe("ledger-unavailable");
+    expect(await codeOf(start())).toBe("ledger-unavailable");
+    expect((await value(world.runs.attach(agent, "nightly", { deadlineMs: null }))).run.attempt).toBe(2);
+    world.ledger.doubt.end(world.ledger.doubt.newest);
+    expect((await value(world.runs.attach(agent, "new", { deadlineMs: null }))).isNew).toBe(true);
+    expect(await codeOf(start())).toBeNull();
+  });
+
   test("does not keep others of its tenant from being made once the tenant is released", async () => {
     await begin();
     const start = () =>
