@@ -239,17 +239,6 @@ export class Node {
     // Entries that an earlier process wrote and did not sequence: the tail of every tenant is looked at once.
     for (const tenant of tenants()) ledger.noted(tenant);
     await this.openPart("the housekeeping", new Housekeeping({ clock, store, node, onTrouble }));
-    const takeOver = new TakeOver({
-      clock,
-      store,
-      ledger,
-      node,
-      leaseMs: nodeLeaseMs,
-      onTakenOver: (from, calls) =>
-        log.warn("a node fell silent, and its work is taken over", { from, unknownCalls: calls }),
-      onTrouble,
-    });
-    await this.openPart("the look-out for dead nodes", takeOver);
 
     let sync: CatalogueSync | null = null;
     const credentials = new CredentialKeeper({ vault, identities, acts });
@@ -375,7 +364,22 @@ export class Node {
       await this.openPart("the deadlines of runs", deadlines);
       await this.openPart("the ends of child runs", orphans);
     }
-    const waker: Waker = new Waker({ clock, random, store, keys, ledger, hooks, nodeOf, onTrouble });
+    const waker: Waker = new Waker({ clock, random, store, keys, ledger, hooks, node, nodeOf, onTrouble });
+    const givenUp = await waker.nodeDied(node);
+    if (givenUp > 0)
+      log.warn("runs whose agents an earlier process drove are given up, and go on", { runs: givenUp });
+    const takeOver = new TakeOver({
+      clock,
+      store,
+      ledger,
+      node,
+      leaseMs: nodeLeaseMs,
+      giveUpRuns: (dead) => waker.nodeDied(dead),
+      onTakenOver: (from, unknownCalls, runs) =>
+        log.warn("a node fell silent, and its work is taken over", { from, unknownCalls, runs }),
+      onTrouble,
+    });
+    await this.openPart("the look-out for dead nodes", takeOver);
     const admin = new Admin({
       clock,
       random,

@@ -144,6 +144,7 @@ export class SimulatedNode {
       ledger,
       node,
       leaseMs,
+      giveUpRuns: () => Promise.resolve(0),
       onTakenOver: this.parts.onTakenOver,
       onTrouble: (_doing, thrown) => this.troubles.push(thrown),
     });

@@ -13,6 +13,12 @@ let world: World;
 let takeOver: TakeOver;
 let own: Lease;
 let taken: [string, number][];
+/** Nodes whose runs were given up, each with the calls of it that still counted as under way then. */
+let givenUp: [string, number][];
+const giveUpRuns = async ({ name }: { readonly name: string }) => {
+  givenUp.push([name, (await statesOf())[0] ?? 0]);
+  return 0;
+};
 
 /** The world's node is "local"; beside it lives "second", which looks after nodes that fall silent. */
 beforeEach(async () => {
@@ -24,10 +30,12 @@ beforeEach(async () => {
   own = second;
   store.bindToLease(own); // the one store stands for both nodes
   taken = [];
+  givenUp = [];
   takeOver = new TakeOver({
     ...world,
     node: { name: "second", fence: own.fence },
     leaseMs,
+    giveUpRuns,
     onTakenOver: (node, calls) => taken.push([node, calls]),
     onTrouble: (_doing, thrown) => {
       throw thrown;
@@ -79,6 +87,7 @@ test("what a node that fell silent had dispatched is unknown within one lease an
   expect(passedMs).toBeGreaterThanOrEqual(leaseMs);
   expect(passedMs).toBeLessThanOrEqual(leaseMs + 3_000);
   expect(await statesOf()).toEqual([0, 1]);
+  expect(givenUp).toEqual([["local", 0]]);
   const later = elapsedMs(world.clock.monotonic(), since) + 60_000;
   await tickUntil(() => expect(elapsedMs(world.clock.monotonic(), since)).toBeGreaterThan(later));
   expect(taken).toHaveLength(1);
@@ -107,6 +116,7 @@ test("nobody is taken for dead who could not reach the store either, and renews 
     store,
     node: { name: "second", fence: own.fence },
     leaseMs,
+    giveUpRuns,
     onTakenOver: (node, calls) => taken.push([node, calls]),
     onTrouble: (doing) => troubles.push(doing),
   });

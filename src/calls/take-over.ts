@@ -25,14 +25,17 @@ export interface TakeOverOptions {
   readonly node: { readonly name: string; readonly fence: number };
   /** A node's lease is renewed three times in this time; whoever takes over has it to finish. */
   readonly leaseMs: number;
+  /** What else a dead node has left, that has a life beyond its calls. Its fence was raised; answers with how many runs it gave up. */
+  readonly giveUpRuns: (dead: { readonly name: string; readonly fence: number }) => Promise<number>;
   /** `calls` = how many of its calls have an unknown outcome now. */
-  readonly onTakenOver: (node: string, calls: number) => void;
+  readonly onTakenOver: (node: string, calls: number, runs: number) => void;
   readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
 
 /**
  * Looks after what nodes that fell silent have left. Taking a dead node's lease raises its fence, so that it can write nothing more
- * should it only have been asleep; then what it had dispatched is put on record as unknown. One that gave its lease back has left
+ * should it only have been asleep; then what it had dispatched is put on record as unknown, and after that the runs are given up whose agents
+ * it drove, so that one that is started again finds what has become of its calls. A node that gave its lease back has left
  * nothing. What only waits, for people, input or a task, belongs to no node and is not touched. After an outage of the store everybody's lease
  * has run out: those who live are given time to renew theirs first.
  */
@@ -79,14 +82,16 @@ export class TakeOver {
   }
 
   private async take(leaseName: string): Promise<void> {
-    const { store, node, leaseMs, onTakenOver } = this.options;
+    const { store, node, leaseMs, giveUpRuns, onTakenOver } = this.options;
     const name = nodeOfLease(leaseName);
     if (name === node.name) return; // late with our own renewal: that one decides
     const lease = await store.acquireLease(leaseName, `${node.name}/${node.fence}`, leaseMs);
     if (lease === null) return; // it is back, or somebody else was faster
     // Not given back when this fails: it expires, and is taken over again.
-    const calls = await recoverCalls({ ...this.options, node: { name, fence: lease.fence } });
+    const dead = { name, fence: lease.fence };
+    const calls = await recoverCalls({ ...this.options, node: dead });
+    const runs = await giveUpRuns(dead);
     await store.releaseLease(lease);
-    onTakenOver(name, calls);
+    onTakenOver(name, calls, runs);
   }
 }

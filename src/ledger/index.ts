@@ -107,9 +107,10 @@ export {
   releaseRun,
   reviveRun,
   runById,
+  runsHeldBy,
   runsToWake,
 } from "./run-records.ts";
-export type { Losses, NewRun, RunChange, RunEnd, RunParent, RunRecord } from "./run-records.ts";
+export type { Losses, NewRun, RunChange, RunEnd, RunHolder, RunParent, RunRecord } from "./run-records.ts";
 export { childrenOf, unfinishedChildrenOf } from "./run-children.ts";
 export type { Escalation, RunWait } from "./run-waits.ts";
 export { Doubt } from "./doubt.ts";

@@ -21,6 +21,14 @@ export interface RunParent {
   readonly atEnd: ChildFate;
 }
 
+/** The node that drives a run's agent in a process of its own, which ends when the node does. */
+export interface RunHolder {
+  readonly node: string;
+  readonly fence: number;
+  /** When it was started; its attach is the next one. What is further was attached by somebody else, of whom the node knows nothing. */
+  readonly attempt: number;
+}
+
 /** Over for good: nobody brings it back, unlike one that is dead or waits in review. */
 export const isEnded = <R extends { readonly state: RunState }>(
   run: R,
@@ -48,6 +56,8 @@ export interface RunRecord {
   readonly hook: string | null;
   /** From then on its hook may start the agent, unless it says meanwhile that it lives. null = not by itself. */
   readonly wakeAt: StoreMs | null;
+  /** null = nobody drives it, or somebody who does not end with a node. */
+  readonly holder: RunHolder | null;
   /** How often the hook has started the agent since it last recorded a step or put itself to rest. */
   readonly starts: number;
   /** How often its agent was lost since `lossesSince`, also where it had got on. */
@@ -112,6 +122,7 @@ export function newRun(
     createdAt,
     waitsFor: [],
     wakeAt: wishes.hook === null ? null : wishes.aliveUntil,
+    holder: null,
     starts: 0,
     losses: 0,
     lossesSince: null,
@@ -131,6 +142,7 @@ export function newRun(
       deadline: msOrNull(run.deadline),
       waitsFor: waitsText(run.waitsFor),
       wakeAt: msOrNull(run.wakeAt),
+      ...holderColumns(null),
       lossesSince: null,
       endedAt: null,
       parent: parent?.run ?? null,
@@ -173,7 +185,7 @@ export const putToRest = (run: RunRecord, wakeAt: StoreMs | null): Write =>
   update(
     runTable,
     keyOf(run),
-    { aliveUntil: null, wakeAt: msOrNull(wakeAt), starts: 0 },
+    { ...nobody, wakeAt: msOrNull(wakeAt), starts: 0 },
     { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
 
@@ -184,22 +196,35 @@ export const putToRest = (run: RunRecord, wakeAt: StoreMs | null): Write =>
 export const askToWake = (run: RunRecord, now: StoreMs): Write =>
   update(runTable, keyOf(run), run.hook === null ? {} : { wakeAt: msOf(now) }, { state: "open" });
 
+/** What is on record of a start. */
+export interface ClaimedStart {
+  /** Of how many in a row. */
+  readonly starts: number;
+  /** Left out = they stay as they are. */
+  readonly losses?: Losses;
+  readonly holder: RunHolder | null;
+}
+
 /**
  * The right to start the agent now: nobody else starts it before `nextAt`. Fails when somebody was faster to start, rest, wake, end or
- * attach it, or it has said that it lives. `starts` null = the right is not used, only looked at again at `nextAt`. `losses`: when this start
- * follows an agent that was lost without a word.
+ * attach it, or it has said that it lives. `start` null = the right is not used, only looked at again at `nextAt`.
  */
-export const claimStart = (run: RunRecord, nextAt: StoreMs, starts: number | null, losses?: Losses): Write =>
+export const claimStart = (run: RunRecord, nextAt: StoreMs, start: ClaimedStart | null): Write =>
   update(
     runTable,
     keyOf(run),
-    { wakeAt: msOf(nextAt), ...(starts === null ? {} : { starts }), ...lossColumns(losses) },
+    {
+      wakeAt: msOf(nextAt),
+      ...(start === null
+        ? {}
+        : { starts: start.starts, ...holderColumns(start.holder), ...lossColumns(start.losses) }),
+    },
     { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
 
 /**
- * Its agent is known to be gone, as `loss` says: it may be started from `wakeAt` on. Fails when another one was attached, or it has said
- * meanwhile that it lives.
+ * Its agent is known to be gone, as `loss` says: it may be started from `wakeAt` on. Fails when another one was started or attached, or it
+ * has said meanwhile that it lives.
  */
 export const loseAgent = (
   run: RunRecord,
@@ -209,8 +234,13 @@ export const loseAgent = (
   update(
     runTable,
     keyOf(run),
-    { aliveUntil: null, wakeAt: msOf(wakeAt), lossEntry: loss.entry, ...lossColumns(loss.losses) },
-    { attempt: run.attempt, state: "open", aliveUntil: msOrNull(run.aliveUntil) },
+    { ...nobody, wakeAt: msOf(wakeAt), lossEntry: loss.entry, ...lossColumns(loss.losses) },
+    {
+      attempt: run.attempt,
+      state: "open",
+      aliveUntil: msOrNull(run.aliveUntil),
+      ...holderColumns(run.holder),
+    },
   );
 
 /** A start came to nothing, and the next one comes at `wakeAt`. Fails when something has come for the run since. */
@@ -218,7 +248,7 @@ export const noteLoss = (run: RunRecord, entry: EntryId, wakeAt: StoreMs): Write
   update(
     runTable,
     keyOf(run),
-    { lossEntry: entry, wakeAt: msOf(wakeAt) },
+    { lossEntry: entry, wakeAt: msOf(wakeAt), ...holderColumns(null) },
     { attempt: run.attempt, state: "open", wakeAt: msOrNull(run.wakeAt) },
   );
 
@@ -239,7 +269,7 @@ export const dieRun = (
       deadReason: reason,
       endedAt: msOf(death.at),
       endEntry: death.entry,
-      aliveUntil: null,
+      ...nobody,
       wakeAt: null,
     },
     {
@@ -276,15 +306,40 @@ export const reviveRun = (run: RunRecord, now: StoreMs, deadline: StoreMs | null
 const lossColumns = (counted: Losses | undefined) =>
   counted === undefined ? {} : { losses: counted.losses, lossesSince: msOrNull(counted.lossesSince) };
 
-/** Open runs whose agent may be started, over all tenants. */
-export async function runsToWake(store: Reader, now: StoreMs, limit: number): Promise<readonly RunRecord[]> {
+const holderColumns = (holder: RunHolder | null) => ({
+  holder: holder?.node ?? null,
+  holderFence: holder?.fence ?? null,
+  holderAttempt: holder?.attempt ?? null,
+});
+
+/** Nobody is at work on it. */
+const nobody = { aliveUntil: null, ...holderColumns(null) };
+
+/** Open runs whose agent may be started, over all tenants: by this hook alone, where one is named. */
+export async function runsToWake(
+  store: Reader,
+  now: StoreMs,
+  limit: number,
+  hook?: string,
+): Promise<readonly RunRecord[]> {
   const rows = await store.list(runTable, {
-    index: "wake",
-    equals: { state: "open" },
+    ...(hook === undefined
+      ? { index: "wake", equals: { state: "open" } }
+      : { index: "wakeByHook", equals: { state: "open", hook } }),
     from: 0,
     upTo: msOf(now),
     limit,
   });
+  return rows.map(runOf);
+}
+
+/** Runs whose agent this node drives, or drove when it died, over all tenants and fences; page with `after`. */
+export async function runsHeldBy(
+  store: Reader,
+  node: string,
+  page: { readonly after?: RunId; readonly limit: number },
+): Promise<readonly RunRecord[]> {
+  const rows = await store.list(runTable, { index: "holder", equals: { holder: node }, ...page });
   return rows.map(runOf);
 }
 
@@ -326,12 +381,7 @@ export const proveUnfinished = (run: RunRecord): Write =>
  * ended.
  */
 export const holdRun = (run: RunRecord): Write =>
-  update(
-    runTable,
-    keyOf(run),
-    { state: "review", aliveUntil: null },
-    { attempt: run.attempt, state: "open" },
-  );
+  update(runTable, keyOf(run), { state: "review", ...nobody }, { attempt: run.attempt, state: "open" });
 
 /** It goes on: its hook, where it has one, starts its agent. Fails when somebody was faster. */
 export const releaseRun = (run: RunRecord, now: StoreMs): Write =>
@@ -359,7 +409,7 @@ export const endRun = (
       deadReason: null,
       endedAt: msOf(end.at),
       endEntry: end.entry,
-      aliveUntil: null,
+      ...nobody,
       wakeAt: null,
       waitsFor: null,
     },
@@ -440,6 +490,7 @@ export const runOf = (row: RunRow): RunRecord => ({
   waitsFor: waitsOf(row.waitsFor),
   hook: row.hook,
   wakeAt: row.wakeAt === null ? null : storeMs(row.wakeAt),
+  holder: holderOf(row),
   starts: row.starts ?? 0,
   losses: row.losses ?? 0,
   lossesSince: row.lossesSince === null ? null : storeMs(row.lossesSince),
@@ -452,6 +503,11 @@ export const runOf = (row: RunRow): RunRecord => ({
   tokensUsed: row.tokensUsed ?? 0,
   tokensMax: row.tokensMax,
 });
+
+const holderOf = ({ holder, holderFence, holderAttempt }: RunRow): RunHolder | null =>
+  holder === null || holderFence === null || holderAttempt === null
+    ? null
+    : { node: holder, fence: holderFence, attempt: holderAttempt };
 
 const parentOf = ({ parent, parentStep, depth, atParentEnd }: RunRow): RunParent | null =>
   parent === null || parentStep === null || depth === null || atParentEnd === null

@@ -136,10 +136,12 @@ export const runTable = keyedTable({
     state: ["tenant", "state", "run"],
     deadline: ["state", "deadline"],
     wake: ["state", "wakeAt"],
+    wakeByHook: ["state", "hook", "wakeAt"],
+    holder: ["holder", "run"],
     parent: ["parent", "run"],
     children: ["parent", "atParentEnd", "state"],
   },
-  sparse: ["deadline", "wake", "parent", "children"],
+  sparse: ["deadline", "wake", "wakeByHook", "holder", "parent", "children"],
   columns: {
     tenant: text,
     owner: text, // the owner and its whole chain, with spaces between
@@ -156,6 +158,9 @@ export const runTable = keyedTable({
     endEntry: textOrNull, // reason and result are sealed in it; null = open
     hook: textOrNull, // null = nobody starts its agent
     wakeAt: integerOrNull, // store ms; null = its agent is not started by itself
+    holder: textOrNull, // the node that drives its agent; null = none does
+    holderFence: integerOrNull, // of that node
+    holderAttempt: integerOrNull, // the attempt when it was started there
     starts: integerOrNull, // null = 0
     losses: integerOrNull, // null = 0
     lossesSince: integerOrNull, // store ms; null = it has lost no agent
@@ -177,6 +182,9 @@ export const runTable = keyedTable({
     endEntry: 2,
     hook: 2,
     wakeAt: 2,
+    holder: 2,
+    holderFence: 2,
+    holderAttempt: 2,
     starts: 2,
     losses: 2,
     lossesSince: 2,

@@ -35,6 +35,8 @@ export interface Hook {
   readonly attachWithinMs?: number;
   /** Left out = `defaultRetries`. */
   readonly retries?: Retries;
+  /** Whether what it starts ends when the node dies. Left out = no, or nobody knows: it says by itself that it lives. */
+  readonly endsWithNode?: boolean;
   /** Whether this principal may have its agent started so: a hook's program holds somebody's token and works in that name. */
   isFor(owner: Principal): boolean;
   /** So many more starts it takes just now; a run that finds no room waits, and that counts as no start. */

@@ -44,6 +44,7 @@ const isSteadyAfterMs = 60_000;
  * the first one, driven beside others, and gone from memory when it waits.
  */
 export class HostedAgent implements Hook {
+  readonly endsWithNode = true;
   readonly startsMax: number;
   readonly retries: Retries;
   private readonly options: HostedAgentOptions;
