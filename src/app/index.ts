@@ -28,6 +28,7 @@ export type { Say } from "./launch-log.ts";
 export { startProxy } from "./launch-proxy.ts";
 export { startServe } from "./launch-serve.ts";
 export type { Launched, Process } from "./launch.ts";
+export { contractStore } from "./contract-store.ts";
 export { moveStore } from "./move-store.ts";
 export { allTables } from "./node.ts";
 export { offlineCatalog } from "./offline-catalog.ts";

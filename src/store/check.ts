@@ -1,4 +1,5 @@
 import { invariant, unreachable } from "../base/index.ts";
+import { checkGivenUp } from "./given-up.ts";
 import { ownTables } from "./own-tables.ts";
 import type { ListOptions } from "./store.ts";
 import { rowsPerReadMax } from "./store.ts";
@@ -28,6 +29,7 @@ export function tablesByName(tables: readonly Table[]): TablesByName {
 }
 
 function checkTable(table: Table): void {
+  checkGivenUp(table);
   for (const column of Object.keys(table.columns)) {
     invariant(/^[A-Za-z][A-Za-z0-9_]{0,62}$/.test(column), `column name ${column} is not acceptable`);
   }
@@ -66,6 +68,7 @@ export function checkTransaction(tables: TablesByName, transaction: Transaction)
   for (const write of transaction) {
     const table = tables.get(write.table);
     if (table === undefined) invariant(false, `no table ${write.table}`);
+    if (table.givenUp.table !== undefined) invariant(false, `table ${write.table} is given up`);
     bytes += checkWrite(table, write);
   }
   if (bytes > transactionBytesMax) {
@@ -86,6 +89,11 @@ function checkWrite(table: Table, write: Write): number {
     case "delete": {
       if (table.shape !== "keyed") invariant(false, `${write.op} in log ${table.name}`);
       keyNamed(table, write.key);
+      const { columns: givenUp } = table.givenUp;
+      if (givenUp !== undefined) {
+        for (const column in write.expect)
+          invariant(!(column in givenUp), `${table.name}.${column} is given up and not compared`);
+      }
       let bytes = checkValues(table, write.key) + checkValues(table, write.expect);
       if (write.op === "update") {
         for (const column of table.key) {
@@ -142,9 +150,13 @@ function checkValue(table: Table, name: string, value: Value): number {
 /** "key", or the name of the unique key whose columns are exactly those of `row`. */
 export function keyNamed<C extends Columns>(table: KeyedTable<C>, row: Row): string {
   if (isExactly(table.key, row)) return "key";
-  for (const name in table.unique) if (isExactly(table.unique[name] ?? [], row)) return name;
+  for (const name in table.unique) {
+    if (isExactly(table.unique[name] ?? [], row) && !isGivenUp(table, name)) return name;
+  }
   return invariant(false, `${Object.keys(row).join(", ")} is not a key of ${table.name}`) as never;
 }
+
+const isGivenUp = (table: Table, index: string): boolean => table.givenUp.indexes?.[index] !== undefined;
 
 function isExactly(columns: readonly string[], row: Row): boolean {
   let count = 0;
@@ -167,6 +179,7 @@ export interface ListPlan {
 export function listPlan<C extends Columns>(table: KeyedTable<C>, options: ListOptions<C>): ListPlan {
   checkLimit(options.limit);
   const columns = indexColumns(table, options.index);
+  if (isGivenUp(table, options.index)) invariant(false, `index ${table.name}.${options.index} is given up`);
   const given = Object.keys(options.equals ?? {});
   const prefix = columns.slice(0, given.length);
   if (!given.every((column) => prefix.includes(column))) {

@@ -30,7 +30,9 @@ export { scanKeyed, scanLog } from "./scan.ts";
 export { MemoryDatabase, openMemoryFill, openMemoryStore } from "./memory/index.ts";
 export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
 export { dataVersionOf } from "./data-version.ts";
-export { openReadOnlySqlite, openSqliteFill, openSqliteStore } from "./sqlite/index.ts";
+export type { Contraction, ContractOrder } from "./contraction.ts";
+export type { Remnant } from "./given-up.ts";
+export { contractSqlite, openReadOnlySqlite, openSqliteFill, openSqliteStore } from "./sqlite/index.ts";
 export type { SqliteStoreOptions } from "./sqlite/index.ts";
 export { rowsPerReadMax } from "./store.ts";
 export type {

@@ -52,6 +52,15 @@ const events = logTable({
   partition: "tenant",
 });
 const tables = [items, events];
+const worn = keyedTable({
+  name: "worn",
+  columns: { name: text, size: integer, colour: text, mark: textOrNull },
+  key: ["name"],
+  unique: { mark: ["mark"] },
+  indexes: { colour: ["colour"] },
+  givenUp: { columns: { colour: 2, mark: 2 }, indexes: { colour: 2, mark: 2 } },
+});
+const gone = keyedTable({ name: "gone", columns: { name: text }, key: ["name"], givenUp: { table: 2 } });
 
 const item = (
   name: string,
@@ -114,6 +123,28 @@ export function storeSuite(name: string, place: () => Promise<SuitePlace>): void
       const rows = await store.list(items, { index: "key", equals: { owner: "o" }, limit: 100 });
       return rows.map((row) => row.name);
     };
+
+    it("keeps nothing of what its tables have given up, which is filled and neither read by nor compared", async () => {
+      const place = await newPlace();
+      const store = place.open({ tables: [items, worn, gone], clock });
+      opened.push(store);
+      await store.start();
+      const write = insert(worn, { name: "x", size: 1, colour: "red", mark: "m" });
+      expect((await store.commit([write])).verdict).toBe("done");
+      const repaint = update(worn, { name: "x" }, { size: 2, colour: "blue" }, { size: 1 });
+      expect((await store.commit([repaint])).verdict).toBe("done");
+      const unmarked = update(worn, { name: "x" }, { mark: null }, { size: 3 });
+      expect((await store.commit([unmarked])).verdict).toBe("guard-failed");
+      expect(await store.get(worn, { name: "x" })).toEqual({ name: "x", size: 2, colour: null, mark: null });
+      const bug = { name: "InvariantError" };
+      const list = store.list(worn, { index: "colour", equals: { colour: "red" }, limit: 1 });
+      await expect(list).rejects.toMatchObject(bug);
+      await expect(store.get(worn, { mark: "m" })).rejects.toMatchObject(bug);
+      const compared = update(worn, { name: "x" }, { size: 3 }, { colour: "red" });
+      await expect(store.commit([compared])).rejects.toMatchObject(bug);
+      await expect(store.commit([insert(gone, { name: "y" })])).rejects.toMatchObject(bug);
+      expect((await store.commit([remove(worn, { name: "x" })])).verdict).toBe("done");
+    });
 
     describe("writes", () => {
       it("reads back exactly what was inserted", async () => {

@@ -28,6 +28,19 @@ export type RowOf<C extends Columns> = {
   readonly [K in keyof C]: C[K]["nullable"] extends true ? Base<C[K]["type"]> | null : Base<C[K]["type"]>;
 };
 
+/**
+ * What code of this data version and later does without. Code of the version before needs it, so it stays until somebody has the data
+ * contracted: then it is removed, and older code is refused. The line itself stays for as long as there may be data that was not contracted.
+ */
+export interface GivenUp {
+  /** The table as a whole is neither read nor written any more. */
+  readonly table?: number;
+  /** Filled, where rows are written, and neither read nor compared. */
+  readonly columns?: Readonly<Record<string, number>>;
+  /** Indexes and unique keys: nothing is read by them. Those over a column go with it, or before. */
+  readonly indexes?: Readonly<Record<string, number>>;
+}
+
 export interface KeyedTable<C extends Columns = Columns> {
   readonly shape: "keyed";
   readonly name: string;
@@ -46,6 +59,7 @@ export interface KeyedTable<C extends Columns = Columns> {
   /** The data version that introduced the table, and those that added a column (which must then be nullable). */
   readonly since: number;
   readonly columnsSince: Readonly<Record<string, number>>;
+  readonly givenUp: GivenUp;
 }
 
 export interface LogTable<C extends Columns = Columns> {
@@ -58,6 +72,7 @@ export interface LogTable<C extends Columns = Columns> {
   readonly partition: keyof C & string;
   readonly since: number;
   readonly columnsSince: Readonly<Record<string, number>>;
+  readonly givenUp: GivenUp;
 }
 
 export type Table = KeyedTable | LogTable;
@@ -71,8 +86,10 @@ export function keyedTable<const C extends Columns>(definition: {
   sparse?: readonly string[];
   since?: number;
   columnsSince?: Readonly<Record<string, number>>;
+  givenUp?: GivenUp;
 }): KeyedTable<C> {
-  return { shape: "keyed", unique: {}, indexes: {}, sparse: [], since: 1, columnsSince: {}, ...definition };
+  const left = { unique: {}, indexes: {}, sparse: [], since: 1, columnsSince: {}, givenUp: {} };
+  return { shape: "keyed", ...left, ...definition };
 }
 
 export function logTable<const C extends Columns>(definition: {
@@ -82,6 +99,7 @@ export function logTable<const C extends Columns>(definition: {
   partition: keyof C & string;
   since?: number;
   columnsSince?: Readonly<Record<string, number>>;
+  givenUp?: GivenUp;
 }): LogTable<C> {
-  return { shape: "log", since: 1, columnsSince: {}, ...definition };
+  return { shape: "log", since: 1, columnsSince: {}, givenUp: {}, ...definition };
 }

@@ -15,10 +15,10 @@ afterAll(async () => {
 
 const receipts: Answer["receipt"][] = [];
 
-async function paysAndEnds(name: string, hasNextTables: boolean, how: "stop" | "kill9"): Promise<void> {
+async function paysAndEnds(name: string, versionsAhead: 0 | 1, how: "stop" | "kill9"): Promise<void> {
   const node = await NodeProcess.start({
     directory,
-    hasNextTables,
+    versionsAhead,
     yaml: `servers: { bank: { url: "${bank.url}", tools: { look: { class: read } } } }\n`,
   });
   await node.toolsAre(["bank__pay"]);
@@ -32,11 +32,11 @@ async function paysAndEnds(name: string, hasNextTables: boolean, how: "stop" | "
 }
 
 test("on SQLite the present version opens what the next one has widened, goes on, and is followed by it again", async () => {
-  await paysAndEnds("before", false, "stop");
-  await paysAndEnds("upgraded", true, "stop");
-  await paysAndEnds("rolled-back", false, "kill9");
-  await paysAndEnds("upgraded-again", true, "kill9");
-  await paysAndEnds("rolled-back-again", false, "stop");
+  await paysAndEnds("before", 0, "stop");
+  await paysAndEnds("upgraded", 1, "stop");
+  await paysAndEnds("rolled-back", 0, "kill9");
+  await paysAndEnds("upgraded-again", 1, "kill9");
+  await paysAndEnds("rolled-back-again", 0, "stop");
   const paid = bank.received.filter(({ tool }) => tool === "pay").map(({ args }) => args["to"]);
   expect(paid).toEqual(["first", "before", "upgraded", "rolled-back", "upgraded-again", "rolled-back-again"]);
   await provenLedger(directory, receipts);

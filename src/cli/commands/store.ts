@@ -1,9 +1,11 @@
 import type { Command } from "commander";
 import { systemRandom } from "../../base/index.ts";
+import type { Contraction, Remnant } from "../../store/index.ts";
+import { configStop } from "../config-stop.ts";
 import { usage } from "../exit.ts";
 import { localVerb, noun, run } from "../session.ts";
 import { shown } from "../show.ts";
-import type { Terminal } from "../terminal.ts";
+import type { Answer, Terminal } from "../terminal.ts";
 
 const rowsPerRemark = 500_000;
 
@@ -47,6 +49,39 @@ export function storeCommand(program: Command, terminal: Terminal): void {
     );
 
   localVerb(store, {
+    usage: "contract",
+    summary: "Remove what this version's tables no longer need; older versions are refused from then on",
+    notes:
+      "Says what that is, and changes nothing without --yes. A data directory is contracted while no node runs on it; a database while nodes of this version work on it, and not while an older one does. There is no way back but a backup.",
+    example: "signalbox store contract --config /etc/signalbox/signalbox.yaml",
+  })
+    .option("--config <file>", "the configuration that names the store (./signalbox.yaml)")
+    .option("--data <dir>", "a data directory instead")
+    .option("--yes", "do it")
+    .action(
+      run(terminal, async (session, options: ContractOptions) => {
+        const { contractStore, loadConfig } = await import("../../app/index.ts");
+        const { environment } = terminal;
+        const { data } = session;
+        const loaded = loadConfig({
+          environment,
+          file: options.config ?? null,
+          ...(data === undefined ? {} : { data }),
+        });
+        if (!loaded.ok) throw configStop(loaded.refusal);
+        const { directory, ...where } = loaded.value.config.data;
+        const isDry = options.yes !== true;
+        const found = await contractStore({
+          // Who names a directory means what is in it.
+          data: data === undefined ? { directory, ...where } : { directory },
+          isDry,
+          onRemoved: (remnant) => session.output.remark(`removed ${remnantText(remnant)}`),
+        });
+        session.print(contractionShown(found, isDry));
+      }),
+    );
+
+  localVerb(store, {
     usage: "mark-restored",
     summary: "Say that the data was brought back to an earlier state by other means than `restore`",
     notes:
@@ -70,4 +105,29 @@ export function storeCommand(program: Command, terminal: Terminal): void {
         );
       }),
     );
+}
+
+interface ContractOptions {
+  readonly config?: string;
+  readonly yes?: boolean;
+}
+
+const remnantText = ({ kind, table, name }: Remnant): string =>
+  kind === "table" ? `table ${name}` : `${kind} ${table}.${name}`;
+
+function contractionShown(found: Contraction, isDry: boolean): Answer {
+  const { dataVersion, readerMin, readerMinAfter, remnants, olderNodes } = found;
+  const isDone = !isDry && remnants.length > 0;
+  const next =
+    remnants.length === 0
+      ? "nothing: this version has given up nothing that the data still has"
+      : olderNodes > 0
+        ? `${olderNodes} of an older version at work: replace them first`
+        : `version ${readerMinAfter - 1} is refused afterwards: with --yes it is done`;
+  return shown({ dataVersion, readerMin, readerMinAfter, olderNodes, remnants, isDone }, [
+    ["data version", String(dataVersion)],
+    ["opened by", `version ${isDone ? readerMinAfter : readerMin} and later`],
+    [isDry ? "to be removed" : "removed", remnants.map(remnantText).join(", ") || "nothing"],
+    ...(isDone ? [] : [["next", next, remnants.length === 0 ? "green" : "yellow"] as const]),
+  ]);
 }

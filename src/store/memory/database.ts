@@ -2,6 +2,7 @@ import { invariant, storeMs, unreachable } from "../../base/index.ts";
 import type { TablesByName } from "../check.ts";
 import { tablesByName } from "../check.ts";
 import { epochName, fenceFloor } from "../epoch.ts";
+import { keptOf } from "../given-up.ts";
 import { leaseTable, metaTable, signalTable, wakeUpTable } from "../own-tables.ts";
 import type { Answer, Proof, Request } from "../request.ts";
 import { verdictDone } from "../request.ts";
@@ -107,7 +108,10 @@ export class MemoryDatabase {
     return verdictDone;
   }
 
-  private write(write: Write): Undo | null {
+  /** Data that begins here is without what was given up. */
+  private write(given: Write): Undo | null {
+    const { table } = this.keyed.get(given.table) ?? this.logs.get(given.table) ?? {};
+    const write = keptOf(given, table);
     switch (write.op) {
       case "insert":
         return this.keyedTable(write.table).insert(write.row);

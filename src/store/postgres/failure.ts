@@ -21,6 +21,9 @@ export function isFatal(thrown: unknown): boolean {
   return state === "" || /^(08|25|40|53|55|57|58|XX)/.test(state);
 }
 
+/** A column or table that the statement names is not there, or not any more. */
+export const isGone = (thrown: unknown): boolean => /^(42703|42P01)$/.test(sqlState(thrown));
+
 /** The connection is to be given up: the server behind it goes down, or is one that takes no writes. */
 export const isServerGoing = (thrown: unknown): boolean => /^(08...|57P0.|25006)$/.test(sqlState(thrown));
 

@@ -3,6 +3,7 @@ import { tablesByName } from "../check.ts";
 import { dataVersionOf } from "../data-version.ts";
 import type { StoreFill } from "../fill.ts";
 import { isCarried } from "../fill.ts";
+import { tablesFrom } from "../given-up.ts";
 import { metaTable } from "../own-tables.ts";
 import type { Row, Table, Value } from "../table.ts";
 import { valuesOf } from "../transaction.ts";
@@ -24,31 +25,36 @@ export async function openPostgresFill(
   tables: readonly Table[],
 ): Promise<StoreFill> {
   const names = new Names(options.schema ?? schemaDefault);
+  const version = dataVersionOf(tables);
   const all = [...tablesByName(tables).values()];
+  // Data that begins here is without what was given up.
+  const made = tablesFrom(all, version);
   let connection: Connection | null = null;
   try {
-    await prepareSchema(() => Connection.open(options), names, all, dataVersionOf(tables));
+    await prepareSchema(() => Connection.open(options), names, all, version);
     connection = await Connection.open(options);
     await connection.run([
       { text: "BEGIN" },
       { text: "SELECT set_config('idle_in_transaction_session_timeout', '0', true)" },
     ]);
-    await refuseData(connection, names, all);
+    await refuseData(connection, names, made);
   } catch (thrown) {
     await connection?.close();
     throw unavailable(thrown);
   }
-  return fillOver(connection, names);
+  return fillOver(connection, names, new Map(made.map((table) => [table.name, table])));
 }
 
-function fillOver(connection: Connection, names: Names): StoreFill {
+function fillOver(connection: Connection, names: Names, made: ReadonlyMap<string, Table>): StoreFill {
   let isOpen = true;
   const end = async () => {
     isOpen = false;
     await connection.close();
   };
   return {
-    put: async (table, rows) => {
+    put: async ({ name }, rows) => {
+      const table = made.get(name);
+      if (table === undefined) return;
       const carried = rows.filter((row) => isCarried(table, row));
       try {
         await connection.run(carried.map((row) => statementOf(names, table, row)));

@@ -21,6 +21,8 @@ export interface FlusherOptions {
   readonly own: OwnStatements;
   /** Whether the database waits for its disk (and standby) at commit unless told to. */
   readonly isSynchronous: boolean;
+  /** Columns may be removed while we work: a statement that misses one fails the flush, which goes again without. */
+  readonly mayShrink: boolean;
   /** What announces the topics of signals and wake-ups to other nodes; null = nobody listens. */
   readonly announcement: ((topics: readonly string[]) => Statement) | null;
 }

@@ -7,6 +7,7 @@
  */
 export { checkPostgres } from "./check-database.ts";
 export type { PostgresFinding } from "./check-database.ts";
+export { contractPostgres } from "./contract.ts";
 export type { PostgresConnection, PostgresTls } from "./options.ts";
 export { openPostgresFill } from "./fill.ts";
 export { openReadOnlyPostgres } from "./read-only.ts";

@@ -8,7 +8,7 @@ import { arrayOf, ordinals } from "./array.ts";
 import type { Parameter, Rows } from "./connection.ts";
 import { types } from "./connection.ts";
 import { decodeValue, encodeIndexed } from "./encode.ts";
-import { isServerGoing, sqlState } from "./failure.ts";
+import { isGone, isServerGoing, sqlState } from "./failure.ts";
 import { GatheredGets } from "./gathered-gets.ts";
 import type { PostgresConnection } from "./options.ts";
 import { clientConfig, hasSession, readConnectionsDefault, statementMs } from "./options.ts";
@@ -34,7 +34,8 @@ export class Reader {
   private readonly pool: pg.Pool;
   private readonly names: Names;
   private readonly canKeep: boolean;
-  private readonly statements = new Map<string, { text: string; name: string }>();
+  private readonly statements = new Map<string, { text: string; name: string; columns: number }>();
+  private statementsMade = 0;
   private readonly gets = new Map<string, GatheredGets>();
   private readonly present = new Map<string, Promise<ReadonlySet<string>>>();
   /** Where every read goes once the reader holds a moment. */
@@ -217,24 +218,38 @@ export class Reader {
     values: readonly Parameter[],
   ): Promise<Rows> {
     if (this.pool.waitingCount >= waitingMax) throw tooMany(this.pool.waitingCount);
-    try {
-      const full = `${table.name} ${way}`;
+    const full = `${table.name} ${way}`;
+    for (;;) {
       let statement = this.statements.get(full);
-      if (statement === undefined) {
-        const present = await this.columnsPresent(table.name);
-        if (present.size === 0) return [];
-        // Somebody else may have asked in the same way meanwhile; a name must never come to mean two texts.
-        statement = this.statements.get(full) ?? { text: sql(present), name: `r${this.statements.size}` };
-        this.statements.set(full, statement);
+      try {
+        if (statement === undefined) {
+          const present = await this.columnsPresent(table.name);
+          if (present.size === 0) return [];
+          // Somebody else may have asked in the same way meanwhile; a name must never come to mean two texts.
+          const made = { text: sql(present), name: `r${this.statementsMade++}`, columns: present.size };
+          statement = this.statements.get(full) ?? made;
+          this.statements.set(full, statement);
+        }
+        return await this.query(statement, values);
+      } catch (thrown) {
+        // What was given up is removed while we read: asked again, without.
+        if (isGone(thrown) && (await this.hasShrunk(table.name, statement?.columns ?? 0))) continue;
+        throw new Fault("store-unavailable", `reading ${table.name} failed`, {
+          effect: "none",
+          cause: thrown,
+          evidence: { sqlState: sqlState(thrown) },
+        });
       }
-      return await this.query(statement, values);
-    } catch (thrown) {
-      throw new Fault("store-unavailable", `reading ${table.name} failed`, {
-        effect: "none",
-        cause: thrown,
-        evidence: { sqlState: sqlState(thrown) },
-      });
     }
+  }
+
+  /** Whether the table has fewer columns than it had, as far as whoever reads may know: who holds a moment reads on as it was. */
+  private async hasShrunk(table: string, before: number): Promise<boolean> {
+    if (this.held !== null) return false;
+    this.statements.clear();
+    this.present.delete(table);
+    const now = await this.columnsPresent(table).catch(() => null);
+    return now !== null && now.size < before;
   }
 
   /** Asked again once when the connection was gone: after a restart of the database every pooled one is. */

@@ -1,6 +1,8 @@
 import { Fault, invariant } from "../../base/index.ts";
-import { refuseVersion } from "../data-version.ts";
+import { readerMinFor, refuseVersion } from "../data-version.ts";
 import type { DataVersion } from "../data-version.ts";
+import { absentOf, givesUpColumns, tablesFrom } from "../given-up.ts";
+import type { Absent } from "../given-up.ts";
 import { metaTable } from "../own-tables.ts";
 import type { Table } from "../table.ts";
 import type { Connection, Statement } from "./connection.ts";
@@ -33,10 +35,10 @@ export async function prepareSchema(
     await takeTurn(guard, names);
     const connection = await open();
     try {
-      const isOurs = await expandPatiently(connection, names, tables, codeVersion);
-      if (!isOurs) return;
-      await buildIndexes(connection, names, tables);
-      await recordVersion(connection, names, codeVersion);
+      const readerMin = await expandPatiently(connection, names, tables, codeVersion);
+      if (readerMin === null) return;
+      await buildIndexes(connection, names, tablesFrom(tables, readerMin));
+      await recordVersion(connection, names, codeVersion, readerMin);
     } finally {
       await connection.close();
     }
@@ -49,7 +51,7 @@ export async function prepareSchema(
  * One node at a time. The lock is a transaction's, in a connection of its own (a pooler lends none for longer), and is tried for
  * instead of waited for: an index is built concurrently only once every statement that began before has ended, waiting ones too.
  */
-async function takeTurn(guard: Connection, names: Names): Promise<void> {
+export async function takeTurn(guard: Connection, names: Names): Promise<void> {
   for (let look = 0; look < looksMax; look++) {
     await guard.run([
       { text: "BEGIN" },
@@ -71,22 +73,22 @@ async function takeTurn(guard: Connection, names: Names): Promise<void> {
   });
 }
 
-/** False when the data is of a later version, which is left as it is. */
+/** The oldest code that may open what it is now; null when the data is of a later version, which is left as it is. */
 async function expandPatiently(
   connection: Connection,
   names: Names,
   tables: readonly Table[],
   codeVersion: number,
-): Promise<boolean> {
+): Promise<number | null> {
   for (let attempt = 1; ; attempt++) {
     try {
       await connection.run([
         { text: "BEGIN" },
         { text: `SELECT set_config('lock_timeout', '${lockMs}', true)` },
       ]);
-      const isOurs = await expand(connection, names, tables, codeVersion);
+      const readerMin = await expand(connection, names, tables, codeVersion);
       await connection.run([{ text: "COMMIT" }]);
-      return isOurs;
+      return readerMin;
     } catch (thrown) {
       if (!connection.isLost) await connection.runEach([{ text: "ROLLBACK" }]);
       if (sqlState(thrown) !== "55P03" || attempt === expandAttemptsMax) throw thrown;
@@ -125,15 +127,16 @@ async function expand(
   names: Names,
   tables: readonly Table[],
   codeVersion: number,
-): Promise<boolean> {
+): Promise<number | null> {
   const schema = await connection.rows(`SELECT 1 FROM pg_namespace WHERE nspname = $1`, [names.schema]);
   if (schema.length === 0)
     await connection.run([{ text: `CREATE SCHEMA IF NOT EXISTS ${quoted(names.schema)}` }]);
   const found = await versionOf(connection, names);
   if (found !== null) refuseVersion(found, codeVersion);
-  if (found !== null && found.data > codeVersion) return false;
+  if (found !== null && found.data > codeVersion) return null;
+  const readerMin = readerMinFor(tables, codeVersion, found);
   const statements: Statement[] = [];
-  for (const table of tables) {
+  for (const table of tablesFrom(tables, readerMin)) {
     const present = await columnsOf(connection, names, table.name);
     if (present.size === 0) {
       statements.push({ text: createTable(names, table) });
@@ -150,7 +153,7 @@ async function expand(
     text: `INSERT INTO ${names.of(metaTable.name)} (name, value) VALUES ('storeTime', 0), ('epoch', 0), ${rollCallRows} ON CONFLICT DO NOTHING`,
   });
   await connection.run(statements);
-  return true;
+  return readerMin;
 }
 
 /** Nodes of the version before leave `called` alone: to them a roll call is one that they do not answer. */
@@ -209,13 +212,31 @@ async function buildIndex(
   await connection.run([{ text: createIndex(names, table, index, true) }]);
 }
 
-/** The version before can still read and write it: it has only gained columns that may be null, and tables. */
-async function recordVersion(connection: Connection, names: Names, codeVersion: number): Promise<void> {
+/** What was given up and is not there any more, because the data was contracted. */
+export async function absentIn(
+  connection: { rows: Connection["rows"] },
+  names: Names,
+  tables: readonly Table[],
+): Promise<Absent> {
+  const absent = new Map<string, ReadonlySet<string>>();
+  for (const table of tables.filter(givesUpColumns)) {
+    const gone = absentOf(table, await columnsOf(connection, names, table.name));
+    if (gone.size > 0) absent.set(table.name, gone);
+  }
+  return absent;
+}
+
+async function recordVersion(
+  connection: Connection,
+  names: Names,
+  codeVersion: number,
+  readerMin: number,
+): Promise<void> {
   invariant(codeVersion >= 1, `data version is ${codeVersion}; at least 1`);
   await connection.run([
     {
       text: `INSERT INTO ${names.of(metaTable.name)} AS m (name, value) VALUES ('dataVersion', $1::int8), ('readerMin', $2::int8) ON CONFLICT (name) DO UPDATE SET value = greatest(m.value, excluded.value)`,
-      values: [String(codeVersion), String(Math.max(1, codeVersion - 1))],
+      values: [String(codeVersion), String(readerMin)],
     },
   ]);
 }

@@ -5,7 +5,7 @@ import { verdictDone } from "../request.ts";
 import type { Batches, Kind } from "./batch.ts";
 import type { Connection, Outcome, Statement } from "./connection.ts";
 import { fulfilled } from "./connection.ts";
-import { isDuplicate, isFatal, statementFault } from "./failure.ts";
+import { isDuplicate, isFatal, isGone, statementFault } from "./failure.ts";
 import { OwnStatements } from "./own-statements.ts";
 import type { Numbered, Segment } from "./segments.ts";
 import { mayFree, tableOf } from "./segments.ts";
@@ -32,15 +32,17 @@ export class SegmentCarrier {
   private readonly batches: Batches;
   private readonly connection: Connection;
   private readonly hasSavepoints: boolean;
+  private readonly mayShrink: boolean;
 
   constructor(
-    options: { readonly tables: TablesByName; readonly own: OwnStatements },
+    options: { readonly tables: TablesByName; readonly own: OwnStatements; readonly mayShrink: boolean },
     batches: Batches,
     connection: Connection,
     hasSavepoints: boolean,
   ) {
     this.tables = options.tables;
     this.own = options.own;
+    this.mayShrink = options.mayShrink;
     this.batches = batches;
     this.connection = connection;
     this.hasSavepoints = hasSavepoints;
@@ -94,7 +96,7 @@ export class SegmentCarrier {
     let { kinds } = prepared;
     let done = this.ofWrites(outcomes);
     for (let attempt = 1; ; attempt++) {
-      throwFatal(done);
+      this.throwFatal(done);
       const refused = failedIn(kinds, done);
       if (refused === null || this.mayHaveComeTooEarly(left, refused)) break;
       for (const [index, write] of refused) answers[index] = write;
@@ -135,7 +137,7 @@ export class SegmentCarrier {
 
   private async single(transaction: Numbered, outcomes: Outcomes): Promise<Answer> {
     const done = this.ofWrites(outcomes);
-    throwFatal(done);
+    this.throwFatal(done);
     const at = done.findIndex((one) => one.status === "rejected" || one.value.rows.length > 0);
     if (at === -1) {
       await this.keep();
@@ -147,6 +149,13 @@ export class SegmentCarrier {
     else await this.undo();
     if (isRefused || isDuplicate(failed?.reason)) return at;
     return statementFault(failed?.reason);
+  }
+
+  /** Of what failed, only the first says why: whatever follows it is told that the transaction is over. */
+  private throwFatal(done: Outcomes): void {
+    const failed = done.find((one) => one.status === "rejected");
+    if (failed === undefined) return;
+    if (isFatal(failed.reason) || (this.mayShrink && isGone(failed.reason))) throw failed.reason;
   }
 
   private ofWrites(outcomes: Outcomes): Outcomes {
@@ -166,12 +175,6 @@ export class SegmentCarrier {
 const savepoint: Statement = { text: "SAVEPOINT item" };
 const rollbackTo: Statement = { text: "ROLLBACK TO item" };
 const release: Statement = { text: "RELEASE item" };
-
-/** Of what failed, only the first says why: whatever follows it is told that the transaction is over. */
-function throwFatal(done: Outcomes): void {
-  const failed = done.find((one) => one.status === "rejected");
-  if (failed !== undefined && isFatal(failed.reason)) throw failed.reason;
-}
 
 /** For each refused transaction the first write whose guard did not hold; null when a statement failed. */
 function failedIn(kinds: readonly Kind[], done: Outcomes): Map<number, number> | null {

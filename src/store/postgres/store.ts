@@ -14,7 +14,8 @@ import { Reader } from "./reader.ts";
 import type { EpochChange } from "./registration.ts";
 import { PostgresRollCall } from "./roll-call.ts";
 import { Names } from "./sql.ts";
-import { newWriterId, PostgresWriter } from "./writer.ts";
+import { newWriterId } from "./writer-id.ts";
+import { PostgresWriter } from "./writer.ts";
 
 export type { EpochChange } from "./registration.ts";
 
@@ -60,7 +61,8 @@ class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
     const { connection, clock } = options;
     const tables = tablesByName(options.tables);
     const names = new Names(connection.schema ?? schemaDefault);
-    const writerId = newWriterId(clock);
+    const dataVersion = options.dataVersion ?? dataVersionOf(options.tables);
+    const writerId = newWriterId(clock, dataVersion);
     const listener = new Listener({ connection, names, clock, writer: writerId }, (topic) =>
       this.heard(topic),
     );
@@ -70,7 +72,7 @@ class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
       tables,
       names,
       writer: writerId,
-      dataVersion: options.dataVersion ?? dataVersionOf(options.tables),
+      dataVersion,
       isOurTime: options.time === "own",
       announcement: listener.announcement(),
       onEpoch: options.onEpoch ?? (() => {}),

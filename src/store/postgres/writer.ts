@@ -1,15 +1,18 @@
 import type { Clock, MonotonicMs } from "../../base/index.ts";
-import { Fault, delay, elapsedMs, msOf, newId, plusMs, systemRandom } from "../../base/index.ts";
+import { Fault, delay, elapsedMs, msOf, plusMs } from "../../base/index.ts";
+import { refuseVersion } from "../data-version.ts";
+import type { Absent } from "../given-up.ts";
+import { givesUpColumns, pruned, tablesWithout } from "../given-up.ts";
 import type { FlushAnswer, Proof, Request, Writer } from "../request.ts";
 import { Connection } from "./connection.ts";
-import { isRetryable, isServerGoing, unavailable } from "./failure.ts";
+import { isGone, isRetryable, isServerGoing, unavailable } from "./failure.ts";
 import { CommitInDoubt, Flusher, Interrupted } from "./flusher.ts";
 import type { FlusherOptions, Load } from "./flusher.ts";
 import type { PostgresConnection } from "./options.ts";
 import { OwnStatements } from "./own-statements.ts";
 import type { ServerTraits } from "./server-traits.ts";
 import { traitsOf } from "./server-traits.ts";
-import { prepareSchema } from "./schema.ts";
+import { absentIn, prepareSchema, versionOf } from "./schema.ts";
 import { Registration } from "./registration.ts";
 import type { EpochChange } from "./registration.ts";
 
@@ -31,8 +34,6 @@ export interface PostgresWriterOptions extends Pick<FlusherOptions, "tables" | "
   readonly onEpoch: (change: EpochChange) => void;
 }
 
-export const newWriterId = (clock: Clock): string => newId("wrt", clock.wall(), systemRandom);
-
 /**
  * Carries flushes over one connection and makes a new one when it is lost. What was in flight before its commit was sent has not
  * happened; after that it is looked up: the flush counted up this writer's row, and that stands or does not.
@@ -46,12 +47,16 @@ export class PostgresWriter implements Writer {
   private notBefore: MonotonicMs | null = null;
   private lastFailure: unknown = null;
   private flusher: Flusher | null = null;
+  /** Of what was given up; grows when the data is contracted while we work. */
+  private absent: Absent = new Map();
+  private readonly mayShrink: boolean;
   private isStopped = false;
   private death: Fault | null = null;
 
   constructor(options: PostgresWriterOptions) {
     this.options = options;
     this.registration = new Registration(options.names, options.writer, options.onEpoch);
+    this.mayShrink = [...options.tables.values()].some(givesUpColumns);
   }
 
   get deadBecause(): Fault | null {
@@ -73,6 +78,9 @@ export class PostgresWriter implements Writer {
       await prepareSchema(() => Connection.open(at), names, [...tables.values()], dataVersion);
       const connection = await this.connected();
       await this.registration.enter(connection, this.own(), this.wallMs());
+      // Whoever contracted the data before it could see us among the writers has said so by now.
+      const version = await versionOf(connection, names);
+      if (version !== null) refuseVersion(version, dataVersion);
     } catch (thrown) {
       await this.stop();
       throw unavailable(thrown);
@@ -96,6 +104,7 @@ export class PostgresWriter implements Writer {
       } catch (thrown) {
         if (thrown instanceof CommitInDoubt) return this.lookUp(thrown);
         if (thrown instanceof Interrupted) await this.meetOtherDatabase();
+        else if (await this.isWithoutNow(thrown)) attempt = 0;
         else if (!isRetryable(thrown)) throw this.failed(thrown);
         if (attempt === attemptsMax) throw this.failed(thrown);
       }
@@ -107,7 +116,12 @@ export class PostgresWriter implements Writer {
     if (this.registration.isInDoubt) await this.settle(connection);
     const { flusher } = this;
     if (flusher === null) throw new Fault("shutting-down", "the store is not open");
-    const load: Load = { requests, proof, standing: this.registration.standing(), wallMs: this.wallMs() };
+    const load: Load = {
+      requests: pruned(requests, this.absent),
+      proof,
+      standing: this.registration.standing(),
+      wallMs: this.wallMs(),
+    };
     const polled = await flusher.poll(connection, load);
     if (polled !== null) return polled;
     try {
@@ -206,20 +220,39 @@ export class PostgresWriter implements Writer {
 
   private async connect(): Promise<Connection> {
     const connection = await Connection.open(this.options.connection);
-    let traits: ServerTraits;
     try {
-      traits = await traitsOf(connection);
+      await this.makeFlusher(connection, await traitsOf(connection));
     } catch (thrown) {
       await connection.close();
       throw thrown;
     }
-    const { tables, names, announcement } = this.options;
-    const own = new OwnStatements(names, traits.canReadTimeline);
-    this.flusher = new Flusher({ tables, names, own, isSynchronous: traits.isSynchronous, announcement });
     this.failures = 0;
     this.notBefore = null;
     this.connection = connection;
     return connection;
+  }
+
+  private async makeFlusher(connection: Connection, traits: ServerTraits): Promise<void> {
+    const { tables, names, announcement } = this.options;
+    const own = new OwnStatements(names, traits.canReadTimeline);
+    this.absent = await absentIn(connection, names, [...tables.values()]);
+    this.flusher = new Flusher({
+      tables: tablesWithout(tables, this.absent),
+      names,
+      own,
+      isSynchronous: traits.isSynchronous,
+      mayShrink: this.mayShrink,
+      announcement,
+    });
+  }
+
+  /** The data was contracted while we work: a flush named what is not there any more, and goes again without. */
+  private async isWithoutNow(thrown: unknown): Promise<boolean> {
+    if (!this.mayShrink || !isGone(thrown)) return false;
+    const before = columnsIn(this.absent);
+    const connection = await this.connected();
+    await this.makeFlusher(connection, await traitsOf(connection));
+    return columnsIn(this.absent) > before;
   }
 
   private own(): OwnStatements {
@@ -230,3 +263,5 @@ export class PostgresWriter implements Writer {
     return this.options.isOurTime ? msOf(this.options.clock.wall()) : null;
   }
 }
+
+const columnsIn = (absent: Absent): number => [...absent.values()].reduce((sum, { size }) => sum + size, 0);

@@ -5,6 +5,7 @@ import { tablesByName } from "../check.ts";
 import { dataVersionOf } from "../data-version.ts";
 import type { StoreFill } from "../fill.ts";
 import { isCarried } from "../fill.ts";
+import { tablesFrom } from "../given-up.ts";
 import type { Row, Table } from "../table.ts";
 import { valuesOf } from "../transaction.ts";
 import { lockDirectory } from "./directory-lock.ts";
@@ -27,7 +28,10 @@ export function openSqliteFill(directory: string, tables: readonly Table[]): Sto
   const database = new BetterSqlite(file);
   database.pragma("journal_mode = MEMORY");
   database.pragma("synchronous = OFF");
-  prepareSchema(database, [...byName.values()], dataVersionOf(tables));
+  const version = dataVersionOf(tables);
+  prepareSchema(database, [...byName.values()], version);
+  // Data that begins here is without what was given up.
+  const made = new Map(tablesFrom([...byName.values()], version).map((table) => [table.name, table]));
   const statements = new Map<string, BetterSqlite.Statement>();
   let isOpen = true;
   const close = () => {
@@ -37,7 +41,9 @@ export function openSqliteFill(directory: string, tables: readonly Table[]): Sto
     lock.release();
   };
   return {
-    put: async (table: Table, rows: readonly Row[]) => {
+    put: async ({ name }: Table, rows: readonly Row[]) => {
+      const table = made.get(name);
+      if (table === undefined) return;
       const columns = columnsIn(table);
       let statement = statements.get(table.name);
       if (statement === undefined)

@@ -4,6 +4,7 @@
  *
  * Holds: `signalbox.db` (with -wal and -shm), `signalbox.lock` (empty; its lock is the directory's) and `signalbox.pid` (who).
  */
+export { contractSqlite } from "./contract.ts";
 export { openSqliteFill } from "./fill.ts";
 export { openReadOnlySqlite } from "./read-only.ts";
 export { openSqliteStore } from "./store.ts";

@@ -1,4 +1,5 @@
 import type { Code } from "../../../contract/index.ts";
+import type { Absent } from "../given-up.ts";
 import type { Table } from "../table.ts";
 import type { FlushMessage, Reply } from "./message.ts";
 
@@ -16,7 +17,7 @@ export type ToWriter = FlushMessage | { readonly kind: "stop"; readonly toldMs: 
 
 export type FromWriter =
   | Reply
-  | { readonly kind: "ready" }
+  | { readonly kind: "ready"; readonly absent: Absent }
   | { readonly kind: "stopped" }
   | {
       readonly kind: "refused";

@@ -1,7 +1,9 @@
 import type BetterSqlite from "better-sqlite3";
 import { Fault } from "../../base/index.ts";
 import type { DataVersion } from "../data-version.ts";
-import { refuseVersion } from "../data-version.ts";
+import { readerMinFor, refuseVersion } from "../data-version.ts";
+import { absentOf, givesUpColumns, tablesFrom } from "../given-up.ts";
+import type { Absent } from "../given-up.ts";
 import { metaTable } from "../own-tables.ts";
 import type { Table } from "../table.ts";
 import { columnDefinition, createStatements, quoted } from "./sql.ts";
@@ -24,8 +26,10 @@ export function prepareSchema(
     .transaction(() => {
       const found = versionOf(database);
       if (found !== null) refuseVersion(found, codeVersion);
-      if (found === null || found.data <= codeVersion) expand(database, tables, codeVersion);
-      if (found === null || found.data < codeVersion) recordVersion(database, codeVersion);
+      if (found !== null && found.data > codeVersion) return;
+      const readerMin = readerMinFor(tables, codeVersion, found);
+      expand(database, tablesFrom(tables, readerMin), codeVersion);
+      if (found === null || found.data < codeVersion) recordVersion(database, codeVersion, readerMin);
     })
     .immediate();
 }
@@ -80,9 +84,16 @@ function addColumn(database: BetterSqlite.Database, table: Table, name: string, 
   database.exec(`ALTER TABLE ${quoted(table.name)} ADD COLUMN ${columnDefinition(table, name)}`);
 }
 
-/** The version before can still read and write it: it has only gained columns that may be null, and tables. */
-function recordVersion(database: BetterSqlite.Database, codeVersion: number): void {
+/** What was given up and is not there any more, because the data was contracted. */
+export function absentIn(database: BetterSqlite.Database, tables: readonly Table[]): Absent {
+  const each = tables
+    .filter(givesUpColumns)
+    .map((table) => [table.name, absentOf(table, columnsOf(database, table.name))] as const);
+  return new Map(each.filter(([, gone]) => gone.size > 0));
+}
+
+function recordVersion(database: BetterSqlite.Database, codeVersion: number, readerMin: number): void {
   const write = database.prepare(`INSERT OR REPLACE INTO ${metaTable.name} (name, value) VALUES (?, ?)`);
   write.run("dataVersion", codeVersion);
-  write.run("readerMin", Math.max(1, codeVersion - 1));
+  write.run("readerMin", readerMin);
 }

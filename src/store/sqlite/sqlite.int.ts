@@ -340,7 +340,7 @@ describe("a writer that dies", () => {
     const dying = `
       import { parentPort } from "node:worker_threads";
       parentPort.on("message", () => process.exit(3));
-      parentPort.postMessage({ kind: "ready" });`;
+      parentPort.postMessage({ kind: "ready", absent: new Map() });`;
     const data = { file: "", tables, dataVersion: 1, bytesMax: null };
     const writer = new WorkerWriter(
       data,

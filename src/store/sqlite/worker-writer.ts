@@ -2,6 +2,8 @@ import { Worker } from "node:worker_threads";
 import type { Clock } from "../../base/index.ts";
 import { Fault, invariant, msOf } from "../../base/index.ts";
 import type { TablesByName } from "../check.ts";
+import type { Absent } from "../given-up.ts";
+import { pruned, tablesWithout } from "../given-up.ts";
 import type { Answer, FlushAnswer, Proof, Request, Writer } from "../request.ts";
 import { verdictDone } from "../request.ts";
 import { faultOf } from "./failure.ts";
@@ -26,7 +28,10 @@ export class WorkerWriter implements Writer {
   readonly flushesMax = flushesMax;
   private readonly data: WriterData;
   private readonly clock: Clock;
-  private readonly encoder: Encoder;
+  private readonly tables: TablesByName;
+  private encoder: Encoder;
+  /** The directory is ours alone, so it stays as it was found at the start. */
+  private absent: Absent = new Map();
   private readonly threadFile: URL;
   private worker: Worker | null = null;
   /** In the order they were sent, which is that of the answers. */
@@ -41,6 +46,7 @@ export class WorkerWriter implements Writer {
     this.threadFile = threadFile;
     this.data = data;
     this.clock = clock;
+    this.tables = tables;
     this.encoder = new Encoder(tables);
   }
 
@@ -75,7 +81,7 @@ export class WorkerWriter implements Writer {
         return;
       }
       const wallMs = Math.max(msOf(this.clock.wall()), this.toldMs);
-      const message = this.encoder.encode(requests, wallMs, proof);
+      const message = this.encoder.encode(pruned(requests, this.absent), wallMs, proof);
       this.pending.push({ requests: requests.length, resolve, reject });
       this.post(message, [message.numbers.buffer, message.bytes.buffer]);
     });
@@ -117,6 +123,8 @@ export class WorkerWriter implements Writer {
         this.takePending().reject(faultOf(message.failure));
         return;
       case "ready":
+        this.absent = message.absent;
+        this.encoder = new Encoder(tablesWithout(this.tables, message.absent));
         this.starting?.resolve();
         this.starting = null;
         return;

@@ -1,11 +1,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { Fault, invariant, systemClock } from "../../base/index.ts";
 import { tablesByName } from "../check.ts";
+import { tablesWithout } from "../given-up.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Flusher } from "./flusher.ts";
 import { openWriteConnection } from "./open.ts";
 import type { FromWriter, ToWriter, WriterData } from "./protocol.ts";
-import { prepareSchema } from "./schema.ts";
+import { absentIn, prepareSchema } from "./schema.ts";
 
 /** The writer's thread: opens the write connection, says `ready` or `refused`, then answers one message at a time. */
 function run(): void {
@@ -17,7 +18,8 @@ function run(): void {
     const database = openWriteConnection(file, bytesMax);
     const byName = tablesByName(tables);
     prepareSchema(database, [...byName.values()], dataVersion);
-    const flusher = new Flusher(database, byName);
+    const absent = absentIn(database, [...byName.values()]);
+    const flusher = new Flusher(database, tablesWithout(byName, absent));
     const checkpoints = new Checkpoints(database, systemClock);
     port.on("message", (message: ToWriter) => {
       if (message.kind === "flush") {
@@ -32,7 +34,7 @@ function run(): void {
         port.close();
       });
     });
-    send({ kind: "ready" });
+    send({ kind: "ready", absent });
   } catch (thrown) {
     send(refusal(thrown));
     port.close();
