@@ -105,6 +105,34 @@ describe("a database that several nodes work on", () => {
     expect(await sql(url, "SELECT count(*)::int AS n FROM signalbox.thing")).toEqual([{ n: state.written }]);
   });
 
+  // An index is waited for without a lock, a column with one, for an instant each time.
+  it.each([
+    ["thing", "virtualxid"],
+    ["event", "relation"],
+  ])("is worked on while somebody who reads %s for long has a removal wait", async (table, lock) => {
+    const url = await cluster.createDatabase();
+    for (const store of [await started({ url }, tables1), await started({ url }, tables2)])
+      await store.stop();
+    stores.splice(0);
+    const node = await started({ url }, tables2);
+    const reader = new pg.Client({ connectionString: url });
+    await reader.connect();
+    await reader.query(`BEGIN; SELECT 1 FROM signalbox.${table}`);
+    const removed: string[] = [];
+    const contracting = contractPostgres({ url }, { ...order, onRemoved: ({ name }) => removed.push(name) });
+    const waits = `SELECT 1 AS waits FROM pg_locks WHERE locktype = '${lock}' AND NOT granted`;
+    for (let times = 0; times < 3; times++) {
+      await expect.poll(async () => sql(url, waits), { timeout: 10_000 }).toHaveLength(1);
+      expect(await node.commit(written(`meanwhile-${times}`))).toMatchObject({ verdict: "done" });
+    }
+    expect(removed).not.toContain("old");
+    await reader.query("COMMIT");
+    await reader.end();
+    expect((await contracting).remnants).toHaveLength(6);
+    expect(removed).toContain("old");
+    expect(await node.commit(written("after"))).toMatchObject({ verdict: "done" });
+  });
+
   it("takes nothing more from an older node that was asleep meanwhile", async () => {
     const url = await cluster.createDatabase();
     const old = await started({ url }, tables1);
