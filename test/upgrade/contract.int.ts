@@ -127,4 +127,4 @@ test("on SQLite an operator contracts the data while no node runs on it; before,
   const paid = bank.received.map(({ args }) => String(args["to"])).filter((to) => to.startsWith("sq-"));
   expect(paid).toEqual(["sq-1", "sq-2", "sq-3", "sq-4"]);
   await provenLedger(onSqlite, receipts);
-}, 120_000);
+}, 240_000);
