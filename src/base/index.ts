@@ -22,6 +22,7 @@ export { canonicalDigest, canonicalJson, commitment, sha256, sha256Hex } from ".
 export type { Sha256Hex } from "./digest.ts";
 export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
+export { interruptible } from "./interruptible.ts";
 export { hasMember, memberSpan } from "./json-span.ts";
 export { nodeHttp } from "./node-http.ts";
 export { OneAtATime } from "./one-at-a-time.ts";

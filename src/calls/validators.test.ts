@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Pin } from "../registry/index.ts";
-import { Validators } from "./validators.ts";
+import { Validators, compileSchema } from "./validators.ts";
 
 let pins = 0;
 const check = (schema: Record<string, unknown>, value: unknown): string | null => {
@@ -76,5 +76,64 @@ describe("argument validation", () => {
     let value: unknown = {};
     for (let i = 0; i < 20_000; i++) value = { c: value };
     expect(check(recursive, value)).toMatch(/too deeply|^$/);
+  });
+
+  test("follows a reference to the whole document", () => {
+    const tree = { type: "object", properties: { child: { $ref: "#" } }, additionalProperties: false };
+    expect(check(tree, { child: { child: {} } })).toBeNull();
+    expect(check(tree, { child: { chld: {} } })).toBe('argument "child.chld" is not known');
+  });
+});
+
+const nested = (levels: number): unknown => {
+  let value: unknown = {};
+  for (let i = 0; i < levels; i++) value = { a: value };
+  return value;
+};
+
+describe("a schema of a stranger takes no time from others", () => {
+  const twice = {
+    $ref: "#/$defs/n",
+    $defs: {
+      n: {
+        allOf: [{ properties: { a: { $ref: "#/$defs/n" } } }, { properties: { a: { $ref: "#/$defs/n" } } }],
+      },
+    },
+  };
+
+  test("when it looks at each level of a value twice", () => {
+    const validator = compileSchema(twice, "argument");
+    if (typeof validator === "string") throw new Error(validator);
+    expect(validator(nested(60))).toMatch(/cannot be checked in time/);
+    expect(validator(nested(8))).toBeNull();
+  });
+
+  test("and is not tried again with as much as took too long", () => {
+    const validator = compileSchema(twice, "argument");
+    if (typeof validator === "string") throw new Error(validator);
+    validator(nested(60));
+    // Two hundred tries would take longer than a test may.
+    for (let i = 0; i < 200; i++) expect(validator(nested(61))).toMatch(/cannot be checked in time/);
+  });
+
+  test("when it compares each item with each other", () => {
+    const unique = { type: "object", properties: { list: { type: "array", uniqueItems: true } } };
+    const validator = compileSchema(unique, "argument");
+    if (typeof validator === "string") throw new Error(validator);
+    const lists = (length: number) => ({ list: Array.from({ length }, (_, i) => [i]) });
+    expect(validator(lists(100_000))).toMatch(/cannot be checked in time/);
+    expect(validator(lists(100))).toBeNull();
+    expect(validator({ list: [[1], [1]] })).toMatch(/"list" must NOT have duplicate items/);
+  });
+
+  test("when many parts of it refer to a large one", () => {
+    const members = (length: number, of: unknown) =>
+      Object.fromEntries(Array.from({ length }, (_, i) => [`m${i}`, of]));
+    const wide = {
+      type: "object",
+      properties: members(500, { $ref: "#/$defs/large" }),
+      $defs: { large: { type: "object", properties: members(500, { type: "string" }) } },
+    };
+    expect(check(wide, { m7: { m8: 1 } })).toBe('argument "m7.m8" must be string');
   });
 });

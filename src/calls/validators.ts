@@ -3,7 +3,9 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { Ajv } from "ajv";
 import type { ErrorObject, ValidateFunction } from "ajv";
 import type * as re2js from "re2js";
+import { interruptible } from "../base/index.ts";
 import type { Pin } from "../registry/index.ts";
+import { schemaCost, weightOf } from "./schema-cost.ts";
 
 /** Compiled schemas of each part kept at once: those of three thousand tools, about 20 KB each. */
 const compiledMax = 3_000;
@@ -41,31 +43,68 @@ export class Validators {
   }
 }
 
+/** A schema of 256 KiB, the largest there is, takes a second; one that refers to itself without end never ends. */
+const compileMsMax = 2_000;
+/** What is checked without looking at the clock: some milliseconds. */
+const unwatchedStepsMax = 1_000_000;
+/** Ten times what the largest result takes against an ordinary schema on a slow machine; nobody else is served meanwhile. */
+const checkMsMax = 200;
+
 /** The same for a schema that no pin names: whoever compiles it keeps it. */
 export function compileSchema(schema: Schema, noun: string): Validator | string {
-  const options = {
-    strict: false,
-    allErrors: false,
-    validateFormats: false,
-    addUsedSchema: false,
-    logger: false,
-    code: { regExp: linearPattern },
-  } as const;
-  const dialect = schema["$schema"];
-  const isDraft7 = typeof dialect === "string" && /draft-0[67]/.test(dialect);
-  let validate: ValidateFunction;
-  try {
-    validate = (isDraft7 ? new Ajv(options) : new Ajv2020(options)).compile(schema);
-  } catch (error) {
-    return error instanceof Error ? error.message.slice(0, 300) : "the schema does not compile";
-  }
-  return (value) => {
+  const first = compiled(schema);
+  if (typeof first === "string") return first;
+  let validate: ValidateFunction | string | null = first; // null = it was ended in the middle of something
+  const { perValue, isQuadratic } = schemaCost(schema);
+  // What took too long shows how much of such values there can be. Halves are enough: few schemas ever time out, none often.
+  let weightMax = Infinity;
+
+  const check = (value: unknown): string | null => {
+    validate ??= compiled(schema);
+    if (typeof validate === "string") return validate;
     try {
       return validate(value) ? null : describe(validate.errors?.[0], noun);
     } catch {
       return "the value is nested too deeply for the schema"; // a recursive schema ran out of stack
     }
   };
+
+  return (value) => {
+    const unwatched = isQuadratic ? Math.sqrt(unwatchedStepsMax / perValue) : unwatchedStepsMax / perValue;
+    if (weightOf(value, unwatched) < unwatched) return check(value);
+    const weight = weightOf(value, weightMax);
+    if (weight >= weightMax) return tooLong(noun);
+    const checked = interruptible(checkMsMax, () => check(value));
+    if (checked !== null) return checked.value;
+    validate = null;
+    weightMax = Math.ceil(weight / 2);
+    return tooLong(noun);
+  };
+}
+
+const tooLong = (noun: string): string =>
+  `the ${noun}s cannot be checked in time against a schema that compares so much; smaller ones can`;
+
+function compiled(schema: Schema): ValidateFunction | string {
+  const options = {
+    strict: false,
+    allErrors: false,
+    validateFormats: false,
+    logger: false,
+    // A part that is referred to is compiled once, and not once for each reference: 200 references to 200 members took 38 s.
+    inlineRefs: false,
+    code: { regExp: linearPattern, optimize: false },
+  } as const;
+  const dialect = schema["$schema"];
+  const isDraft7 = typeof dialect === "string" && /draft-0[67]/.test(dialect);
+  try {
+    const made = interruptible(compileMsMax, () =>
+      (isDraft7 ? new Ajv(options) : new Ajv2020(options)).compile(schema),
+    );
+    return made === null ? "it takes too long to compile" : made.value;
+  } catch (error) {
+    return error instanceof Error ? error.message.slice(0, 300) : "the schema does not compile";
+  }
 }
 
 /** Read with the first schema that has a pattern: few have, and it is a megabyte of memory. */
