@@ -1,3 +1,4 @@
+import { decoded } from "./decoded.ts";
 import { replaceInJson } from "./json-edits.ts";
 import type { Match } from "./pattern-set.ts";
 import { PatternSet } from "./pattern-set.ts";
@@ -32,14 +33,46 @@ export function removeKnownSecretsFromJson(json: string, secrets: readonly strin
   return { text, removed: matches.length };
 }
 
+/** JSON inside a string of JSON, with an address in it: deeper is nobody's habit. */
+const decodingsMax = 3;
+
+/** As they were sent, and as they read once what is escaped is not: in the text as it was sent, in order, none over another. */
 function findAll(text: string, secrets: readonly string[]): Match[] {
-  const matches: Match[] = [];
   const patterns = patternsFor(secrets);
-  if (patterns === null) return matches;
+  if (patterns === null) return [];
+  const matches = matchesIn(text, patterns);
+  let plain = decoded(text);
+  let sentAt = (index: number): number => index;
+  let found = 0;
+  for (let level = 1; plain !== null; level++) {
+    const { text: read, sentAt: within } = plain;
+    const outer = sentAt;
+    sentAt = (index) => outer(within(index));
+    for (const { start, end } of matchesIn(read, patterns)) {
+      matches.push({ start: sentAt(start), end: sentAt(end) });
+      found++;
+    }
+    plain = level < decodingsMax ? decoded(read) : null;
+  }
+  return found === 0 ? matches : withoutOverlap(matches);
+}
+
+function matchesIn(text: string, patterns: PatternSet): Match[] {
+  const matches: Match[] = [];
   for (let match = patterns.next(text, 0); match !== null; match = patterns.next(text, match.end)) {
     matches.push(match);
   }
   return matches;
+}
+
+function withoutOverlap(matches: readonly Match[]): Match[] {
+  const apart: Match[] = [];
+  for (const { start, end } of matches.toSorted((one, other) => one.start - other.start)) {
+    const last = apart.at(-1);
+    if (last === undefined || start >= last.end) apart.push({ start, end });
+    else if (end > last.end) apart[apart.length - 1] = { start: last.start, end };
+  }
+  return apart;
 }
 
 function replaceAll(text: string, matches: readonly Match[]): string {
@@ -60,12 +93,27 @@ function patternsFor(secrets: readonly string[]): PatternSet | null {
   if (entry === undefined) {
     const forms = new Set<string>();
     for (const secret of secrets) {
-      if (secret.length >= secretCharsMin) for (const form of formsOf(secret)) forms.add(form);
+      if (secret.length < secretCharsMin) continue;
+      for (const form of formsOf(secret)) forms.add(form);
+      for (const form of readForms(secret)) forms.add(form);
     }
     entry = { patterns: forms.size === 0 ? null : new PatternSet([...forms]) };
     prepared.set(secrets, entry);
   }
   return entry.patterns;
+}
+
+/** A secret that itself looks escaped is another one where the text around it is decoded. */
+function readForms(secret: string): string[] {
+  const forms: string[] = [];
+  for (
+    let plain = decoded(secret);
+    plain !== null && forms.length < decodingsMax;
+    plain = decoded(plain.text)
+  ) {
+    if (plain.text.length >= secretCharsMin) forms.push(plain.text);
+  }
+  return forms;
 }
 
 function isJson(text: string): boolean {

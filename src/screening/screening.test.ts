@@ -69,6 +69,34 @@ describe("taking known secrets out of JSON", () => {
     });
   });
 
+  const key = "sk/live+4f=<é&>%2F";
+  const unit = (char: string) => `\\u${char.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+  test.each([
+    ["every slash escaped, as PHP does", JSON.stringify(key).replaceAll("/", String.raw`\/`)],
+    ["plus, less and ampersand by number, as .NET does", JSON.stringify(key).replace(/[+<>&é]/g, unit)],
+    ["every character by number", `"${Array.from(key, unit).join("")}"`],
+    ["the same inside JSON in a string", JSON.stringify(`{"k":"${Array.from(key, unit).join("")}"}`)],
+    [
+      "more of an address encoded than need be",
+      JSON.stringify(`https://x/?k=${encodeURIComponent(key).replace("sk", "%73%6b")}`),
+    ],
+    ["as markup", JSON.stringify(`<b>sk/live&#43;4f&#x3D;&lt;é&amp;&gt;%2F</b>`)],
+    ["as markup, escaped in JSON", JSON.stringify("sk/live+4f=&lt;é&amp;&gt;%2F").replaceAll("&", unit)],
+  ])("a secret is found with %s", (_, value) => {
+    const json = `{"before":"100%, a & b","value":${value},"after":"\\u00e9\\/"}`;
+    const { text, removed } = removeKnownSecretsFromJson(json, [key]);
+    expect(removed).toBe(1);
+    const { before, after, value: left } = JSON.parse(text) as Record<string, string>;
+    expect([before, after]).toEqual(["100%, a & b", "é/"]);
+    expect(left).toContain("[secret]");
+    expect(left).not.toMatch(/live|4f/);
+  });
+
+  test("what is escaped and no secret comes back as it is, byte for byte", () => {
+    const json = String.raw`{"a":"\u00e9\/%2F&amp;\n","b":"&#x110000;%zz&#99999999;"}`;
+    expect(removeKnownSecretsFromJson(json, [key])).toEqual({ text: json, removed: 0 });
+  });
+
   test("a number that is the secret becomes a string, and its neighbours stay exact", () => {
     const json =
       '{"id": 9007199254740993123, "pin": 8812345678, "text": "pin 8812345678 ok", "rest":[1.0, {}]}';

@@ -6,8 +6,9 @@ export const secretCharsMin = 8;
 
 /**
  * The ways a secret may stand in a tool's JSON: as it is, escaped once or twice (results often carry JSON inside a JSON string),
- * with every non-ASCII character escaped, in URLs and forms, and inside base64 of something longer, in either alphabet. Not
- * found: a secret in pieces, encrypted, compressed, in base64 broken into lines, or in an encoding not named here.
+ * with every non-ASCII character escaped, in URLs and forms, and inside base64 of something longer, in either alphabet. What escapes
+ * more than it must is looked at decoded (`decoded.ts`). Not found: a secret in pieces, encrypted, compressed, in base64 broken into
+ * lines, or in an encoding not named here.
  */
 export function formsOf(secret: string): ReadonlySet<string> {
   const forms = new Set<string>();
