@@ -2,7 +2,7 @@
 export interface Decoded {
   readonly text: string;
   /** Of a place in `text`, also of its end. */
-  sentAt(index: number): number;
+  readonly sentAt: (index: number) => number;
 }
 
 /**
