@@ -81,6 +81,8 @@ export interface NodeOptions {
 
 /** From a stranger's mistake to a bound on what waits: four rounds of calls. */
 const waitingCallsMax = 4_096;
+/** Ten rounds of one principal's calls. Four principals out of hand leave nothing to others, one leaves three quarters. */
+const waitingCallsOfOneMax = 1_024;
 const dispatchWindowMs = 10_000;
 /** Each loses only to a node that got further. */
 const bootstrapTriesMax = 5;
@@ -286,7 +288,7 @@ export class Node {
       targets: (tenant) => (tenant === config.tenant ? announcing.targets : []),
       onTrouble,
     });
-    const gate = new Gate({ clock, waitingMax: waitingCallsMax });
+    const gate = new Gate({ clock, waitingMax: waitingCallsMax, waitingOfOneMax: waitingCallsOfOneMax });
     const line = new CallLine({
       clock,
       random,

@@ -18,6 +18,7 @@ export const admit: Station<Approved, Admitted> = {
     if (!callable.ok) return refused(callable.refusal);
     const { limits, clock } = house;
     const entering = house.gate.enter(
+      call.principal.id,
       [
         { key: "node", max: limits.callsInFlightMax },
         { key: call.principal.id, max: limits.perPrincipalCallsMax },

@@ -122,7 +122,7 @@ export class SimulatedNode {
       vault: new Vault({ store, keys, clock }),
       approvals,
       policies: { current: () => policies[this.variant] },
-      gate: new Gate({ clock, waitingMax: 8 }),
+      gate: new Gate({ clock, waitingMax: 8, waitingOfOneMax: 8 }),
       upstreams: {
         exchange: (request) => this.exchange(servers, request),
         catalogueFor: () => Promise.resolve(),

@@ -163,7 +163,7 @@ export async function openWorld(policies = "permit(principal, action, resource);
       vault,
       approvals,
       policies: { current: () => compiled },
-      gate: new Gate({ clock, waitingMax: 100 }),
+      gate: new Gate({ clock, waitingMax: 100, waitingOfOneMax: 100 }),
       upstreams: upstream,
       limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000, leaseMs: 15_000 },
       tenants: () => [defaultTenant],

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ManualClock, deadlineIn } from "../base/index.ts";
@@ -6,17 +8,33 @@ import { Gate } from "./index.ts";
 import type { Bound, Leave } from "./index.ts";
 
 const never = new AbortController().signal;
-const setUp = (waitingMax = 100) => {
+const setUp = (waitingMax = 100, waitingOfOneMax = waitingMax) => {
   const clock = new ManualClock();
-  const gate = new Gate({ clock, waitingMax });
-  const enter = (bounds: readonly Bound[], ms = 1000, signal = never) =>
-    gate.enter(bounds, deadlineIn(clock, ms), signal);
+  const gate = new Gate({ clock, waitingMax, waitingOfOneMax });
+  const enter = (bounds: readonly Bound[], ms = 1000, signal = never, owner = "x") =>
+    gate.enter(owner, bounds, deadlineIn(clock, ms), signal);
   return { clock, gate, enter };
 };
 const one: readonly Bound[] = [{ key: "a", max: 1 }];
 const leaveOf = (result: Result<Leave> | Promise<Result<Leave>>): Leave => {
   if (result instanceof Promise || !result.ok) throw new Error("did not enter at once");
   return result.value;
+};
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
+/** The bounds that the last one waited for, which nobody else holds. */
+const giveUp = async (times: number, enter: ReturnType<typeof setUp>["enter"]): Promise<readonly Bound[]> => {
+  let bounds: readonly Bound[] = one;
+  for (let i = 0; i < times; i++) {
+    const controller = new AbortController();
+    bounds = [{ ...one[0]! }];
+    const waiting = enter(bounds, 1000, controller.signal);
+    controller.abort();
+    await waiting;
+  }
+  return bounds;
 };
 
 describe("the gate", () => {
@@ -50,6 +68,51 @@ describe("the gate", () => {
     leaveOf(await second)();
     leaveOf(await third)();
     expect(order).toEqual(["second", "third"]);
+  });
+
+  test("lets owners take turns: one with many does not stand in front of one with one", async () => {
+    const { enter } = setUp();
+    const order: string[] = [];
+    const leave = leaveOf(enter(one));
+    const wait = async (name: string, owner: string): Promise<void> => {
+      const result = await enter(one, 1000, never, owner);
+      order.push(name);
+      leaveOf(result)();
+    };
+    const all = [
+      wait("x1", "x"),
+      wait("x2", "x"),
+      wait("x3", "x"),
+      wait("y1", "y"),
+      wait("z1", "z"),
+      wait("y2", "y"),
+    ];
+    leave();
+    await Promise.all(all);
+    expect(order).toEqual(["x1", "y1", "z1", "x2", "y2", "x3"]);
+  });
+
+  test("refuses when too many of one owner wait, and lets others wait", async () => {
+    const { enter, gate } = setUp(100, 2);
+    const leave = leaveOf(enter(one));
+    const waiting = [enter(one), enter(one)];
+    expect(enter(one)).toMatchObject({ ok: false, refusal: { code: "too-many-calls" } });
+    const other = enter(one, 1000, never, "y");
+    expect(gate.waiting).toBe(3);
+    leave();
+    for (const next of [waiting[0], other, waiting[1]]) leaveOf((await next) as Result<Leave>)();
+    const last = enter(one);
+    leaveOf(last)();
+  });
+
+  test("keeps nothing of those who gave up, however many they were", async () => {
+    const { enter, gate } = setUp(3);
+    const leave = leaveOf(enter(one));
+    const gone = new WeakRef(await giveUp(1_000, enter));
+    expect(gate.waiting).toBe(0);
+    await expect.poll(() => (collect(), gone.deref() === undefined), { timeout: 10_000 }).toBe(true);
+    leave();
+    leaveOf(enter(one))();
   });
 
   test("refuses at the deadline and names the bound", async () => {

@@ -1,6 +1,8 @@
 import type { Clock, Deadline, MonotonicMs, Result } from "../base/index.ts";
 import { elapsedMs, ok, refuse, remainingMs } from "../base/index.ts";
 
+import { FairQueue } from "./fair-queue.ts";
+
 /** A bound on how many may be inside at once under one key: a server, a principal, the whole node. */
 export interface Bound {
   readonly key: string;
@@ -11,26 +13,32 @@ export interface GateOptions {
   readonly clock: Clock;
   /** Callers waiting at once, over all keys. Beyond it: `queue-full`. */
   readonly waitingMax: number;
+  /** Those of one owner, so that nobody takes all of them. Beyond it: `too-many-calls`. */
+  readonly waitingOfOneMax: number;
 }
 
 /** Gives the place back; calling it twice does nothing. */
 export type Leave = () => void;
 
 interface Waiter {
+  readonly owner: string;
   readonly bounds: readonly Bound[];
   readonly since: MonotonicMs;
-  settled: boolean;
+  /** Where it waits; null = it waits no more. */
+  waitsAt: string | null;
   readonly enter: () => void;
 }
 
 /**
- * Counts who is inside under each key and lets the next one in, first come first served per key. Whoever finds room under all
- * of its keys enters at once, without a promise; otherwise it waits under the first key without room, until its deadline.
+ * Counts who is inside under each key and lets the next one in. Whoever finds room under all of its keys enters at once, without a
+ * promise; otherwise it waits under the first key without room, until its deadline. Owners take turns there, so that one with many
+ * calls does not stand in front of all others; each owner's own are served as they came. Whoever gives up is forgotten at once.
  */
 export class Gate {
   private readonly options: GateOptions;
   private readonly inside = new Map<string, number>();
-  private readonly queues = new Map<string, Waiter[]>();
+  private readonly queues = new Map<string, FairQueue<Waiter>>();
+  private readonly waitingOf = new Map<string, number>();
   private waitingNow = 0;
 
   constructor(options: GateOptions) {
@@ -46,8 +54,7 @@ export class Gate {
     const { clock } = this.options;
     let oldest = 0;
     for (const waiters of this.queues.values()) {
-      for (const { settled, since } of waiters)
-        if (!settled) oldest = Math.max(oldest, elapsedMs(clock.monotonic(), since));
+      for (const { since } of waiters) oldest = Math.max(oldest, elapsedMs(clock.monotonic(), since));
     }
     return oldest;
   }
@@ -61,7 +68,9 @@ export class Gate {
     return this.firstFull(bounds) === null ? this.take(bounds) : null;
   }
 
+  /** `owner`: on whose behalf. */
   enter(
+    owner: string,
     bounds: readonly Bound[],
     deadline: Deadline,
     signal: AbortSignal,
@@ -75,10 +84,19 @@ export class Gate {
         evidence: { waitingMax: this.options.waitingMax },
       });
     }
-    return this.wait(bounds, full, deadline, signal);
+    const ofOwner = this.waitingOf.get(owner) ?? 0;
+    if (ofOwner >= this.options.waitingOfOneMax) {
+      return refuse({
+        code: "too-many-calls",
+        detail: `${ofOwner} calls of this caller are waiting already`,
+        evidence: { waitingOfOneMax: this.options.waitingOfOneMax },
+      });
+    }
+    return this.wait(owner, bounds, full, deadline, signal);
   }
 
   private wait(
+    owner: string,
     bounds: readonly Bound[],
     full: Bound,
     deadline: Deadline,
@@ -86,17 +104,20 @@ export class Gate {
   ): Promise<Result<Leave>> {
     return new Promise((resolve) => {
       const finish = (result: Result<Leave>) => {
-        if (waiter.settled) return;
-        waiter.settled = true;
-        this.waitingNow--;
+        if (isOver) return;
+        isOver = true;
+        this.unqueue(waiter);
+        this.count(owner, -1);
         cancelTimer();
         signal.removeEventListener("abort", onAbort);
         resolve(result);
       };
+      let isOver = false;
       const waiter: Waiter = {
+        owner,
         bounds,
         since: this.options.clock.monotonic(),
-        settled: false,
+        waitsAt: null,
         enter: () => finish(ok(this.take(bounds))),
       };
       const onAbort = () =>
@@ -110,7 +131,7 @@ export class Gate {
           }),
         ),
       );
-      this.waitingNow++;
+      this.count(owner, 1);
       if (signal.aborted) onAbort();
       else {
         signal.addEventListener("abort", onAbort, { once: true });
@@ -145,24 +166,37 @@ export class Gate {
   private letIn(key: string): void {
     const waiters = this.queues.get(key);
     if (waiters === undefined) return;
-    while (waiters.length > 0) {
-      const waiter = waiters[0] as Waiter;
-      if (waiter.settled) {
-        waiters.shift();
-        continue;
-      }
+    for (let waiter = waiters.first(); waiter !== null; waiter = waiters.first()) {
       const full = this.firstFull(waiter.bounds);
       if (full?.key === key) return;
       waiters.shift();
+      waiter.waitsAt = null;
       if (full === null) waiter.enter();
       else this.queue(full.key, waiter);
     }
-    this.queues.delete(key);
+    if (waiters.isEmpty && this.queues.get(key) === waiters) this.queues.delete(key);
   }
 
   private queue(key: string, waiter: Waiter): void {
-    const waiters = this.queues.get(key);
-    if (waiters === undefined) this.queues.set(key, [waiter]);
-    else waiters.push(waiter);
+    let waiters = this.queues.get(key);
+    if (waiters === undefined) this.queues.set(key, (waiters = new FairQueue()));
+    waiters.add(waiter.owner, waiter);
+    waiter.waitsAt = key;
+  }
+
+  private unqueue(waiter: Waiter): void {
+    const { waitsAt: key, owner } = waiter;
+    const waiters = key === null ? undefined : this.queues.get(key);
+    if (key === null || waiters === undefined) return;
+    waiters.delete(owner, waiter);
+    waiter.waitsAt = null;
+    if (waiters.isEmpty) this.queues.delete(key);
+  }
+
+  private count(owner: string, by: 1 | -1): void {
+    this.waitingNow += by;
+    const count = (this.waitingOf.get(owner) ?? 0) + by;
+    if (count === 0) this.waitingOf.delete(owner);
+    else this.waitingOf.set(owner, count);
   }
 }
