@@ -152,7 +152,7 @@ export class Approvals {
 
   /** The approval that endorsed these values for this run; null = people have to be asked. */
   endorsedBy(tenant: TenantId, run: RunId, endorsement: Endorsement): Promise<ApprovalId | null> {
-    return endorsedBy(this.options.store, tenant, run, endorsement);
+    return endorsedBy(this.options.store, this.options.keys, tenant, run, endorsement);
   }
 
   consume(request: ApprovalRequest): Write {

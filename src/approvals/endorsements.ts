@@ -1,10 +1,13 @@
 import type { WallMs } from "../base/index.ts";
 import { msOf } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
+import type { Keys } from "../keys/index.ts";
 import type { RunId } from "../ledger/index.ts";
 import type { Store, Write } from "../store/index.ts";
 import { insert } from "../store/index.ts";
+import { isGranted } from "./grant.ts";
 import type { ApprovalId, ApprovalRequest, Endorsement } from "./request.ts";
+import { readApproval } from "./request.ts";
 import { endorsementTable } from "./tables.ts";
 
 /**
@@ -27,13 +30,20 @@ export async function endorsementWrites(
   return writes;
 }
 
-/** The approval that endorsed these values for this run; null = none has. */
+/**
+ * The approval that endorsed these values for this run; null = none has. The row only says where to look: that people said yes, and to
+ * what, is what the grant is signed over, so a row that somebody wrote into the database endorses nothing.
+ */
 export async function endorsedBy(
   store: Pick<Store, "get">,
+  keys: Pick<Keys, "publicKey">,
   tenant: TenantId,
   run: RunId,
   { policyId, digest }: Endorsement,
 ): Promise<ApprovalId | null> {
   const row = await store.get(endorsementTable, { tenant, run, policyId, digest });
-  return row === null ? null : (row.approval as ApprovalId); // as it was written
+  const request = row === null ? null : await readApproval(store, tenant, row.approval as ApprovalId);
+  if (request === null || request.run !== run || !isGranted(request, keys)) return null;
+  const isEndorsed = request.endorses.some((each) => each.policyId === policyId && each.digest === digest);
+  return isEndorsed ? request.id : null;
 }

@@ -144,7 +144,7 @@ export const requesterOf = (principals: readonly PrincipalId[]): string => princ
 type Reader = Pick<Store, "get" | "list">;
 
 export async function readApproval(
-  store: Reader,
+  store: Pick<Store, "get">,
   tenant: TenantId,
   id: ApprovalId,
 ): Promise<ApprovalRequest | null> {

@@ -10,7 +10,7 @@ import type { Row } from "../store/index.ts";
 import { ApprovalWorld, approveRule, pendingIn, permitAll, step } from "./approving.fixture.ts";
 import { asked, asksOnce, codeOf, profile, round, valueOf } from "./asking.fixture.ts";
 
-const [approvalTable, voteTable] = approvalTables;
+const [approvalTable, voteTable, endorsementTable] = approvalTables;
 
 let here: ApprovalWorld;
 const open = async (terms?: string) => {
@@ -31,7 +31,7 @@ const edit = ({ approval }: { readonly approval: string }, set: Row) =>
   here.world.store.commit([update(approvalTable, { id: approval }, set)]);
 
 describe("after a yes, nothing runs in its name", () => {
-  const replaced = async (definition: Record<string, unknown>) => {
+  const repin = async (definition: Record<string, unknown>) => {
     const { world } = here;
     await world.offer([definition]);
     const tool = world.registry.toolsOf(defaultTenant).find(({ name }) => name === "write");
@@ -40,7 +40,10 @@ describe("after a yes, nothing runs in its name", () => {
     if (!change.ok) throw new Error(change.refusal.detail);
     await world.store.commit(change.value.writes);
     change.value.applied();
-    world.setPolicies(`${permitAll} ${approveRule("group=finance expiry=4h")}`);
+  };
+  const replaced = async (definition: Record<string, unknown>) => {
+    await repin(definition);
+    here.world.setPolicies(`${permitAll} ${approveRule("group=finance expiry=4h")}`);
     return here.write();
   };
 
@@ -113,6 +116,16 @@ describe("after a yes, nothing runs in its name", () => {
     expect(sent()).toEqual([]);
   });
 
+  test("of the values that it endorsed, under another pin", async () => {
+    const terms = "group=finance expiry=4h endorse=/path";
+    await open(terms);
+    await here.vote(here.vera, pendingIn(await here.write(1, step("s1"))));
+    await repin({ name: "write", inputSchema: { type: "object" } });
+    here.world.setPolicies(`${permitAll} ${approveRule(terms)}`);
+    expect(codeOf(await here.write(2, step("s2")))).toBe("approval-needed");
+    expect(sent()).toEqual([]);
+  });
+
   test.each<[string, (request: ApprovalRequest) => Row]>([
     ["another digest", () => ({ intentDigest: "0".repeat(64) })],
     [
@@ -171,6 +184,35 @@ describe("whoever can only write to the database", () => {
     await edit(pending, change((await here.standing(pending)).request));
     expect(await here.vote(here.vera, pending)).toBe("conflict");
     expect(String(here.world.troubles[0])).toContain("changed in the database");
+  });
+
+  const inRun = (name: string, run = "r1") => ({ [metaKeys.run]: run, [metaKeys.step]: name });
+  const endorse = async (asked: { readonly approval: string }, by = asked) => {
+    const { request } = await here.standing(asked);
+    const { tenant, run } = request;
+    for (const { policyId, digest } of request.endorses)
+      await here.world.store.commit([
+        insert(endorsementTable, { tenant, run: run!, policyId, digest, approval: by.approval, at: 0 }),
+      ]);
+  };
+
+  test("cannot say that people have endorsed what they are only asked about", async () => {
+    await open("group=finance endorse=/path");
+    await endorse(pendingIn(await here.write(1, inRun("s1"))));
+    expect(codeOf(await here.write(2, inRun("s2")))).toBe("approval-needed");
+    expect(sent()).toEqual([]);
+  });
+
+  test("cannot give a yes to other values, or to another run, as the one that endorsed these", async () => {
+    await open("group=finance endorse=/amount");
+    const yes = pendingIn(await here.write(1, inRun("s1")));
+    await here.vote(here.vera, yes);
+    await endorse(pendingIn(await here.write(2, inRun("s2"))), yes);
+    await endorse(pendingIn(await here.write(1, inRun("s1", "r2"))), yes);
+    expect(codeOf(await here.write(2, inRun("s3")))).toBe("approval-needed");
+    expect(codeOf(await here.write(1, inRun("s2", "r2")))).toBe("approval-needed");
+    expect(sent()).toEqual([]);
+    expect(codeOf(await here.write(1, inRun("s4")))).toBe("result");
   });
 
   test("cannot vote in somebody's name, nor move a vote to another request", async () => {

@@ -36,8 +36,8 @@ export async function endorsementsOf(call: Approved, house: House): Promise<read
 }
 
 /**
- * Null = the rule endorses nothing, or the call has no value at one of its places. The whole rule is part of it, the run, and what the
- * call acts on: what was endorsed under other terms, or elsewhere, was something else, also for whoever copies rows.
+ * Null = the rule endorses nothing, or the call has no value at one of its places. The whole rule is part of it, the run, what the
+ * call acts on and how that was defined: what was endorsed under other terms, or elsewhere, was something else, also for whoever copies rows.
  */
 async function endorsementOf(rule: ApprovalRule, call: Approved, house: House): Promise<Endorsement | null> {
   if (rule.endorse.length === 0) return null;
@@ -50,6 +50,7 @@ async function endorsementOf(rule: ApprovalRule, call: Approved, house: House): 
     rule,
     call.input.method,
     call.subject.id,
+    call.subject.pin,
     values,
   ]);
   return { policyId: rule.policyId, digest: house.keys.hmac(key, about).toString("base64") };
