@@ -125,6 +125,11 @@ export class Approvals {
     );
   }
 
+  /** Used up by its call, and signed by us for exactly this request: what carries the call's later rounds. */
+  wasGood(request: ApprovalRequest): boolean {
+    return request.state === "used" && isGranted(request, this.options.keys);
+  }
+
   isOver(request: ApprovalRequest, now: StoreMs): boolean {
     return msOf(request.expiresAt) <= msOf(now);
   }

@@ -5,12 +5,14 @@ import { approvalTables } from "../approvals/index.ts";
 import { msOf, ok } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { Principal } from "../identity/index.ts";
+import { ledgerTables } from "../ledger/index.ts";
 import { insert, update } from "../store/index.ts";
 import type { Row } from "../store/index.ts";
 import { ApprovalWorld, approveRule, pendingIn, permitAll, step } from "./approving.fixture.ts";
 import { asked, asksOnce, codeOf, profile, round, valueOf } from "./asking.fixture.ts";
 
 const [approvalTable, voteTable, endorsementTable] = approvalTables;
+const [, , , , , openCallTable] = ledgerTables;
 
 let here: ApprovalWorld;
 const open = async (terms?: string) => {
@@ -213,6 +215,14 @@ describe("whoever can only write to the database", () => {
     expect(codeOf(await here.write(1, inRun("s2", "r2")))).toBe("approval-needed");
     expect(sent()).toEqual([]);
     expect(codeOf(await here.write(1, inRun("s4")))).toBe("result");
+  });
+
+  test("cannot pass off a call that people are asked about as one that they let through already", async () => {
+    const pending = pendingIn(await here.write(1, step()));
+    await edit(pending, { state: "used" });
+    await here.world.store.commit([update(openCallTable, { call: pending.call }, { state: "waiting" })]);
+    expect(codeOf(await here.write(1, step()))).toBe("approval-needed");
+    expect(sent()).toEqual([]);
   });
 
   test("cannot vote in somebody's name, nor move a vote to another request", async () => {

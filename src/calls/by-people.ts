@@ -66,7 +66,7 @@ async function approvedFirst(
   const { tenant } = call.principal;
   const request =
     approval === null ? null : ((await house.approvals.standing(tenant, approval))?.request ?? null);
-  if (request?.state === "used" && request.intentDigest === call.intentDigest)
+  if (request !== null && wasGivenFor(call, request, house))
     return Object.assign(call, { approval: request });
   const detail = "what decides about it has changed since it was sent first";
   return refused({ code: "approval-needed", detail });
@@ -75,9 +75,12 @@ async function approvedFirst(
 /** One approval carries a call through all its rounds. One that policy has come to ask for in between cannot be had any more. */
 async function approvedBefore(call: Approved, house: House): Promise<Approved | Stop> {
   const request = await house.approvals.ofCall(call.id);
-  if (request?.state === "used" && request.intentDigest === call.intentDigest) return call;
+  if (request !== null && wasGivenFor(call, request, house)) return call;
   return refused({
     code: "approval-needed",
     detail: "what decides about this call has changed since its last round; make it anew",
   });
 }
+
+const wasGivenFor = (call: Approved, request: ApprovalRequest, house: House): boolean =>
+  request.intentDigest === call.intentDigest && house.approvals.wasGood(request);
