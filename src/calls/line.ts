@@ -18,6 +18,7 @@ import type {
   Subscribed,
   TaskInput,
 } from "./call.ts";
+import { removeKnownSecretsFromJson } from "../screening/index.ts";
 import { describeServers } from "./describe.ts";
 import { endAbandoned } from "./abandon.ts";
 import { callRecord } from "./call-record.ts";
@@ -191,9 +192,11 @@ export class CallLine implements Calls {
   }
 
   describe(principal: Principal): Described {
-    const { registry, policies } = this.options;
+    const { registry, policies, vault } = this.options;
     const offered = registry.featuresOf(principal.tenant, noCapabilities);
-    return describeServers(offered, principal, policies.current(principal.tenant));
+    const described = describeServers(offered, principal, policies.current(principal.tenant));
+    const clean = removeKnownSecretsFromJson(JSON.stringify(described), vault.knownSecrets(principal.tenant));
+    return clean.removed === 0 ? described : (JSON.parse(clean.text) as Described);
   }
 
   task(input: TaskInput): Promise<CallAnswer> {

@@ -7,6 +7,7 @@ import type { Profile, ServerId } from "../registry/index.ts";
 import type { ListName, Listing } from "./call.ts";
 import type { House } from "./house.ts";
 import { principalIds } from "./principal-ids.ts";
+import { removeKnownSecretsFromJson } from "../screening/index.ts";
 import { askToolText } from "./answer-ask.ts";
 import { waitToolText } from "./wait-for-call.ts";
 
@@ -24,11 +25,13 @@ interface Kept {
   readonly revision: number;
   readonly policies: PolicySet;
   readonly principalVersion: string;
+  readonly secrets: readonly string[];
 }
 
 /**
  * What a caller may see, over all servers: what some permit's scope matches and no unconditional forbid does, of servers that are
- * healthy, in a fixed order so that prompt caches hold. Advisory: the call itself decides.
+ * healthy, in a fixed order so that prompt caches hold. Advisory: the call itself decides. Known secrets are taken out of what servers
+ * say here as out of their results.
  */
 export class Lists {
   private readonly kept = new Map<string, Kept>();
@@ -48,17 +51,22 @@ export class Lists {
   private current(name: ListName, principal: Principal, profile: Profile, house: House): Listing {
     const policies = house.policies.current(principal.tenant);
     const revision = house.registry.revision(principal.tenant);
+    const secrets = house.vault.knownSecrets(principal.tenant);
     const key = `${name} ${principalIds(principal).join(" ")} ${profile.key}`;
     const known = this.kept.get(key);
     if (
       known !== undefined &&
       known.revision === revision &&
       known.policies === policies &&
-      known.principalVersion === principal.version
+      known.principalVersion === principal.version &&
+      known.secrets === secrets
     ) {
       return known.listing;
     }
-    const items = elements[name](principal, profile, house, policies);
+    const items = elements[name](principal, profile, house, policies).flatMap((item) => {
+      const { text } = removeKnownSecretsFromJson(item, secrets);
+      return text.startsWith("{") ? [text] : []; // else all of it was one
+    });
     const text = `{"${name}":[${items.join(",")}]}`;
     const listing: Listing = {
       items,
@@ -66,7 +74,7 @@ export class Lists {
       revision: sha256Hex(text).slice(0, 16),
       ttlMs: smallestTtl(principal, profile, house),
     };
-    this.keep(key, { listing, revision, policies, principalVersion: principal.version });
+    this.keep(key, { listing, revision, policies, principalVersion: principal.version, secrets });
     return listing;
   }
 

@@ -164,6 +164,42 @@ describe("lists", () => {
     expect(world.line.describe(world.agent).instructions).toBeNull();
   });
 
+  test("and what servers say of themselves hold no known secret, also one that is known only since", async () => {
+    const secret = "canary-0123456789";
+    const said = `Asks postgres://app:${secret}@db.`;
+    await world.offer([{ name: "query", description: said, inputSchema: { type: "object" } }]);
+    world.setPolicies("permit(principal, action, resource);");
+    world.registry.offerFeatures(serverId(), noCapabilities, {
+      capabilities: { tools: {}, resources: {}, prompts: {} },
+      serverInfo: null,
+      instructions: said,
+      tools: ["query"],
+      resources: [{ uri: "file:///a", name: "a", description: said }],
+      templates: [{ uriTemplate: "file:///logs/{day}", name: "logs", description: said }],
+      prompts: [{ name: "greet", description: said }],
+      skills: [],
+      ttlMs: null,
+    });
+    const all = async () => [
+      ...(await Promise.all(
+        (["tools", "resources", "resourceTemplates", "prompts"] as const).map(
+          async (name) => (await list(name)).text,
+        ),
+      )),
+      world.line.describe(world.agent).instructions,
+    ];
+    for (const text of await all()) expect(text).toContain(secret);
+    const put = await world.vault.put(defaultTenant, "db", `postgres://app:${secret}@db`);
+    if (!put.ok) throw new Error(put.refusal.detail);
+    await world.store.commit(put.value.writes);
+    put.value.applied();
+    await world.vault.reveal(defaultTenant, "db");
+    for (const text of await all()) {
+      expect(text).toContain("Asks [secret].");
+      expect(text).not.toContain(secret);
+    }
+  });
+
   test("say what the servers can do, as far as we carry it", () => {
     const { capabilities, instructions } = world.line.describe(world.agent);
     expect(capabilities).toEqual({

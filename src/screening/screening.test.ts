@@ -49,6 +49,25 @@ describe("taking known secrets out of text", () => {
     }
   });
 
+  test.each([
+    ["the token of a header's whole value", "Bearer tok-0123456789", "bad token tok-0123456789!"],
+    ["the same in another scheme", "ApiKey  tok-0123456789", "bad token tok-0123456789!"],
+    ["the password of Basic", `Basic ${btoa("app:tok-0123456789")}`, "no such password: tok-0123456789!"],
+    ["Basic without its scheme", `Basic ${btoa("app:tok-0123456789")}`, `<${btoa("app:tok-0123456789")}>`],
+    ["a password in an address", "postgres://app:tok-0123456789@db/x", "user app, password tok-0123456789!"],
+    ["one that was encoded there", "amqp://app:tok%2F0123456789@db", "password tok/0123456789!"],
+    ["an address without its path", "postgres://app:tok-0123456789@db/x", "at app:tok-0123456789@db"],
+  ])("%s is found by itself", (_, whole, said) => {
+    const { text, removed } = removeKnownSecrets(said, [whole]);
+    expect(removed).toBe(1);
+    expect(text).not.toMatch(/0123|MDEyM/);
+  });
+
+  test("what is short in it, or no secret, is not looked for", () => {
+    const said = "Bearer of db.example.org, user app, password short";
+    expect(removeKnownSecrets(said, ["Bearer short", "https://app:short@db.example.org/x"]).removed).toBe(0);
+  });
+
   test("secrets under eight characters are not looked for", () => {
     expect(removeKnownSecrets("the word is letters", ["letters"]).removed).toBe(0);
   });

@@ -12,6 +12,37 @@ export const secretCharsMin = 8;
  */
 export function formsOf(secret: string): ReadonlySet<string> {
   const forms = new Set<string>();
+  for (const part of [secret, ...credentialsIn(secret)])
+    if (part.length >= secretCharsMin) addForms(part, forms);
+  return forms;
+}
+
+/**
+ * What a secret that is the whole value of a header or the address of a database keeps secret: a server that repeats it repeats that
+ * part alone (RFC 9110 section 11.4, RFC 7617, RFC 3986 section 3.2.1).
+ */
+function credentialsIn(secret: string): readonly string[] {
+  const [, scheme, credential] = /^([A-Za-z][\w-]*) +(\S+)\s*$/.exec(secret) ?? [];
+  if (scheme !== undefined && credential !== undefined) {
+    // Two words of a language are no scheme and its credential.
+    if (!/[^A-Za-z]/.test(credential)) return [];
+    if (scheme.toLowerCase() !== "basic") return [credential];
+    const pair = Buffer.from(credential, "base64").toString();
+    return [credential, pair, pair.slice(pair.indexOf(":") + 1)];
+  }
+  const password = /^[A-Za-z][A-Za-z0-9+.-]*:\/\/[^\s/?#@:]*:([^\s/?#]+)@/.exec(secret)?.[1];
+  return password === undefined ? [] : [password, percentDecoded(password)];
+}
+
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function addForms(secret: string, forms: Set<string>): void {
   for (const text of [secret, asciiOnly(secret)]) {
     forms.add(text);
   }
@@ -30,7 +61,6 @@ export function formsOf(secret: string): ReadonlySet<string> {
     forms.add(text.replaceAll("+", "-").replaceAll("/", "_"));
     forms.add(text.replaceAll("/", "\\/")); // some JSON writers escape the slash
   }
-  return forms;
 }
 
 const escaped = (text: string): string => JSON.stringify(text).slice(1, -1);
