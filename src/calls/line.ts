@@ -21,6 +21,7 @@ import type {
 import { removeKnownSecretsFromJson } from "../screening/index.ts";
 import { describeServers } from "./describe.ts";
 import { endAbandoned } from "./abandon.ts";
+import { cleanRefusal } from "./clean-refusal.ts";
 import { callRecord } from "./call-record.ts";
 import type { Known } from "./entries.ts";
 import type { House } from "./house.ts";
@@ -305,8 +306,12 @@ export class CallLine implements Calls {
           code: "outcome-unknown",
           detail: "another node is still working on this step; ask again shortly",
         });
-      case "refused":
-        return this.refuse(call, notSentAgain(call, stop.reason.refusal));
+      case "refused": {
+        const { principal } = call as Partial<Known>; // none = nobody has looked at anything of anybody's
+        const { refusal } = stop.reason;
+        const clean = principal === undefined ? refusal : cleanRefusal(refusal, principal.tenant, this.house);
+        return this.refuse(call, notSentAgain(call, clean));
+      }
     }
   }
 

@@ -212,6 +212,32 @@ describe("lists", () => {
   });
 });
 
+test("why a server is down holds no known secret, whoever asks for something of it", async () => {
+  const put = await world.vault.put(defaultTenant, "token", "Bearer canary-0123456789");
+  if (!put.ok) throw new Error(put.refusal.detail);
+  await world.store.commit(put.value.writes);
+  put.value.applied();
+  await world.vault.reveal(defaultTenant, "token");
+  world.registry.reportHealth(serverId(), { ...down, reason: "it said: no such token canary-0123456789" });
+  const { line, agent } = world;
+  const subscribed = await line.subscribe({
+    requestId: "req_1",
+    authenticate: () => ok(agent),
+    uri: "file:///a",
+    meta: {},
+    profile: noCapabilities,
+    onUpdated: () => undefined,
+  });
+  for (const answer of [
+    await world.call("files__read", {}),
+    await ask("resources/read", "file:///a"),
+    subscribed,
+  ]) {
+    if (answer.kind !== "refused") throw new Error(answer.kind);
+    expect(answer.refusal.detail).toContain("no such token [secret]");
+  }
+});
+
 describe("a subscription", () => {
   const subscribe = (uri: string, onUpdated: SubscribeInput["onUpdated"] = () => undefined) =>
     world.line.subscribe({

@@ -2,7 +2,7 @@ import type { Refusal } from "../../contract/index.ts";
 import { faultFrom, invariant, newId } from "../base/index.ts";
 import type { CallId, Outcome } from "../ledger/index.ts";
 import type { Resource } from "../registry/index.ts";
-import { removeKnownSecrets } from "../screening/index.ts";
+import { cleanRefusal } from "./clean-refusal.ts";
 import type { SubscribeInput, Subscribed } from "./call.ts";
 import type { Known } from "./entries.ts";
 import { entryId } from "./entries.ts";
@@ -63,7 +63,7 @@ function refusalFor(call: Known, input: SubscribeInput, house: House): Refusal |
 
 function callableRefusal(subject: Resource, house: House): Refusal | null {
   const callable = house.registry.callable(subject);
-  return callable.ok ? null : callable.refusal;
+  return callable.ok ? null : cleanRefusal(callable.refusal, subject.tenant, house);
 }
 
 async function watch(call: Known, input: SubscribeInput, house: House): Promise<Subscribed> {
@@ -79,8 +79,10 @@ async function watch(call: Known, input: SubscribeInput, house: House): Promise<
   } catch (thrown) {
     const { code, message } = faultFrom(thrown, `subscribing to ${subject.id}`);
     await record(call, { kind: "failed", code }, house);
-    const secrets = house.vault.knownSecrets(call.principal.tenant);
-    return { kind: "refused", refusal: { code, detail: removeKnownSecrets(message, secrets).text } };
+    return {
+      kind: "refused",
+      refusal: cleanRefusal({ code, detail: message }, call.principal.tenant, house),
+    };
   }
   try {
     await record(call, { kind: "succeeded", isError: false }, house);
