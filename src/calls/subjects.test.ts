@@ -239,10 +239,14 @@ test("why a server is down holds no known secret, whoever asks for something of 
 });
 
 describe("a subscription", () => {
-  const subscribe = (uri: string, onUpdated: SubscribeInput["onUpdated"] = () => undefined) =>
+  const subscribe = (
+    uri: string,
+    onUpdated: SubscribeInput["onUpdated"] = () => undefined,
+    who = world.agent,
+  ) =>
     world.line.subscribe({
       requestId: "req",
-      authenticate: () => ok(world.agent),
+      authenticate: () => ok(who),
       uri,
       meta: {},
       profile: noCapabilities,
@@ -271,6 +275,22 @@ describe("a subscription", () => {
     for (let i = 0; i < 70; i++)
       expect(await subscribe("ftp://elsewhere")).toMatchObject({ refusal: { code: "tool-unavailable" } });
     expect(await world.outcomes()).toHaveLength(60);
+  });
+
+  test("is refused to a caller that has very many at one server, and to nobody else", async () => {
+    const all = [];
+    for (let i = 0; i < 250; i++) all.push(await subscribe(`file:///logs/${i}`));
+    expect(await subscribe("file:///a")).toMatchObject({ refusal: { code: "too-many-calls" } });
+    expect(await subscribe("file:///a", undefined, await world.person("vera", []))).toMatchObject({
+      kind: "subscribed",
+    });
+    const [first] = all;
+    if (first?.kind !== "subscribed") throw new Error("not subscribed");
+    first.cancel();
+    first.cancel();
+    world.upstream.watchResource = () => Promise.reject(new Fault("upstream-rejected", "no"));
+    for (let i = 0; i < 3; i++)
+      expect(await subscribe("file:///a")).toMatchObject({ refusal: { code: "upstream-rejected" } });
   });
 
   test("that its server turns down is recorded as failed", async () => {

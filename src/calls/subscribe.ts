@@ -1,5 +1,6 @@
 import type { Refusal } from "../../contract/index.ts";
 import { faultFrom, invariant, newId } from "../base/index.ts";
+import type { Leave } from "../dispatch/index.ts";
 import type { CallId, Outcome } from "../ledger/index.ts";
 import type { Resource } from "../registry/index.ts";
 import { cleanRefusal } from "./clean-refusal.ts";
@@ -31,8 +32,10 @@ export async function subscribeTo(
     principal,
   } as unknown as Known; // as much of a call as an entry needs
   try {
-    const no = refusalFor(call, input, house);
-    if (no === null) return await watch(call, input, house);
+    const found = refusalFor(call, input, house);
+    const leave = found === null ? placeFor(call, house) : null;
+    if (leave !== null) return await watchFrom(leave, call, input, house);
+    const no = found ?? tooMany;
     if (refusals.admits(principal)) await record(call, { kind: "refused", code: no.code }, house);
     return { kind: "refused", refusal: no };
   } catch (thrown) {
@@ -64,6 +67,46 @@ function refusalFor(call: Known, input: SubscribeInput, house: House): Refusal |
 function callableRefusal(subject: Resource, house: House): Refusal | null {
   const callable = house.registry.callable(subject);
   return callable.ok ? null : cleanRefusal(callable.refusal, subject.tenant, house);
+}
+
+/**
+ * A server can tell of some thousand resources at once, over all callers: one may take a quarter of them. That is a fleet of a hundred
+ * under one name, with two each.
+ */
+const watchedByOneMax = 250;
+
+const tooMany: Refusal = {
+  code: "too-many-calls",
+  detail: `a caller may watch ${watchedByOneMax} resources of a server at once`,
+};
+
+/** null = its caller has taken all that are for one. */
+function placeFor({ subject, principal }: Known, { gate }: House): Leave | null {
+  const key = `watching at ${subject?.server.id ?? ""} of ${principal.id}`;
+  return gate.tryEnter([{ key, max: watchedByOneMax }]);
+}
+
+async function watchFrom(
+  leave: Leave,
+  call: Known,
+  input: SubscribeInput,
+  house: House,
+): Promise<Subscribed> {
+  let watched: Subscribed | null = null;
+  try {
+    watched = await watch(call, input, house);
+  } finally {
+    if (watched?.kind !== "subscribed") leave();
+  }
+  if (watched.kind === "refused") return watched;
+  const { cancel } = watched;
+  return {
+    kind: "subscribed",
+    cancel: () => {
+      leave();
+      cancel();
+    },
+  };
 }
 
 async function watch(call: Known, input: SubscribeInput, house: House): Promise<Subscribed> {
