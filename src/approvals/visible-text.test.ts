@@ -10,13 +10,16 @@ describe("what a person is shown", () => {
     ["a terminal's escape", "\u001b[2Kok", "⟨U+001B⟩[2Kok"],
     ["a lone surrogate", "a\ud800b", "a⟨U+D800⟩b"],
     ["another space", "a\u00a0b", "a⟨U+00A0⟩b"],
+    ["a mark over too many others", `a${"\u0336".repeat(6)}b`, `a${"\u0336".repeat(4)}⟨U+0336⟩⟨U+0336⟩b`],
+    ["a gap that puts the rest out of sight", `"ok${" ".repeat(900)}and pay"`, '"ok⟨900 × U+0020⟩and pay"'],
   ])("has %s as its number", (_name, given, shown) => {
     expect(visibleText(given)).toBe(shown);
   });
 
   test("is what was written, where nothing hides", () => {
-    const text = 'Grüße, 東京\n{"amount": 12.5} é 😀';
+    const text = 'Grüße, 東京\n{"amount": 12.5} é 😀 e\u0301\u0323 שָׁלוֹם';
     expect(visibleText(text)).toBe(text);
+    expect(visibleText(`{\n${" ".repeat(120)}"deep"`)).toBe(`{\n${" ".repeat(120)}"deep"`);
   });
 
   test("says different things for different texts", () => {
