@@ -321,6 +321,36 @@ describe("where a resource is read", () => {
     expect(at(registry, uri)?.[0]).toBe("zoo");
   });
 
+  test.each([
+    ["file:///%73ecret", "file:///secret"],
+    ["file:///a%2Db", "file:///a-b"],
+    ["FILE:///secret", "file:///secret"],
+    ["file://localhost/secret", "file:///secret"],
+    ["file:/secret", "file:///secret"],
+    ["file:////secret", "file:///secret"],
+    ["file:///a//b", "file:///a/b"],
+    ["file:///a\\b", "file:///a/b"],
+    ["file:///secret?x", "file:///secret"],
+    ["file:///secret#x", "file:///secret"],
+    ["https://Example.org/x", "https://example.org/x"],
+    ["https://example.org:443/x", "https://example.org/x"],
+    ["https://me@example.org/x", "https://example.org/x"],
+    ["https:/example.org/x", "https://example.org/x?y#%C3%A9%2F"],
+    ["Note://x", "note://Ä b%20c//d"],
+  ])(
+    "is nowhere for %s, which a server can take for another, unless it lists just that",
+    async (uri, plain) => {
+      const { registry, older } = await twoServers();
+      registry.offerFeatures(older.id, noCapabilities, features({ templates: [template("{+all}")] }));
+      expect(at(registry, plain)).not.toBeNull();
+      expect(at(registry, plain, "zoo")).not.toBeNull();
+      expect(at(registry, uri)).toBeNull();
+      expect(at(registry, uri, "zoo")).toBeNull();
+      registry.offerFeatures(older.id, noCapabilities, features({ resources: [resource(uri)] }));
+      expect(at(registry, uri)?.[0]).toBe("zoo");
+    },
+  );
+
   test("is the only server that has resources, under a pin of the URI alone", async () => {
     const { registry, older, younger } = await twoServers();
     expect(at(registry, "ui://app")).toBeNull(); // neither has been asked

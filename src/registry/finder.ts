@@ -4,7 +4,7 @@ import type { Catalogue, ServerShelf } from "./catalogue.ts";
 import { lookalikeKey, reservedServerName } from "./exposed-name.ts";
 import type { FeatureBook, Offering } from "./feature-book.ts";
 import type { Item, TemplateItem } from "./parse-features.ts";
-import { hasDotSegments, isAddressable, uriCharsMax } from "./parse-features.ts";
+import { isRespelt, isAddressable, uriCharsMax } from "./parse-features.ts";
 import type { Profile } from "./profile.ts";
 import type { Pin } from "./records.ts";
 import type { Prompt, Resource } from "./subject.ts";
@@ -39,7 +39,7 @@ export class Finder {
     if (uri.length > uriCharsMax || !isAddressable(uri)) return null;
     if (serverName !== null) return this.resourceOn(tenant, uri, serverName, profile);
     const servers = this.options.catalogue.enabledByAge(tenant);
-    const isPlain = !hasDotSegments(uri);
+    const isPlain = !isRespelt(uri);
     const inSkill = isPlain ? this.options.views.of(tenant, profile).addresses.inSkill(uri) : null;
     const found = inSkill ?? this.listed(servers, uri, "resources", profile);
     if (found !== null || !isPlain) return found;
@@ -93,7 +93,7 @@ export class Finder {
     const shelf = id === undefined ? null : catalogue.shelf(id);
     if (shelf === null) return null;
     const found = this.listed([shelf], uri, "resources", profile);
-    if (found !== null || hasDotSegments(uri)) return found;
+    if (found !== null || isRespelt(uri)) return found;
     const skill = this.skillOver(shelf, uri, profile);
     if (skill !== null) return this.options.subjects.addressed(shelf, uri, skill);
     const offering = book.effective(shelf.entry.record.id, profile);

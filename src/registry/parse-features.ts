@@ -205,11 +205,33 @@ export const isAddressable = (uri: string): boolean =>
   !/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/u.test(uri);
 
 /**
- * `.` and `..` as path segments, also escaped. A server may resolve them, and policy, which sees the URI as it is written, would have
- * decided about another resource.
+ * Whether a server could take a URI for another one that is spelt otherwise. Policy sees it as it is written, and would have decided
+ * about another resource. What a server lists itself is its own spelling.
  */
-export const hasDotSegments = (uri: string): boolean =>
-  /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)/i.test(uri);
+export const isRespelt = (uri: string): boolean =>
+  dotSegments.test(uri) || escapedUnreserved.test(uri) || hasOtherOrigin(uri);
+
+/** `.` and `..` as path segments, also escaped (RFC 3986 section 6.2.2.3). */
+const dotSegments = /(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|$)/i;
+/** Letters, digits and signs that mean the same unescaped (section 6.2.2.2). */
+const escapedUnreserved = /%(?:2d|2e|5f|7e|3\d|[46][1-9a-f]|[57][\da])/i;
+
+/** Schemes and hosts are of one case, and some parts mean the same where they are left out (sections 6.2.2.1 and 6.2.3; RFC 8089). */
+function hasOtherOrigin(uri: string): boolean {
+  const scheme = /^[^:/?#]*(?=:)/.exec(uri)?.[0] ?? "";
+  if (scheme !== scheme.toLowerCase()) return true;
+  switch (scheme) {
+    case "file":
+      return !uri.startsWith("file:///") || /\/\/|[\\?#]/.test(uri.slice("file://".length));
+    case "http":
+    case "https": {
+      const origin = URL.canParse(uri) ? new URL(uri).origin : null;
+      return origin === null || !uri.startsWith(origin) || !/^(?:[/?#]|$)/.test(uri.slice(origin.length));
+    }
+    default:
+      return false;
+  }
+}
 
 const templates = new WeakMap<Item, TemplateItem>();
 
