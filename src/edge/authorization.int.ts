@@ -74,7 +74,21 @@ describe("a token that is limited", () => {
   test("to calling may call and not list", () =>
     withEdge(limitedTo("mcp:call"), async (node) => {
       expect((await ask(node.port, { body: callBody("echo") })).status).toBe(200);
-      for (const method of ["tools/list", "resources/read", "prompts/get", "completion/complete"]) {
+      const readings = [
+        "resources/read",
+        "prompts/get",
+        "completion/complete",
+        "skills/get",
+        "resources/directory/read",
+      ];
+      const lists = [
+        "tools/list",
+        "resources/list",
+        "resources/templates/list",
+        "prompts/list",
+        "skills/list",
+      ];
+      for (const method of [...readings, ...lists, "subscriptions/listen", "anything/new"]) {
         const refused = await ask(node.port, request(method));
         expect([method, refused.status]).toEqual([method, 403]);
         expect(refused.headers.get("www-authenticate")).toContain('scope="mcp:read mcp:call"');

@@ -1,6 +1,6 @@
 /**
  * What a token can be limited to, beyond what policy says about its bearer.
- *  mcp:read  lists, resources, prompts, completions, subscriptions
+ *  mcp:read  lists, resources, prompts, completions, subscriptions, skills
  *  mcp:call  tools, and the tasks they become
  *  admin     the administrative API
  */
