@@ -99,7 +99,10 @@ export class Admin {
     if (!query.ok) return query;
     const body = await this.bodies.read(request, route);
     if (body === null || !body.ok) return body;
-    return this.govern(route, authenticated.value, { params, query: query.value, body: body.value });
+    // A body may be a minute under way, and its sender not be who it was any more.
+    const actor = route.body === null ? authenticated : await this.authenticate(request);
+    if (!actor.ok) return actor;
+    return this.govern(route, actor.value, { params, query: query.value, body: body.value });
   }
 
   private authenticate(request: IncomingMessage): Result<Principal> | Promise<Result<Principal>> {

@@ -130,6 +130,28 @@ describe("bad input", () => {
     expect(office.troubles).toEqual([]);
   });
 
+  test("who was disabled while a body was under way does nothing more with it", async () => {
+    const token = await office.keyFor(defaultTenant, "person", "slow", ["admin"]);
+    const { port } = new URL(office.url);
+    const body = '{"name":"too-late"}';
+    const socket = connect(Number(port), "127.0.0.1");
+    let text = "";
+    socket.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    const isOver = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(
+      `POST /api/v1/agents HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\nconnection: close\r\n` +
+        `expect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    // It is told to go on when its headers have been looked at.
+    await expect.poll(() => text, { timeout: 10_000 }).toMatch(/^HTTP\/1\.1 100 /);
+    socket.write(body.slice(0, 5));
+    expect((await office.send(office.admin, "POST", "/people/slow/disable")).status).toBe(200);
+    socket.write(body.slice(5));
+    await isOver;
+    expect(text).toMatch(/\r\nHTTP\/1\.1 401 [^]*principal-disabled/);
+    expect((await office.send(office.admin, "GET", "/agents/too-late")).status).toBe(404);
+  });
+
   test("what is not well-formed leaves no entry; what is refused does", async () => {
     const before = await newestEntries(office, 1);
     await post("{");

@@ -81,14 +81,17 @@ export class StepEndpoint {
     { route, params }: Match<StepRoute>,
     queryText: string,
   ): Promise<Result<unknown> | null> {
-    const owner = await this.authenticated(request);
-    if (!owner.ok) return owner;
+    const entering = await this.authenticated(request);
+    if (!entering.ok) return entering;
     const checked = checkParams(params, route);
     if (!checked.ok) return checked;
     const query = readQuery(queryText, route);
     if (!query.ok) return query;
     const body = await this.bodies.read(request, route);
     if (body === null || !body.ok) return body;
+    // A body may be a minute under way, and its sender not be who it was any more.
+    const owner = route.body === null ? entering : await this.authenticated(request);
+    if (!owner.ok) return owner;
     const gone = new AbortController();
     response.once("close", () => gone.abort());
     const input = { params, query: query.value, body: body.value, owner: owner.value, signal: gone.signal };
