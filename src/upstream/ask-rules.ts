@@ -56,9 +56,19 @@ function whyNotElicited(params: JsonObject, declared: unknown): JsonRpcError | n
   const knowsUrl = isObject(declared["url"]);
   // A client that names no mode knows forms (MCP 2025-11-25, client/elicitation).
   const knowsForm = isObject(declared["form"]) || !knowsUrl;
-  if ((mode === "form" && knowsForm) || (mode === "url" && knowsUrl)) return null;
+  if (mode === "form" && knowsForm) return null;
+  if (mode === "url" && knowsUrl) return isWebPage(params["url"]) ? null : noPage;
   return { code: -32602, message: "The client did not declare this mode of elicitation." };
 }
+
+/** A client opens it for a person: anything but a page runs something, or opens a file. */
+const isWebPage = (url: unknown): boolean =>
+  typeof url === "string" && URL.canParse(url) && /^https?:$/.test(new URL(url).protocol);
+
+const noPage: JsonRpcError = {
+  code: -32602,
+  message: "The url of the elicitation is no http or https address.",
+};
 
 function whyNotSampled(params: JsonObject, declared: unknown): JsonRpcError | null {
   if (!isObject(declared)) return notDeclared("sampling/createMessage");
