@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
+import { Fault } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import { beginReview, holdRun, readRun } from "../ledger/index.ts";
 import { step } from "./approving.fixture.ts";
@@ -106,6 +107,34 @@ test("a review that begins between the look at a key and its intent is seen befo
   };
   expect(codeOf(await write("a", key("a")))).toBe("ledger-unavailable");
   expect(sent()).toBe(0);
+});
+
+test("a doubt that begins while a call waits for its connection keeps the bytes here", async () => {
+  const { upstream, ledger } = world;
+  const exchange = upstream.exchange.bind(upstream);
+  upstream.exchange = (request) => {
+    ledger.doubt.begin();
+    // As the connections say it.
+    if (!request.mayDispatch()) throw new Fault("deadline-before-dispatch", "forbidden", { effect: "none" });
+    return exchange(request);
+  };
+  expect(codeOf(await write("a", key("a")))).toBe("ledger-unavailable");
+  expect(sent()).toBe(0);
+  upstream.exchange = exchange;
+  end();
+  expect(codeOf(await write("a", key("a")))).toBe("result");
+});
+
+test("no run is made under a name that is not on record, not by a read either", async () => {
+  world.ledger.doubt.begin();
+  const reading = world.call("files__read", {}, step("s1"));
+  await settled();
+  expect(await readRun(world.store, world.agent, "r1")).toBeNull();
+  await beginOneReview();
+  end();
+  await world.tickUntil(reading);
+  expect(codeOf(await reading)).toBe("run-in-review");
+  expect(await readRun(world.store, world.agent, "r1")).toBeNull();
 });
 
 test("a doubt that lasts is told, and nothing was sent", async () => {

@@ -1,6 +1,6 @@
 import type { Refusal } from "../../contract/index.ts";
 import { deadlineIn, remainingMs } from "../base/index.ts";
-import type { Deadline } from "../base/index.ts";
+import type { Deadline, Fault } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { House } from "./house.ts";
@@ -33,9 +33,7 @@ export async function afterDoubt(call: Authenticated, house: House): Promise<Sto
 export async function heldBack(call: Intended, house: House): Promise<Reply | null> {
   if (call.intent === null || isWithoutDoubt(call, house)) return null;
   await overDoubt(call, call.deadline, house);
-  if (isWithoutDoubt(call, house)) return null;
-  const { code, detail } = inDoubt;
-  return { kind: "failed", code, detail, evidence: {} };
+  return isWithoutDoubt(call, house) ? null : neverLeft;
 }
 
 function overDoubt(call: Authenticated, deadline: Deadline | null, { ledger, clock }: House): Promise<void> {
@@ -43,8 +41,17 @@ function overDoubt(call: Authenticated, deadline: Deadline | null, { ledger, clo
   return ledger.doubt.over(Math.min(left, patienceMs), call.input.signal);
 }
 
+/** `mayDispatch` says no without a reason; for a call with an intent this may be it. */
+export const wasHeldBack = (call: Intended, fault: Fault, house: House): boolean =>
+  call.intent !== null &&
+  fault.code === "deadline-before-dispatch" &&
+  fault.effect === "none" &&
+  !isWithoutDoubt(call, house);
+
 const inDoubt = {
   code: "ledger-unavailable",
   detail:
     "the database has become another, and nodes are finding out whether it still has all that was on record: nothing was sent to the tool",
 } as const satisfies Refusal;
+
+export const neverLeft: Reply = { kind: "failed", ...inDoubt, evidence: {} };

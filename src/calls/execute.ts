@@ -8,7 +8,7 @@ import { askedInline } from "./asking-inline.ts";
 import type { Executing } from "./asking.ts";
 import { askedInMidCall, firstRound } from "./asking.ts";
 import { neverAborts, upstreamMeta } from "./request-meta.ts";
-import { heldBack } from "./doubt.ts";
+import { heldBack, neverLeft, wasHeldBack } from "./doubt.ts";
 import type { House } from "./house.ts";
 import { callerOf } from "./principal-ids.ts";
 import { screenedLog, screenedProgress } from "./progress.ts";
@@ -57,7 +57,8 @@ async function exchange(call: Executing, round: Round | null, house: House): Pro
       reply = replyOf(await house.upstreams.exchange(requestOf(call, round, house)), call);
     } catch (thrown) {
       fault = faultFrom(thrown, `calling ${call.subject.id}`);
-      reply = wasWithdrawn(call, fault) ? withdrawn : fromFault(fault);
+      const held = wasHeldBack(call, fault, house) ? neverLeft : fromFault(fault);
+      reply = wasWithdrawn(call, fault) ? withdrawn : held;
     }
     const closing = round === null ? notClosedBy(call, reply) : reply;
     const told = open !== null && reply.kind === "failed" ? open : closing;
