@@ -185,6 +185,25 @@ describe("a failover of the database", () => {
     expect(changes["late"]).toEqual([]);
   });
 
+  it("is one for reads too, also where the old server lives on and answers", async () => {
+    const { primary, standby, cut, url } = await pair();
+    const store = await open(url);
+    await store.commit(event("old"));
+    expect(await idsOf(store)).toEqual(new Set(["old"]));
+    await behind(standby, 1);
+    await standby.promote();
+    cut.target = standby.port;
+    // Only its writer notices; the connections for reads stay.
+    await primary.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'test_1' AND query LIKE '%COMMIT%' AND pid <> pg_backend_pid()",
+    );
+    await goesOn(store, "new");
+    expect(await idsOf(store)).toEqual(new Set(["old", "new"]));
+    // The one of before still answers, and does not have it.
+    const there = await primary.sql("SELECT id FROM signalbox.event", "test_1");
+    expect(there).toHaveLength(1);
+  });
+
   it("that is followed by another one before all have answered asks them all again", async () => {
     const { primary, standby, cut, url } = await pair();
     const elsewhere = await Cut.before(primary.port);

@@ -25,13 +25,18 @@ import {
 
 /** Reads that wait for a connection: at 10,000 a second they are served within a second. */
 const waitingMax = 8_192;
+/** Between two looks whether anybody still waits for a connection of a pool that is left. */
+const leaveAgainMs = 20;
 
 /**
  * Reads over a small pool. Each is part of one statement, so it sees everything committed before it began. What the data does not have
  * yet (it is of the version before) reads as empty.
  */
 export class Reader {
-  private readonly pool: pg.Pool;
+  private readonly options: PostgresConnection;
+  private pool: pg.Pool;
+  /** Of pools that were left: each ends when its last read has been answered. */
+  private readonly leaving = new Set<Promise<void>>();
   private readonly names: Names;
   private readonly canKeep: boolean;
   private readonly statements = new Map<string, { text: string; name: string; columns: number }>();
@@ -42,17 +47,21 @@ export class Reader {
   private held: pg.PoolClient | null = null;
 
   constructor(options: PostgresConnection, names: Names) {
+    this.options = options;
     this.names = names;
     this.canKeep = hasSession(options);
-    this.pool = new pg.Pool({
-      ...clientConfig(options),
-      types,
-      max: options.readConnections ?? readConnectionsDefault,
-      ...(this.canKeep ? { statement_timeout: statementMs } : {}),
-    });
-    // A connection that ends while idle is replaced when the next read comes; one that ends while it is closed is no news.
-    this.pool.on("error", () => {});
-    this.pool.on("connect", (client) => client.on("error", () => {}));
+    this.pool = this.newPool();
+  }
+
+  /**
+   * From here on reads go over new connections: the address leads to another server now, and the old one may still answer. What it was asked
+   * before, it answers.
+   */
+  renew(): void {
+    const old = this.pool;
+    this.pool = this.newPool();
+    const left = leave(old).finally(() => this.leaving.delete(left));
+    this.leaving.add(left);
   }
 
   /** From here on every read sees what is committed now, until the reader is closed. */
@@ -67,7 +76,20 @@ export class Reader {
   async close(): Promise<void> {
     this.held?.release(true);
     this.held = null;
-    await this.pool.end();
+    await Promise.all([this.pool.end(), ...this.leaving]);
+  }
+
+  private newPool(): pg.Pool {
+    const pool = new pg.Pool({
+      ...clientConfig(this.options),
+      types,
+      max: this.options.readConnections ?? readConnectionsDefault,
+      ...(this.canKeep ? { statement_timeout: statementMs } : {}),
+    });
+    // A connection that ends while idle is replaced when the next read comes; one that ends while it is closed is no news.
+    pool.on("error", () => {});
+    pool.on("connect", (client) => client.on("error", () => {}));
+    return pool;
   }
 
   async get<C extends Columns>(table: KeyedTable<C>, key: Partial<RowOf<C>>): Promise<RowOf<C> | null> {
@@ -283,6 +305,12 @@ export class Reader {
     asked.then(({ size }) => (size === 0 ? forget() : undefined), forget);
     return asked;
   }
+}
+
+/** A pool that is told to end forgets those who wait for one of its connections. */
+async function leave(pool: pg.Pool): Promise<void> {
+  while (pool.waitingCount > 0) await new Promise((resolve) => setTimeout(resolve, leaveAgainMs));
+  await pool.end();
 }
 
 function rowOf(table: Table, wanted: readonly string[], given: Rows[number]): Row {

@@ -75,7 +75,10 @@ class PostgresGroupStore extends GroupCommitStore implements PostgresStore {
       dataVersion,
       isOurTime: options.time === "own",
       announcement: listener.announcement(),
-      onEpoch: options.onEpoch ?? (() => {}),
+      onEpoch: (change) => {
+        this.reader?.renew();
+        options.onEpoch?.(change);
+      },
     });
     super({ tables, writer, clock, waitingMax: options.waitingMax ?? waitingMaxDefault });
     this.options = options;
