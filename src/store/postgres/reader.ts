@@ -1,5 +1,5 @@
 import pg from "pg";
-import { Fault } from "../../base/index.ts";
+import { Fault, delay, systemClock } from "../../base/index.ts";
 import { checkLimit, keyNamed, listPlan, textAfterPrefix } from "../check.ts";
 import type { ListOptions, Logged, LogOptions } from "../store.ts";
 import type { Columns, KeyedTable, LogTable, Row, RowOf, Table, Value } from "../table.ts";
@@ -307,9 +307,9 @@ export class Reader {
   }
 }
 
-/** A pool that is told to end forgets those who wait for one of its connections. */
+/** A pool that is told to end forgets those who wait for one of its connections, and tells nobody when there are none any more. */
 async function leave(pool: pg.Pool): Promise<void> {
-  while (pool.waitingCount > 0) await new Promise((resolve) => setTimeout(resolve, leaveAgainMs));
+  while (pool.waitingCount > 0) await delay(systemClock, leaveAgainMs);
   await pool.end();
 }
 
