@@ -320,9 +320,12 @@ describe("small pieces", () => {
         LD_PRELOAD: "y",
         GITHUB_TOKEN: "z",
         HOME: undefined,
+        NODE_EXTRA_CA_CERTS: "/etc/ca.pem",
+        HTTPS_PROXY: "http://ada:password@proxy.example:3128",
       }),
     ).toEqual({
       PATH: "/bin",
+      NODE_EXTRA_CA_CERTS: "/etc/ca.pem",
     });
   });
 

@@ -10,6 +10,11 @@ const passedOn: readonly string[] = [
   "LC_CTYPE",
   "TZ",
   "TMPDIR",
+  // Behind a proxy that opens TLS, npx and uvx wait in silence without its authority. Paths of public certificates; a proxy's own
+  // address is not passed on, since a password may stand in it.
+  "NODE_EXTRA_CA_CERTS",
+  "SSL_CERT_FILE",
+  "SSL_CERT_DIR",
   // Windows cannot start or find programs without these.
   "SYSTEMROOT",
   "SYSTEMDRIVE",
