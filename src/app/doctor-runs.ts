@@ -1,6 +1,4 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { explain } from "../base/index.ts";
+import { explain, Fault } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import { listRuns } from "../ledger/index.ts";
 import type { Config } from "./config.ts";
@@ -15,8 +13,6 @@ const countMax = 100;
 /** Says how many runs of the file's tenant are dead: they wait for a person, and nobody else comes. */
 export async function checkRuns(data: Config["data"], tenant: TenantId): Promise<Finding> {
   const id = "runs";
-  if (data.postgres === undefined && !existsSync(join(data.directory, "signalbox.db")))
-    return notChecked(id, `no node has run on ${data.directory} yet`);
   try {
     const store = await openReadStore(data, allTables);
     try {
@@ -32,10 +28,18 @@ export async function checkRuns(data: Config["data"], tenant: TenantId): Promise
       store.close();
     }
   } catch (thrown) {
+    const code = thrown instanceof Fault ? thrown.code : null;
+    if (code === "not-found")
+      return notChecked(
+        id,
+        `no node has run on ${data.postgres === undefined ? data.directory : "this database"} yet`,
+      );
     return failed(
       id,
       `the runs cannot be read: ${explain(thrown)}`,
-      "Use the version of Signalbox that wrote them.",
+      code === "store-version"
+        ? "Use the version of Signalbox that wrote them."
+        : "Look at what the findings above say of the data.",
     );
   }
 }
