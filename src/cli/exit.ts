@@ -64,6 +64,7 @@ export const isCode = (code: string): code is Code => Object.hasOwn(codes, code)
 /** Anything thrown, in words for a person. */
 export function stopFrom(thrown: unknown): Stop {
   if (thrown instanceof Stop) return thrown;
+  if (thrown instanceof CommanderError) return complaint(thrown);
   if (thrown instanceof Fault) {
     return new Stop(thrown.code, thrown.code === "internal" ? explain(thrown) : sentences(thrown), {
       hint: hintOf(thrown),
@@ -72,11 +73,19 @@ export function stopFrom(thrown: unknown): Stop {
   return new Stop("internal", `Something is wrong in this program: ${explain(thrown)}`);
 }
 
-/** Null = it is not one that ends quietly. Commander has printed its help or complaint already. */
-export function quietExitCode(thrown: unknown): ExitCode | null {
+/** Null = it is not one that ends quietly. Commander has printed its help already, and its complaint where `hasComplained`. */
+export function quietExitCode(thrown: unknown, hasComplained: boolean): ExitCode | null {
   if (thrown instanceof Quietly) return thrown.exitCode;
   if (!(thrown instanceof CommanderError)) return null;
-  return thrown.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+  if (thrown.exitCode === 0) return exitCodes.ok;
+  return hasComplained ? exitCodes.usage : null;
+}
+
+function complaint({ code, message }: CommanderError): Stop {
+  if (code === "commander.help")
+    return usage("There is no command here.", "Add --help to see what there is.");
+  const [sentence = message, hint = null] = message.replace(/^error: /, "").split("\n");
+  return usage(sentence, hint);
 }
 
 function sentences(fault: Fault): string {

@@ -22,8 +22,11 @@ import { vaultCommand } from "./commands/vault.ts";
 import { globalOptions } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** The whole command line as one tree: what is run, shown as help, and written down in docs/reference/cli.md. */
-export function buildProgram(terminal: Terminal): Command {
+/**
+ * The whole command line as one tree: what is run, shown as help, and written down in docs/reference/cli.md. What it does not
+ * understand it says on stderr, unless whoever runs it says so in another form (`isQuiet`); it is thrown either way.
+ */
+export function buildProgram(terminal: Terminal, isQuiet = false): Command {
   const program = new Command("signalbox");
   program
     .description(
@@ -34,7 +37,7 @@ export function buildProgram(terminal: Terminal): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(text),
+      writeErr: (text) => isQuiet || terminal.stderr.write(text),
     })
     .addHelpText("after", epilogue);
   globalOptions(program);

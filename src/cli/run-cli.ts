@@ -7,16 +7,17 @@ import { Output } from "./terminal.ts";
 
 /** Runs one command line (without the program's name) and answers how it ended. Never throws. */
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const isJson = asksForJson(args);
   try {
-    await buildProgram(terminal).parseAsync(args, { from: "user" });
+    await buildProgram(terminal, isJson).parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (thrown) {
-    const quiet = quietExitCode(thrown);
+    const quiet = quietExitCode(thrown, !isJson);
     if (quiet !== null) return quiet;
     const stop = stopFrom(thrown);
     const { code, message, hint, problems, requestId, exitCode } = stop;
     const output = new Output(terminal, undefined);
-    if (args.includes("--json")) {
+    if (isJson) {
       output.remark(JSON.stringify({ error: { code, message, problems, hint, requestId } }));
     } else {
       output.error(`${code}: ${cleanLine(message)}`);
@@ -26,4 +27,10 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     }
     return exitCode;
   }
+}
+
+/** Asked of the words themselves, because those that are not understood have no options. What follows "--" is somebody else's. */
+function asksForJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return (end === -1 ? args : args.slice(0, end)).includes("--json");
 }

@@ -34,6 +34,23 @@ describe("what is not understood", () => {
     expect(ran.stderr).toContain(words);
   });
 
+  test.each([
+    [["servrs", "--json"], "unknown command 'servrs'"],
+    [["servers", "show", "--json"], "missing required argument 'server'"],
+    [["calls", "--json"], "There is no command here."],
+    [["--json", "runs", "cancel", "x"], "required option '--reason <text>' not specified"],
+  ])("%j says so in one line of JSON", async (args, message) => {
+    const ran = await machine.run(args);
+    expect([ran.code, ran.stdout]).toEqual([2, ""]);
+    expect(ran.stderr.trimEnd()).not.toContain("\n");
+    expect(JSON.parse(ran.stderr)).toMatchObject({ error: { code: "usage", message } });
+  });
+
+  test("the words of a server's own program are not ours", async () => {
+    const ran = await machine.run(["servers", "add", "x", "--limt", "3", "--", "program", "--json"]);
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringMatching(/^error: unknown option/)]);
+  });
+
   test("without a node anywhere, it says how to start one", async () => {
     const ran = await machine.run(["status"]);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("signalbox dev")]);
