@@ -1,7 +1,13 @@
 import { relative } from "node:path";
 import type { OfflineCatalog } from "../../app/index.ts";
 import { loadConfig, offlineCatalog, readYaml } from "../../app/index.ts";
-import type { CatalogInput, PolicyProblem, PolicySet, PolicyTestReport } from "../../policy/index.ts";
+import type {
+  CatalogInput,
+  PolicyProblem,
+  PolicySet,
+  PolicyTestFile,
+  PolicyTestReport,
+} from "../../policy/index.ts";
 import {
   compilePolicies,
   parsePolicyTests,
@@ -47,7 +53,7 @@ export async function checkPolicies(
           : paint("red", "The policies are refused."),
       ].join("\n"),
   });
-  remarkOnTools(session, offline);
+  remarkOnTools(session, offline.withoutTools);
   if (!checked.ok) throw new Stop("config-invalid", "The policies are refused.");
 }
 
@@ -72,16 +78,22 @@ export async function runPolicyTests(
 ): Promise<void> {
   const { terminal } = session;
   const { sources, offline } = await ground(session, terminal, policies, options);
-  const reports = readSources(tests, terminal.environment).map((file) => ({
-    file: file.name,
-    ...tested(file, sources, offline.catalog),
-  }));
+  const parsed = readSources(tests, terminal.environment).map((file) => ({ file, ...parsedTests(file) }));
+  const reports = parsed.map(({ file, data, tests: own }) => {
+    const report = testPolicies(setFor(own, sources, offline.catalog), data);
+    if (!report.ok) throw new Stop("config-invalid", `${file.name}: ${report.refusal.join("; ")}`);
+    return { file: file.name, ...report.value };
+  });
+  // Files that bring their own tools are checked against those.
+  const withoutTools = parsed.some(({ tests: { catalog } }) => catalog === null)
+    ? offline.withoutTools
+    : null;
   const failed = reports.reduce((sum, report) => sum + report.failed, 0);
   session.print({
-    json: { ok: failed === 0, withoutTools: offline.withoutTools, files: reports },
+    json: { ok: failed === 0, withoutTools, files: reports },
     human: (page) => reports.map((report) => reportText(report, page)).join("\n"),
   });
-  remarkOnTools(session, offline);
+  remarkOnTools(session, withoutTools);
   if (failed > 0)
     throw new Stop("tests-failed", `${failed} policy ${failed === 1 ? "test" : "tests"} failed.`);
 }
@@ -112,12 +124,8 @@ async function ground(
   return { sources: readSources(named, environment), offline: await offlineCatalog(config) };
 }
 
-/** A test file with tools of its own: the policies are compiled over those, so that they are checked against them. */
-function tested(
-  file: PolicySource,
-  sources: readonly PolicySource[],
-  catalog: CatalogInput,
-): PolicyTestReport {
+/** `data` is what `tests` was made from. */
+function parsedTests(file: PolicySource): { readonly data: unknown; readonly tests: PolicyTestFile } {
   const yaml = readYaml(file.text);
   if (yaml.problems.length > 0) {
     throw new Stop("config-invalid", `${file.name} cannot be read.`, {
@@ -132,15 +140,17 @@ function tested(
       problems: parsed.refusal.map((problem) => `${file.name}: ${problem}`),
     });
   }
+  return { data: yaml.value, tests: parsed.value };
+}
+
+/** For a test file with tools of its own the policies are compiled over those, so that they are checked against them. */
+function setFor(tests: PolicyTestFile, sources: readonly PolicySource[], catalog: CatalogInput): PolicySet {
   // Without tools of the data directory only its own catalog can say what policies mean.
-  const servers = parsed.value.catalog?.servers.map(({ name }) => ({ id: name, name })) ?? [];
-  const own = parsed.value.catalog === null ? null : { ...catalog, servers, tools: [] };
+  const servers = tests.catalog?.servers.map(({ name }) => ({ id: name, name })) ?? [];
+  const own = tests.catalog === null ? null : { ...catalog, servers, tools: [] };
   const plain = compiled(sources, own ?? catalog, own !== null);
-  const theirs = testCatalogInput(parsed.value, plain);
-  const set = theirs === null ? plain : compiled(sources, { ...theirs, ...adminActionsOf(catalog) }, false);
-  const report = testPolicies(set, yaml.value);
-  if (!report.ok) throw new Stop("config-invalid", `${file.name}: ${report.refusal.join("; ")}`);
-  return report.value;
+  const theirs = testCatalogInput(tests, plain);
+  return theirs === null ? plain : compiled(sources, { ...theirs, ...adminActionsOf(catalog) }, false);
 }
 
 const adminActionsOf = ({ adminActions }: CatalogInput) =>
@@ -161,7 +171,7 @@ function compiled(sources: readonly PolicySource[], catalog: CatalogInput, lenie
 
 const filesOf = (sources: readonly PolicySource[]) => sources.map(({ name, text }) => ({ path: name, text }));
 
-function remarkOnTools(session: Session, { withoutTools }: OfflineCatalog): void {
+function remarkOnTools(session: Session, withoutTools: string | null): void {
   if (withoutTools !== null) {
     session.output.remark(
       `Checked without tools, so nothing about arguments: ${cleanLine(withoutTools)}. --data names a data directory.`,
