@@ -64,5 +64,8 @@ export function mayDecide(
     });
   }
   const asked = request.rules.flatMap((rule) => groupsAsked(rule, request.requestedAt, now));
-  return refuse({ code: "forbidden", detail: `${asked.join(" and ")} are asked, and you are neither` });
+  return refuse({
+    code: "forbidden",
+    detail: `people of ${asked.join(" and ")} are asked, and you are not one of them`,
+  });
 }

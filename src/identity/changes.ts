@@ -38,7 +38,7 @@ export function creation(
   if (!checkedRoles.ok) return checkedRoles;
   const { directory } = ground;
   if (directory.named(tenant, kind, name) !== null) {
-    return refuse({ code: "conflict", detail: `There is already a ${kind} named "${name}".` });
+    return refuse({ code: "conflict", detail: `"${name}" is the name of another ${kind} already.` });
   }
   if (directory.principalCount >= principalsMax) {
     return refuse({

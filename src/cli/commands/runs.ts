@@ -34,7 +34,9 @@ export function runsCommand(program: Command, terminal: Terminal): void {
           session,
           found.items.map(({ principals }) => principals),
         );
-        session.print(listed(found, runColumns(who), "There is no such run."));
+        session.print(
+          listed(found, runColumns(who), `There is no ${state === undefined ? "" : `${state} `}run.`),
+        );
       }),
     );
 
