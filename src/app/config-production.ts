@@ -95,7 +95,7 @@ function postgresDefaults(postgres: PostgresSettings): readonly string[] {
 const hasCredential = ({ headers, auth = null }: Extract<Transport, { kind: "http" }>): boolean =>
   Object.keys(headers).length > 0 || auth !== null;
 
-const isLoopback = (host: string): boolean =>
+export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
 
 function isInside(file: string, directory: string): boolean {

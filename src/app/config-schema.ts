@@ -54,7 +54,7 @@ export const configSchema: Schema = {
           "Tokens are made for the address that clients use, and authorization servers send people back to it. Left out, the Host header and the listening address serve.",
       },
       allowedHosts: texts(
-        "Further values of the Host header to answer to, with port where it is not the standard one.",
+        "Further values of the Host header to answer to. Ports are not compared.",
         "The listening address and loopback names are always allowed; anything else may be a DNS rebinding attack.",
         64,
         "host or host:port",

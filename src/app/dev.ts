@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { TenantId } from "../identity/index.ts";
 import type { Health } from "../registry/index.ts";
 import type { Config } from "./config.ts";
+import { isLoopback } from "./config-production.ts";
 import { connectionFileIn } from "./connection-file.ts";
 import { demoServers } from "./dev-demo.ts";
 import { devAgentKey, leaveConnection } from "./dev-keys.ts";
@@ -38,7 +39,7 @@ export interface DevNode extends Launched {
   readonly logFile: string | null; // null = standard error
   /** Names of servers that were found in clients' files and registered now. */
   readonly imported: readonly string[];
-  /** For a person: what moved into the vault, what was left out and why. */
+  /** For a person: who else reaches the node; what moved into the vault, what was left out and why. */
   readonly notes: readonly string[];
   /** Waits until no server is connecting any more, at most this long. */
   servers(waitMs: number): Promise<readonly DevServer[]>;
@@ -68,7 +69,7 @@ export async function startDev(options: DevOptions, host: Process): Promise<DevN
       connectionFile: connectionFileIn(config.data.directory),
       logFile,
       imported,
-      notes: imported.length > 0 && found !== null ? found.notes : [],
+      notes: [...openNotes(config), ...(imported.length > 0 && found !== null ? found.notes : [])],
       servers: async (waitMs) => {
         await settled(running, config, waitMs, host);
         return serversOf(running, config.tenant);
@@ -78,6 +79,13 @@ export async function startDev(options: DevOptions, host: Process): Promise<DevN
     await launched.stop();
     throw thrown;
   }
+}
+
+function openNotes({ listen: { host } }: Config): readonly string[] {
+  if (isLoopback(host)) return [];
+  return [
+    `Listens on ${host}: others on the network reach it, and nothing between them and it is encrypted. A name that they use for this machine has to be in listen.allowedHosts.`,
+  ];
 }
 
 function serversOf({ registry }: Pick<RunningNode, "registry">, tenant: TenantId): readonly DevServer[] {

@@ -110,10 +110,7 @@ export class Hosting {
         ...pickEnvironment(environment.variables),
         ...(await this.revealed(env)),
       }),
-      url: () => {
-        const at = url();
-        return at === null ? null : reachable(at);
-      },
+      url,
       ownerOf: ({ owner }) => (owner === this.principalId(name) ? null : owner),
       token: (owner) => this.token(name, owner),
       onLost: (orders, reason, isOurDoing) => {
@@ -172,7 +169,3 @@ export class Hosting {
 }
 
 const hookOf = (agent: string, version: string): string => `${agent}@${version}`;
-
-/** Whoever listens on every address is reached on loopback, whose name the edge always takes. */
-export const reachable = (url: string): string =>
-  url.replace(/^http:\/\/0\.0\.0\.0:/, "http://127.0.0.1:").replace(/^http:\/\/\[::\]:/, "http://[::1]:");

@@ -33,6 +33,15 @@ const get = (port: number, path: string, headers: Record<string, string | undefi
     headers: { Authorization: undefined, "Content-Length": undefined, ...headers },
   });
 
+test("a node that listens on every address says one under which it answers this machine", () =>
+  withEdge({ host: "0.0.0.0" }, async ({ url, port }) => {
+    expect(url).toBe(`http://127.0.0.1:${port}`);
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`${url}/mcp`, { method: "POST", headers, body: "{}" });
+    await answer.body?.cancel();
+    expect(answer.status).toBe(401); // 403 = it does not know itself under this name
+  }));
+
 describe("the pages beside /mcp", () => {
   test("say that we live and whether we are ready, to anybody and under any name", () =>
     withEdge({ readiness: () => ({ notReady: ["store"] }) }, async (node) => {

@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import { isIPv6 } from "node:net";
 import { Fault, invariant, nodeHttp } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { ListKind } from "../registry/index.ts";
@@ -63,12 +64,19 @@ export class Edge {
     });
   }
 
-  /** Where we listen, without a path; null = not yet. */
+  /** Where this machine reaches us, without a path; null = not yet. Who listens on every address is reached on loopback. */
   get url(): string | null {
     const address = this.server?.address() ?? null;
     if (address === null || typeof address === "string") return null;
-    const { address: host, family, port } = address;
-    return `http://${family === "IPv6" ? `[${host}]` : host}:${port}`;
+    const { address: host, port } = address;
+    switch (host) {
+      case "0.0.0.0":
+        return `http://127.0.0.1:${port}`;
+      case "::":
+        return `http://[::1]:${port}`;
+      default:
+        return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+    }
   }
 
   /** Resolves once we listen; `url` is without a path. */

@@ -3,7 +3,8 @@ import { bearerToken } from "./bearer.ts";
 import { Guard } from "./guard.ts";
 
 const guard = new Guard({
-  allowedHosts: ["Box.internal"],
+  host: "10.0.0.5",
+  allowedHosts: ["Box.internal", "other.internal:8443", "fd00::7"],
   allowedOrigins: ["https://console.example.com"],
   publicUrl: "https://signalbox.example.com",
 });
@@ -16,6 +17,10 @@ describe("Host and Origin", () => {
     "[::1]:7070",
     "LOCALHOST:7070",
     "box.internal:80",
+    "other.internal:8443",
+    "other.internal",
+    "[fd00::7]:7070",
+    "10.0.0.5:7070",
     "signalbox.example.com",
   ])("the host %s may pass", (host) => expect(guard.check(host, undefined)).toBeNull());
 
@@ -36,8 +41,15 @@ describe("Host and Origin", () => {
     " localhost",
     "localhost:7070, evil.example",
     "2130706433",
+    "10.0.0.6",
+    "fd00::7",
   ])("the host %j may not", (host) => {
     expect(guard.check(host, undefined)).toMatchObject({ code: "forbidden-origin" });
+  });
+
+  test.each(["0.0.0.0", "::"])("listening on %s allows no host by that name", (host) => {
+    const open = new Guard({ host, allowedHosts: [], allowedOrigins: [], publicUrl: null });
+    expect(open.check(host === "::" ? "[::]:7070" : `${host}:7070`, undefined)).not.toBeNull();
   });
 
   test.each([

@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import type { Refusal } from "../../contract/index.ts";
 import { loopbackNames } from "./options.ts";
 
@@ -13,11 +14,13 @@ export class Guard {
   private readonly passed = new Set<string>();
 
   constructor(options: {
+    /** Where we listen. As an address it may be asked for: no page can make a name of its own out of it. */
+    host: string;
     allowedHosts: readonly string[];
     allowedOrigins: readonly string[];
     publicUrl: string | null;
   }) {
-    const names = [...loopbackNames, ...options.allowedHosts.map((name) => name.toLowerCase())];
+    const names = [...loopbackNames, ...[options.host, ...options.allowedHosts].flatMap(namesOf)];
     const origins = options.allowedOrigins.map((origin) => origin.toLowerCase());
     if (options.publicUrl !== null) {
       const url = new URL(options.publicUrl);
@@ -33,14 +36,15 @@ export class Guard {
     if (host === undefined || !this.isHostAllowed(host)) {
       return {
         code: "forbidden-origin",
-        detail: "This Host name is not one of this server's.",
+        detail: "This Host name is not one of this server's; its operator names them in listen.allowedHosts.",
         evidence: { host },
       };
     }
     if (origin !== undefined && !this.isOriginAllowed(origin)) {
       return {
         code: "forbidden-origin",
-        detail: "This Origin may not call this server.",
+        detail:
+          "This Origin may not call this server; its operator names those that may in listen.allowedOrigins.",
         evidence: { origin },
       };
     }
@@ -63,6 +67,14 @@ export class Guard {
     const name = hostName(text.slice(at[0].length));
     return name !== null && this.hostNames.has(name);
   }
+}
+
+/** Listening on every address names none. */
+const everywhere: readonly string[] = ["0.0.0.0", "[::]"];
+
+function namesOf(allowed: string): readonly string[] {
+  const name = hostName(isIPv6(allowed) ? `[${allowed}]` : allowed);
+  return name === null || everywhere.includes(name) ? [] : [name];
 }
 
 /** `name`, `name:port`, `[v6]`, `[v6]:port`, and nothing else: no user, no path, no trailing dot. */
