@@ -70,11 +70,11 @@ export class Guard {
 }
 
 /** Listening on every address names none. */
-const everywhere: readonly string[] = ["0.0.0.0", "[::]"];
+const everywhere: ReadonlySet<string> = new Set(["0.0.0.0", "[::]"]);
 
 function namesOf(allowed: string): readonly string[] {
   const name = hostName(isIPv6(allowed) ? `[${allowed}]` : allowed);
-  return name === null || everywhere.includes(name) ? [] : [name];
+  return name === null || everywhere.has(name) ? [] : [name];
 }
 
 /** `name`, `name:port`, `[v6]`, `[v6]:port`, and nothing else: no user, no path, no trailing dot. */
