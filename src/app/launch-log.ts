@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock, MonotonicMs } from "../base/index.ts";
-import { elapsedMs } from "../base/index.ts";
+import { elapsedMs, Fault } from "../base/index.ts";
 import type { Destination, Log, LogFields } from "../telemetry/index.ts";
 import { createLog, redactFields } from "../telemetry/index.ts";
 import type { Config } from "./config.ts";
@@ -21,10 +21,17 @@ export function openLog(options: {
   return say === null ? log : loud(log, seldom(say, clock));
 }
 
-/** A fresh file for a fresh start; the one before is kept beside it. */
+/** A fresh file for a fresh start; the one before is kept beside it. Nothing else is made before it, so a directory that cannot be is found here. */
 export function freshLogFile(file: string): Destination {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  if (existsSync(file)) renameSync(file, `${file}.1`);
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    if (existsSync(file)) renameSync(file, `${file}.1`);
+  } catch (thrown) {
+    throw new Fault("store-unavailable", `${dirname(file)} cannot be used`, {
+      effect: "none",
+      cause: thrown,
+    });
+  }
   return { kind: "file", path: file };
 }
 

@@ -121,6 +121,15 @@ describe("a node that cannot start", () => {
     expect(ran.stderr).toContain("signalbox.yaml:3:3");
   });
 
+  test("says that its data directory cannot be made, and where to look", async () => {
+    machine.put("work/.signalbox", "a file");
+    const ran = await machine.run([...dev, "--no-json"]);
+    expect(ran.code).toBe(1);
+    expect(ran.stderr).toMatch(
+      /^error: store-unavailable: .*\.signalbox cannot be used.*\n.*signalbox doctor/,
+    );
+  });
+
   test("says which process has the data directory", async () => {
     const { node } = await machine.node(dev);
     const ran = await machine.run(dev);

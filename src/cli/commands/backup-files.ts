@@ -13,10 +13,14 @@ import type { Answer, Terminal } from "../terminal.ts";
 import { shown } from "../show.ts";
 import type { BackupReport } from "../../backup/index.ts";
 
+/** How every key begins, either half: what begins so is the key itself. */
+const keyFront = "sbx-backup";
+
 /** A key as it was given, or what stands in the file of that name. */
 export function textOf(given: string): string {
-  if (!existsSync(given)) return given;
-  return readFileSync(given, "utf8");
+  if (existsSync(given)) return readFileSync(given, "utf8");
+  if (given.startsWith(keyFront)) return given;
+  throw usage(`There is no file ${given}.`);
 }
 
 /** A backup as it lies in a file, or comes from stdin. */
