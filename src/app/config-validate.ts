@@ -105,6 +105,7 @@ function problemOf(error: ErrorObject, hidden: ReadonlySet<string>): SchemaProbl
       );
     }
     case "type":
+      if (schema?.["x-bounds"] !== undefined) return at(patternMessage(schema, name, said));
       return at(`${said} is not ${article(String(schema?.type ?? error.params["type"]))}`);
     case "pattern":
       if (error.propertyName !== undefined) return null; // `propertyNames` says it

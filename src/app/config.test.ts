@@ -145,6 +145,7 @@ servers:
       b: { class: reed }
       c: { class: read, keyArgument: k }
       d: {}
+  slow: { command: x, callTimeout: 5 }
 `),
     ).toEqual([
       '2 lisen: there is no setting "lisen"; did you mean "listen"?',
@@ -167,6 +168,7 @@ servers:
       '25 servers.tools.tools.b.class: "reed" is not one of read, idempotent, verifiable, effect; did you mean "read"?',
       "26 servers.tools.tools.c.keyArgument: does not belong to this class",
       '27 servers.tools.tools.d: needs "class"',
+      "28 servers.slow.callTimeout: 5 is not a duration; write it like 500ms, 30s, 5m, 4h or 7d",
     ]);
   });
 
