@@ -123,11 +123,15 @@ describe("a node that cannot start", () => {
 
   test("says that its data directory cannot be made, and where to look", async () => {
     machine.put("work/.signalbox", "a file");
-    const ran = await machine.run([...dev, "--no-json"]);
+    const ran = await machine.run(dev);
     expect(ran.code).toBe(1);
-    expect(ran.stderr).toMatch(
-      /^error: store-unavailable: .*\.signalbox cannot be used.*\n.*signalbox doctor/,
-    );
+    expect(JSON.parse(ran.stderr)).toMatchObject({
+      error: {
+        code: "store-unavailable",
+        message: expect.stringContaining(".signalbox cannot be used"),
+        hint: expect.stringContaining("signalbox doctor"),
+      },
+    });
   });
 
   test("says which process has the data directory", async () => {
