@@ -20,6 +20,8 @@ import { stageDirectory } from "./staged-directory.ts";
 
 /** Where a store can be moved from and to. */
 interface StorePlace {
+  /** As it is known from anywhere on this machine; without who signs in there. */
+  readonly name: string;
   /** Takes it: rejects with `store-in-use` while a node works on it. Throws `not-found` when nothing is there. */
   open(): Store;
   /** Rejects with `store-in-use` when something is there. */
@@ -68,7 +70,7 @@ export async function moveStore(order: {
       await target.rows.finish();
       const proven = await provenIn(await target.read());
       target.settle(order.from);
-      from.retire(order.to.replace(/\/\/[^@/]*@/, "//"));
+      from.retire(to.name);
       return { rows: [...counts.values()].reduce((sum, count) => sum + count, 0), proven };
     } finally {
       await target.rows.abandon();
@@ -107,6 +109,7 @@ function databasePlace(connection: PostgresConnection): StorePlace {
     throw new Fault("config-invalid", "a store is not moved out of PostgreSQL by this version");
   };
   return {
+    name: connection.url.replace(/\/\/[^@/]*@/, "//"),
     open: notFrom,
     retire: notFrom,
     fill: async () => {
@@ -124,6 +127,7 @@ function databasePlace(connection: PostgresConnection): StorePlace {
 
 function directoryPlace(directory: string, clock: Clock, random: Random): StorePlace {
   return {
+    name: directory,
     open: () => {
       openReadOnlySqlite(directory, allTables).close(); // opening to write would make what is not there
       refuseMoved(directory);
