@@ -33,6 +33,11 @@ test("a key that others can read, or that is too short, is refused", () => {
   expect(() => readKeyFile(join(directory, "short"))).toThrow(/32 bytes/);
 });
 
+test("of a key file that is not there it is said how to make one", () => {
+  const file = join(directory, "none");
+  expect(() => readKeyFile(file)).toThrow(`openssl rand -base64 32 > ${file} && chmod 600 ${file}`);
+});
+
 test("a key that root hands to the group of a process that is not root may be read by that group, and nobody may write it", () => {
   const mounted = { uid: 0, mode: 0o100440 };
   expect(othersMay(mounted, 10_001)).toBe(false);

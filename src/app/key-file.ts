@@ -30,6 +30,13 @@ export function readKeyFile(file: string): Uint8Array {
     text = readFileSync(file, "utf8");
   } catch (thrown) {
     if (thrown instanceof Fault) throw thrown;
+    if (!existsSync(file)) {
+      const make = `openssl rand -base64 32 > ${file} && chmod 600 ${file}`;
+      throw new Fault(
+        "config-invalid",
+        `there is no key file ${file}: a new installation's is made with ${make}; data that is there needs its own`,
+      );
+    }
     throw new Fault("config-invalid", `the key file ${file} cannot be read`, { cause: thrown });
   }
   const key = Buffer.from(text.trim(), "base64");

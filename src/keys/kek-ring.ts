@@ -55,9 +55,9 @@ export class KekRing {
 function wrongKek(needed: string, given: readonly string[], what: string): Fault {
   return new Fault(
     "config-invalid",
-    `${what} in this data directory were sealed under key-encryption key ${needed}, but this node was started with ` +
-      `${given.join(", ")}. Start it with the key that belongs to this data (after an unfinished rotation: with the new ` +
-      `key as current and the old one as previous). Nothing was changed; without that key the sealed data cannot be read.`,
+    `keys of this data (${what}) were sealed under key-encryption key ${needed}, and what was given is ${given.join(", ")}: ` +
+      `give the key that belongs to this data (keys.file), and while keys are being changed both (keys.otherFiles). ` +
+      `Nothing was changed; without that key the sealed data cannot be read`,
     { evidence: { needed, given } },
   );
 }

@@ -146,7 +146,7 @@ describe("the key-encryption key", () => {
   it("that is not this data's stops the start and says what to do", async () => {
     const { make } = await opened();
     const wrong = make(kekB);
-    await expect(wrong.start()).rejects.toThrow(/Start it with the key that belongs to this data/);
+    await expect(wrong.start()).rejects.toThrow(/give the key that belongs to this data/);
     await expect(wrong.start()).rejects.toMatchObject({ code: "config-invalid" });
     expect(codeOf(() => make(new Uint8Array(16)))).toBe("config-invalid");
   });
