@@ -33,7 +33,10 @@ export function connectionFor(options: ConnectionOptions, environment: Environme
       url === null ? "No node is known here." : `There is no token for ${url}.`,
       {
         exitCode: exitCodes.usage,
-        hint: "Start one with `signalbox dev`, or name it: --data and its data directory, or --url and SIGNALBOX_TOKEN (or --token).",
+        hint:
+          url === null
+            ? "Start one with `signalbox dev`, or name it: --data and its data directory, or --url and SIGNALBOX_TOKEN (or --token)."
+            : "Give one with SIGNALBOX_TOKEN or --token.",
       },
     );
   }

@@ -90,7 +90,7 @@ function complaint({ code, message }: CommanderError): Stop {
 
 function sentences(fault: Fault): string {
   const text = explain(fault);
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 }
 
 const hints: Partial<Record<Code, string>> = {
@@ -100,8 +100,15 @@ const hints: Partial<Record<Code, string>> = {
   "not-found": "Name the data directory with --data.",
 };
 
-const hintOf = (fault: Fault): string | null =>
-  isListening(fault) ? listenHint(fault) : (hints[fault.code] ?? null);
+function hintOf(fault: Fault): string | null {
+  if (isListening(fault)) return listenHint(fault);
+  if (isOccupied(fault)) return "Nothing is ever overwritten: name a place that is empty.";
+  return hints[fault.code] ?? null;
+}
+
+/** There is data where new data should go; nobody need work on it. */
+const isOccupied = ({ code, message }: Fault): boolean =>
+  code === "store-in-use" && /is not empty$|has data already$/.test(message);
 
 const causeCode = (fault: Fault): unknown =>
   fault.cause instanceof Error && "code" in fault.cause ? fault.cause.code : null;

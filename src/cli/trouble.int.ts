@@ -56,6 +56,11 @@ describe("what is not understood", () => {
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("signalbox dev")]);
   });
 
+  test("with an address and no token, it does not ask for another address", async () => {
+    const ran = await machine.run(["status"], { env: { SIGNALBOX_URL: "http://127.0.0.1:1" } });
+    expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("Give one with SIGNALBOX_TOKEN")]);
+  });
+
   test("help is an answer, not an error", async () => {
     const ran = await machine.run(["tools", "approve", "--help"]);
     expect([ran.code, ran.stderr]).toEqual([0, ""]);
