@@ -109,7 +109,7 @@ function databasePlace(connection: PostgresConnection): StorePlace {
     throw new Fault("config-invalid", "a store is not moved out of PostgreSQL by this version");
   };
   return {
-    name: connection.url.replace(/\/\/[^@/]*@/, "//"),
+    name: (connection.url ?? "").replace(/\/\/[^@/]*@/, "//"),
     open: notFrom,
     retire: notFrom,
     fill: async () => {
