@@ -114,4 +114,4 @@ test("a database that is brought back to a moment from its archive has what was 
   expect((await fleet.node(0).admin("GET", "/review")).body).toEqual({ review: null });
   await stop();
   await provenLedger({ postgres: url }, before);
-});
+}, 180_000);
