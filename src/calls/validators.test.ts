@@ -126,6 +126,17 @@ describe("a schema of a stranger takes no time from others", () => {
     expect(validator({ list: [[1], [1]] })).toMatch(/"list" must NOT have duplicate items/);
   });
 
+  test("when a pattern of it is written out to a million parts", () => {
+    const before = process.memoryUsage().rss;
+    const huge = { type: "object", properties: { s: { type: "string", pattern: "a{1000}".repeat(1_000) } } };
+    expect(check(huge, { s: "anything" })).toBeNull(); // that is for its server to say
+    const many = Object.fromEntries(
+      Array.from({ length: 1_000 }, (_, i) => [`s${i}`, { pattern: `${i}a{900}` }]),
+    );
+    expect(check({ type: "object", properties: many }, { s0: "anything" })).toMatch(/must match pattern/);
+    expect(process.memoryUsage().rss - before).toBeLessThan(500 * 1024 * 1024);
+  });
+
   test("when many parts of it refer to a large one", () => {
     const members = (length: number, of: unknown) =>
       Object.fromEntries(Array.from({ length }, (_, i) => [`m${i}`, of]));

@@ -5,6 +5,7 @@ import type { ErrorObject, ValidateFunction } from "ajv";
 import type * as re2js from "re2js";
 import { interruptible } from "../base/index.ts";
 import type { Pin } from "../registry/index.ts";
+import { patternSize } from "./pattern-size.ts";
 import { schemaCost, weightOf } from "./schema-cost.ts";
 
 /** Compiled schemas of each part kept at once: those of three thousand tools, about 20 KB each. */
@@ -93,7 +94,7 @@ function compiled(schema: Schema): ValidateFunction | string {
     logger: false,
     // A part that is referred to is compiled once, and not once for each reference: 200 references to 200 members took 38 s.
     inlineRefs: false,
-    code: { regExp: linearPattern, optimize: false },
+    code: { regExp: linearPatterns(), optimize: false },
   } as const;
   const dialect = schema["$schema"];
   const isDraft7 = typeof dialect === "string" && /draft-0[67]/.test(dialect);
@@ -111,17 +112,29 @@ function compiled(schema: Schema): ValidateFunction | string {
 const require = createRequire(import.meta.url);
 const linear = () => require("re2js") as typeof re2js;
 
-/** Ajv asks for an engine with RegExp's interface: it calls `test`, and tells patterns apart by their text. */
-function linearPattern(pattern: string): { test: (text: string) => boolean; toString: () => string } {
-  const toString = () => `/${pattern}/`;
-  try {
-    const compiled = linear().RE2JS.compile(pattern);
-    return { test: (text) => compiled.matcher(text).find(), toString };
-  } catch {
-    return { test: () => true, toString };
-  }
+/** Instructions of all patterns of one schema: the largest seen in the field have some hundred, and 20,000 are 20 MB. */
+const patternsSizeMax = 20_000;
+
+/**
+ * Ajv asks for an engine with RegExp's interface: it calls `test`, and tells patterns apart by their text. What is beyond the bound, or
+ * what RE2 cannot express, is left to the server itself.
+ */
+function linearPatterns() {
+  let left = patternsSizeMax;
+  const engine = (pattern: string): { test: (text: string) => boolean; toString: () => string } => {
+    const toString = () => `/${pattern}/`;
+    const size = patternSize(pattern);
+    if (size > left) return { test: () => true, toString };
+    left -= size;
+    try {
+      const compiled = linear().RE2JS.compile(pattern);
+      return { test: (text) => compiled.matcher(text).find(), toString };
+    } catch {
+      return { test: () => true, toString };
+    }
+  };
+  return Object.assign(engine, { code: "linearPattern" });
 }
-linearPattern.code = "linearPattern";
 
 function describe(error: ErrorObject | undefined, noun: string): string {
   if (error === undefined) return `the ${noun} does not fit the schema`;
