@@ -32,6 +32,8 @@ export interface UpstreamLimits {
   /** One page of a list. The largest real one is 0.5 MB. */
   readonly listBytesMax: number;
   readonly listPagesMax: number;
+  /** All pages of a list. What is parsed of it takes several times as much memory, in each profile's catalogue. */
+  readonly listCharsMax: number;
   readonly toolsMax: number;
   /** Resources, templates and prompts kept, each. What lies beyond is not listed; it can still be read by its URI. */
   readonly listedMax: number;
@@ -80,6 +82,7 @@ export const defaultUpstreamLimits: UpstreamLimits = {
   unreadInputBytesMax: 8 * 1024 * 1024,
   listBytesMax: 8 * 1024 * 1024,
   listPagesMax: 64,
+  listCharsMax: 16 * 1024 * 1024,
   toolsMax: 5_000,
   listedMax: 5_000,
   profilesMax: 64,

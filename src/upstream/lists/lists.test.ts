@@ -25,6 +25,7 @@ describe("the pages of a list", () => {
     member: "prompts",
     pagesMax: 4,
     itemsMax: 5,
+    charsMax: 1_000,
     beyondMax: "left-out",
     mayLack: true,
   };
@@ -72,6 +73,9 @@ describe("the pages of a list", () => {
     const many = reply({ prompts: [1, 2, 3, 4, 5, 6], nextCursor: "a" });
     expect((await read([many])).items).toEqual([1, 2, 3, 4, 5]);
     await expect(read([many], { beyondMax: "fault" })).rejects.toMatchObject({ code: "upstream-garbage" });
+    const long = ["a", "b", "c"].map((nextCursor) => reply({ prompts: ["x".repeat(400)], nextCursor }));
+    expect((await read(long)).items).toHaveLength(2);
+    await expect(read(long, { beyondMax: "fault" })).rejects.toMatchObject({ code: "upstream-garbage" });
     const circle = reply({ prompts: [], nextCursor: "a" });
     await expect(read([circle, circle])).rejects.toMatchObject({ code: "upstream-garbage" });
     const endless = ["a", "b", "c", "d", "e"].map((nextCursor) => reply({ prompts: [], nextCursor }));

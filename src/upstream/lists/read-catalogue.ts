@@ -89,6 +89,7 @@ function list(asking: Asking, method: string, member: string, mayLack: boolean):
       method,
       member,
       pagesMax: context.limits.listPagesMax,
+      charsMax: context.limits.listCharsMax,
       itemsMax: member === "tools" ? context.limits.toolsMax : context.limits.listedMax,
       // Tools are pinned and must be known whole; a resource that is not listed can still be read by its URI.
       beyondMax: member === "tools" ? "fault" : "left-out",

@@ -18,7 +18,9 @@ export interface PagesWanted {
   readonly member: string;
   readonly pagesMax: number;
   readonly itemsMax: number;
-  /** What lies beyond `itemsMax`: a Fault, or left out. */
+  /** Characters of all pages together. */
+  readonly charsMax: number;
+  /** What lies beyond `itemsMax` or `charsMax`: a Fault, or left out. */
   readonly beyondMax: "fault" | "left-out";
   /** Whether "method not found" means that the list is empty; else it is a Fault. */
   readonly mayLack: boolean;
@@ -32,10 +34,11 @@ export async function readPages(
   ask: (paramsText: string | null) => Promise<UpstreamReply>,
   wanted: PagesWanted,
 ): Promise<Pages> {
-  const { serverName, method, pagesMax, itemsMax } = wanted;
+  const { serverName, method, pagesMax, itemsMax, charsMax } = wanted;
   const items: unknown[] = [];
   const cursors = new Set<string>();
   let digest = "";
+  let chars = 0;
   let ttlMs: number | null = null;
   let params: string | null = null;
   for (let page = 0; page < pagesMax; page++) {
@@ -46,6 +49,11 @@ export async function readPages(
     }
     const found = reply.value[wanted.member];
     if (!Array.isArray(found)) throw garbageFault(serverName, `${method} has no ${wanted.member}`);
+    chars += reply.raw.length;
+    const isTooLong = chars > charsMax;
+    if (isTooLong && wanted.beyondMax === "fault")
+      throw garbageFault(serverName, `${method} has more than ${charsMax} characters`);
+    if (isTooLong) return { items, digest, ttlMs };
     for (const item of found) items.push(item);
     const isTooMany = items.length > itemsMax;
     if (isTooMany && wanted.beyondMax === "fault") {
