@@ -1,5 +1,6 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ok } from "../../base/index.ts";
 import type { TenantId } from "../../identity/index.ts";
 import { defaultTenant } from "../../identity/index.ts";
 import type { Json, RunningEdge } from "../edge.fixture.ts";
@@ -9,6 +10,7 @@ import {
   callBody,
   eventually,
   modernMeta,
+  principalNamed,
   requestBytes,
   startEdge,
 } from "../edge.fixture.ts";
@@ -207,6 +209,17 @@ describe("tasks that are listened to", () => {
       { method: "notifications/tasks", params: { taskId: "a-task", status: "working" } },
     ]);
     expect(stream.events[1]?.params).toMatchObject({ _meta: { [subscriptionId]: "s1" } });
+  });
+
+  test("are not told to a token that may not call", async () => {
+    const reading = await startEdge({
+      authenticate: () => ok({ ...principalNamed("a"), scopes: ["mcp:read"] }),
+    });
+    const wishes = { ...all, taskIds: ["a-task"] };
+    const stream = await listening(wishes, { meta: tasksDeclared, port: reading.port });
+    expect(stream.events).toMatchObject([{ params: { notifications: all } }]);
+    expect(stream.connection.text).not.toContain("a-task");
+    await reading.edge.stop(0);
   });
 
   test("need the extension to be declared", async () => {

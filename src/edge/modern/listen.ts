@@ -2,6 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Refusal } from "../../../contract/index.ts";
 import { newId } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
+import { isInScope } from "../../identity/index.ts";
 import type { ModernMessage } from "../classify.ts";
 import type { JsonObject } from "../envelope.ts";
 import type { Exchange } from "../exchange.ts";
@@ -15,6 +16,10 @@ import { honouredFilter, listenFilter } from "./listen-filter.ts";
 import { ListenStream } from "./listen-stream.ts";
 import { declaresTasks, tasksUndeclared } from "./task.ts";
 import { TaskWatch } from "./task-watch.ts";
+
+/** What a task comes to is what its tool gave, which a token that may only read does not get otherwise either. */
+const withinScopes = (asked: ListenFilter, principal: Principal): ListenFilter =>
+  isInScope(principal, "mcp:call") ? asked : { ...asked, taskIds: [] };
 
 /** Every message of a stream names the request that opened it. */
 const idCharsMax = 256;
@@ -45,7 +50,7 @@ export class Listens {
       responder.refuse(response, "modern", filter.refusal, { id });
       return;
     }
-    const asked = filter.value;
+    const asked = withinScopes(filter.value, principal);
     const refusal =
       asked.taskIds.length > 0 && !declaresTasks(profile) ? tasksUndeclared : this.crowded(principal, id);
     if (refusal !== null) {
