@@ -13,8 +13,16 @@ beforeAll(async () => {
 export default defineAgent({ name: "fails", version: "1", run: async () => { throw new Error("the books are closed"); } });`,
   );
   machine.put(
+    "work/stumbles.ts",
+    machine.read("work/fails.ts").replace('"fails"', '"stumbles"').replace("closed", "away"),
+  );
+  machine.put(
     "work/signalbox.yaml",
-    `agents: { fails: { module: fails.ts, version: "1", startsMax: 1 } }\nlog: { level: warn }\n`,
+    `agents:
+  fails: { module: fails.ts, version: "1", startsMax: 1 }
+  stumbles: { module: stumbles.ts, version: "1", retries: { pause: 10m, pauseMax: 10m } }
+log: { level: warn }
+`,
   );
   await machine.node(["dev", "--no-import", "--port", "0", "--config", "signalbox.yaml", "--json"]);
   for (const name of ["a", "b", "c"]) await machine.json(["runs", "start", "fails", "--name", name]);
@@ -59,6 +67,30 @@ test("dead letters are listed with their reason, and with what their agent said 
   });
   const tail = await machine.run(["runs", "tail", "a", "--no-json"]);
   expect([tail.code, tail.stdout]).toEqual([1, expect.stringMatching(/^dead {2}evt_/m)]);
+});
+
+test("of an open run, too, it is shown what its agent said, long before it is dead", async () => {
+  await machine.json(["runs", "start", "stumbles", "--name", "open"]);
+  let shown = await machine.json<{ state: string; lastError?: string }>([
+    "runs",
+    "show",
+    "open",
+    "--payload",
+  ]);
+  for (let looks = 0; looks < 60 && shown.lastError === undefined; looks++)
+    shown = await machine.json(["runs", "show", "open", "--payload"]);
+  expect(shown).toMatchObject({
+    state: "open",
+    lastError: expect.stringContaining("Error: the books are away") as string,
+  });
+  const { stdout } = await machine.run(["runs", "show", "open", "--no-json"]);
+  expect(stdout).toMatch(/lost\s+once lately: --payload says why/);
+  expect(stdout).not.toContain("the books");
+});
+
+test("a deadline that is no number of seconds starts nothing", async () => {
+  const ran = await machine.run(["runs", "start", "stumbles", "--name", "never", "--deadline", "4h"]);
+  expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("--deadline")]);
 });
 
 test("they are retried by name or all at once, and dropped with a reason", async () => {

@@ -118,7 +118,7 @@ export function runRetryVerbs(runs: Command, terminal: Terminal): void {
 }
 
 /** Thirty days, as the API has it. */
-const deadlineSecondsMax = 30 * 24 * 60 * 60;
+export const deadlineSecondsMax = 30 * 24 * 60 * 60;
 
 interface RetryOptions {
   readonly limit: string;

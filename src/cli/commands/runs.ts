@@ -2,14 +2,14 @@ import type { Command } from "commander";
 import { api } from "../client.ts";
 import { usage } from "../exit.ts";
 import { colourOfState } from "../paint.ts";
-import { apiVerb, limitOf, limitOption, noun, oneOf, run } from "../session.ts";
+import { apiVerb, limitOf, limitOption, noun, oneOf, run, wholeOf } from "../session.ts";
 import type { Field, ReceiptReference } from "../show.ts";
 import { done, instantText, listed, shown } from "../show.ts";
 import { tableText } from "../table.ts";
 import type { Terminal } from "../terminal.ts";
-import { endFields, endOf } from "./run-end.ts";
+import { endFields, endOf, lastErrorOf } from "./run-end.ts";
 import { runId } from "./run-id.ts";
-import { runRetryVerbs } from "./run-retry.ts";
+import { deadlineSecondsMax, runRetryVerbs } from "./run-retry.ts";
 import type { Run, RunStep } from "./run-shape.ts";
 import { deadText, inWords, runStates, stepColumns, waitText } from "./run-shape.ts";
 import { addRunsReview } from "./runs-review.ts";
@@ -46,7 +46,10 @@ export function runsCommand(program: Command, terminal: Terminal): void {
     notes: "By its id, or by its name where only one run has it.",
     example: "signalbox runs show invoice-2026-0417 --payload",
   })
-    .option("--payload", "its result, or why it has none; that you looked is recorded")
+    .option(
+      "--payload",
+      "its result, or why it has none, or what its agent said when it was last lost; that you looked is recorded",
+    )
     .addOption(limitOption())
     .action(
       run(terminal, async (session, given: string, options: { limit: string; payload?: boolean }) => {
@@ -60,7 +63,12 @@ export function runsCommand(program: Command, terminal: Terminal): void {
             : (await client.list<Run>(api`/runs/${id}/children`, limitOf(options.limit))).items;
         const who = await nameFinder(session, [found.principals]);
         const end = options.payload === true ? await endOf(client, found) : null;
-        const { human } = shown(found, [...runFields(found, who), ...endFields(end)]);
+        const lastError = options.payload === true ? await lastErrorOf(client, found) : null;
+        const { human } = shown(found, [
+          ...runFields(found, who),
+          ...endFields(end),
+          ["last error", lastError, "red"],
+        ]);
         session.print({
           json: {
             ...found,
@@ -68,6 +76,7 @@ export function runsCommand(program: Command, terminal: Terminal): void {
             next: steps.next,
             childRuns: children,
             ...(end === null ? {} : { end }),
+            ...(lastError === null ? {} : { lastError }),
           },
           human: (page) => {
             const rows =
@@ -111,7 +120,9 @@ export function runsCommand(program: Command, terminal: Terminal): void {
         const body = {
           input: jsonOf("--input", options.input),
           ...(options.name === undefined ? {} : { name: options.name }),
-          ...(options.deadline === undefined ? {} : { deadlineMs: 1_000 * Number(options.deadline) }),
+          ...(options.deadline === undefined
+            ? {}
+            : { deadlineMs: 1_000 * wholeOf("--deadline", options.deadline, 1, deadlineSecondsMax) }),
         };
         const answer = await session
           .api()
@@ -263,7 +274,12 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["dead", found.deadReason === null ? null : deadText(found), "red"],
   ["started by", found.parent === null ? null : `${found.parent.run}, in its step ${found.parent.step}`],
   ["starts", found.starts === 0 ? null : `${found.starts} in a row that have led to nothing so far`],
-  ["lost", found.losses === 0 ? null : `${found.losses} times lately`],
+  [
+    "lost",
+    found.losses === 0
+      ? null
+      : `${found.losses === 1 ? "once" : `${found.losses} times`} lately: --payload says why`,
+  ],
   ["agent", found.state === "open" ? (found.isAlive ? "alive" : "silent") : null],
   ...found.waitsFor.map((wait): Field => ["waits for", waitText(wait)]),
   ["since", instantText(found.createdAt)],
