@@ -55,32 +55,33 @@ const checkMsMax = 200;
 export function compileSchema(schema: Schema, noun: string): Validator | string {
   const first = compiled(schema);
   if (typeof first === "string") return first;
-  let validate: ValidateFunction | string | null = first; // null = it was ended in the middle of something
+  let made: ValidateFunction | string | null = first; // null = it was ended in the middle of something
+  const ready = (): ValidateFunction | string => (made ??= compiled(schema));
   const { perValue, isQuadratic } = schemaCost(schema);
+  const unwatched = isQuadratic ? Math.sqrt(unwatchedStepsMax / perValue) : unwatchedStepsMax / perValue;
   // What took too long shows how much of such values there can be. Halves are enough: few schemas ever time out, none often.
   let weightMax = Infinity;
 
-  const check = (value: unknown): string | null => {
-    validate ??= compiled(schema);
-    if (typeof validate === "string") return validate;
-    try {
-      return validate(value) ? null : describe(validate.errors?.[0], noun);
-    } catch {
-      return "the value is nested too deeply for the schema"; // a recursive schema ran out of stack
-    }
-  };
-
   return (value) => {
-    const unwatched = isQuadratic ? Math.sqrt(unwatchedStepsMax / perValue) : unwatchedStepsMax / perValue;
-    if (weightOf(value, unwatched) < unwatched) return check(value);
+    if (weightOf(value, unwatched) < unwatched) return checked(ready(), value, noun);
     const weight = weightOf(value, weightMax);
     if (weight >= weightMax) return tooLong(noun);
-    const checked = interruptible(checkMsMax, () => check(value));
-    if (checked !== null) return checked.value;
-    validate = null;
+    const validate = ready(); // not within the time of the check
+    const verdict = interruptible(checkMsMax, () => checked(validate, value, noun));
+    if (verdict !== null) return verdict.value;
+    made = null;
     weightMax = Math.ceil(weight / 2);
     return tooLong(noun);
   };
+}
+
+function checked(validate: ValidateFunction | string, value: unknown, noun: string): string | null {
+  if (typeof validate === "string") return validate;
+  try {
+    return validate(value) ? null : describe(validate.errors?.[0], noun);
+  } catch {
+    return "the value is nested too deeply for the schema"; // a recursive schema ran out of stack
+  }
 }
 
 const tooLong = (noun: string): string =>
