@@ -196,7 +196,9 @@ export class CallLine implements Calls {
     const { registry, policies, vault } = this.options;
     const offered = registry.featuresOf(principal.tenant, noCapabilities);
     const described = describeServers(offered, principal, policies.current(principal.tenant));
-    const clean = removeKnownSecretsFromJson(JSON.stringify(described), vault.knownSecrets(principal.tenant));
+    const secrets = vault.knownSecrets(principal.tenant);
+    if (secrets.length === 0) return described;
+    const clean = removeKnownSecretsFromJson(JSON.stringify(described), secrets);
     return clean.removed === 0 ? described : (JSON.parse(clean.text) as Described);
   }
 
