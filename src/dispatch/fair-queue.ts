@@ -28,15 +28,13 @@ export class FairQueue<T> {
 
   /** Takes the first one out: its owner had its turn. */
   shift(): void {
-    for (const [owner, items] of this.owners) {
-      for (const item of items) {
-        items.delete(item);
-        break;
-      }
-      this.owners.delete(owner);
-      if (items.size > 0) this.owners.set(owner, items);
-      return;
-    }
+    const [turn] = this.owners;
+    if (turn === undefined) return;
+    const [owner, items] = turn;
+    const [item] = items;
+    items.delete(item as T); // no set is empty
+    this.owners.delete(owner);
+    if (items.size > 0) this.owners.set(owner, items);
   }
 
   /** Takes this one out; nobody's turn changes. */
