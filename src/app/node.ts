@@ -147,7 +147,7 @@ export class Node {
       log,
       onTrouble,
     });
-    await attendance.decided({ clock });
+    await attendance.decided();
     await compareRemembered(store, remembered, { clock, random, log });
     const lease = new NodeLease({
       store,

@@ -104,7 +104,7 @@ test("a loss is one recovery, whoever of the nodes writes it down; its review be
   for (const store of stores) await store.start();
   const houses = [];
   for (const [n, store] of stores.entries()) houses.push(await houseOn(store, clock, `node-${n}`));
-  await Promise.all(houses.map((house) => recordLoss(house.store, 29_000_000, house)));
+  await Promise.all(houses.map((house) => recordLoss(house.store, 29_000_000, house.clock)));
   const beginning = Promise.all(houses.map(beginReviews));
   const state = { isOver: false };
   void beginning.finally(() => (state.isOver = true));

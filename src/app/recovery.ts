@@ -40,11 +40,7 @@ export function markRecovered(
  * A roll call has found that something is gone: one recovery for all, whoever of the nodes writes it down. The epoch was raised when the
  * roll call began; nodes that found theirs keep their leases.
  */
-export async function recordLoss(
-  store: Pick<Store, "commit">,
-  epoch: number,
-  { clock }: { readonly clock: Clock },
-): Promise<void> {
+export async function recordLoss(store: Pick<Store, "commit">, epoch: number, clock: Clock): Promise<void> {
   const detail =
     "the database became another, and something is gone that was confirmed to a node, or to one that did not answer";
   await store.commit([recoveryWrite(`rcv_epoch_${epoch}`, { at: clock.wall(), reason: "lost", detail })]);

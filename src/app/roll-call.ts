@@ -58,13 +58,13 @@ export class Attendance {
    * For a start, before what the node remembers is compared: waits until everybody has answered or is given up. What was lost is on record
    * then, as a recovery.
    */
-  async decided(sources: Pick<ReviewHouse, "clock">): Promise<void> {
+  async decided(): Promise<void> {
     const { rollCall, silentMs, clock, store, log } = this.options;
     if (rollCall === null) return;
     for (let looks = 0; ; looks++) {
       const standing = await rollCall.look(silentMs);
       if (standing === null) return;
-      if (standing.hasLost) return recordLoss(store, standing.epoch, sources);
+      if (standing.hasLost) return recordLoss(store, standing.epoch, clock);
       if (looks === 0)
         log.info("other nodes have not said yet whether the database has all that was confirmed to them", {
           ...standing,
@@ -110,7 +110,7 @@ export class Attendance {
     const lease = await store.acquireLease("app/recovery", this.holder, silentMs);
     if (lease === null) return;
     try {
-      await recordLoss(store, epoch, house);
+      await recordLoss(store, epoch, house.clock);
       await beginReviews(house);
       await rollCall.end(epoch);
     } finally {
