@@ -7,15 +7,16 @@ import type { Remnant } from "../given-up.ts";
 import { leaseTable, metaTable } from "../own-tables.ts";
 import type { Table } from "../table.ts";
 import { Connection } from "./connection.ts";
-import { sqlState, unavailable } from "./failure.ts";
+import { isLockedOut, unavailable } from "./failure.ts";
 import type { PostgresConnection } from "./options.ts";
 import { schemaDefault } from "./options.ts";
-import { OwnStatements, writerTable } from "./own-statements.ts";
+import { OwnStatements, databaseClock, writerTable } from "./own-statements.ts";
 import { columnsOf, takeTurn, versionOf } from "./schema.ts";
 import { Names, quoted } from "./sql.ts";
+import { briefly, underStoreLock } from "./transactions.ts";
 import { versionOfWriter } from "./writer-id.ts";
 
-/** Whoever waits for a table makes everybody behind wait: so long at most, and then others first. */
+/** What is removed needs its table for an instant. */
 const lockMs = 200;
 const pauseSeconds = 0.5;
 /** A minute and more: a backup that reads the table may end meanwhile. */
@@ -94,7 +95,7 @@ async function olderNodes(
   leaseMs: number,
 ): Promise<{ readonly live: number; readonly silent: number }> {
   const rows = await connection.rows(
-    `SELECT id, at > floor(extract(epoch from clock_timestamp()) * 1000)::int8 - $1::int8 FROM ${names.of(writerTable)}`,
+    `SELECT id, at > ${databaseClock} - $1::int8 FROM ${names.of(writerTable)}`,
     [String(leaseMs)],
   );
   const older = (rows as [string, boolean][]).filter(([id]) => versionOfWriter(id) < readerMin);
@@ -112,8 +113,7 @@ async function refuseOlder(
   readerMin: number,
   leaseMs: number,
 ): Promise<void> {
-  try {
-    await connection.run([new OwnStatements(names, false).open(false)]);
+  await underStoreLock(connection, new OwnStatements(names, false), async () => {
     const { live, silent } = await olderNodes(connection, names, readerMin, leaseMs);
     if (live > 0)
       throw new Fault(
@@ -132,12 +132,8 @@ async function refuseOlder(
         text: `UPDATE ${names.of(metaTable.name)} SET value = greatest(value, $1::int8) WHERE name = 'readerMin'`,
         values: [String(readerMin)],
       },
-      { text: "COMMIT" },
     ]);
-  } catch (thrown) {
-    if (!connection.isLost) await connection.runEach([{ text: "ROLLBACK" }]);
-    throw thrown;
-  }
+  });
 }
 
 async function remove(connection: Connection, names: Names, remnant: Remnant): Promise<void> {
@@ -163,16 +159,9 @@ async function remove(connection: Connection, names: Names, remnant: Remnant): P
 async function patiently(connection: Connection, remnant: Remnant, text: string): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await connection.run([
-        { text: "BEGIN" },
-        { text: `SELECT set_config('lock_timeout', '${lockMs}', true)` },
-        { text },
-        { text: "COMMIT" },
-      ]);
-      return;
+      return await briefly(connection, lockMs, async () => void (await connection.run([{ text }])));
     } catch (thrown) {
-      if (!connection.isLost) await connection.runEach([{ text: "ROLLBACK" }]);
-      if (sqlState(thrown) !== "55P03") throw thrown;
+      if (!isLockedOut(thrown)) throw thrown;
       if (attempt === attemptsMax)
         throw new Fault(
           "store-busy",

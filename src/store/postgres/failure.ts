@@ -24,6 +24,9 @@ export function isFatal(thrown: unknown): boolean {
 /** A column or table that the statement names is not there, or not any more. */
 export const isGone = (thrown: unknown): boolean => /^(42703|42P01)$/.test(sqlState(thrown));
 
+/** It waited for a table for as long as it was allowed to. */
+export const isLockedOut = (thrown: unknown): boolean => sqlState(thrown) === "55P03";
+
 /** The connection is to be given up: the server behind it goes down, or is one that takes no writes. */
 export const isServerGoing = (thrown: unknown): boolean => /^(08...|57P0.|25006)$/.test(sqlState(thrown));
 

@@ -46,8 +46,15 @@ interface Beginning {
 /** Which timeline the server writes. Changes with every promotion of a standby and every restore to a point in time. */
 export const timelineExpression = `('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int8`;
 
-/** Our clock's reading where one is bound, else the database's. */
-const clockOr = "coalesce($1::int8, floor(extract(epoch from clock_timestamp()) * 1000)::int8)";
+/** The database's clock, in milliseconds. */
+export const databaseClock = "floor(extract(epoch from clock_timestamp()) * 1000)::int8";
+
+/** Our clock's reading, where it is not null, else the database's. */
+export const clockText = (wallMs: number | null): string =>
+  wallMs === null ? databaseClock : `${Math.floor(wallMs)}::int8`;
+
+/** The same, where the reading is bound. */
+const clockOr = `coalesce($1::int8, ${databaseClock})`;
 
 export type Take = Extract<OwnRequest, { kind: "take-signals" | "take-wake-ups" }>;
 

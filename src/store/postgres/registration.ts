@@ -1,11 +1,11 @@
 import { Fault, invariant } from "../../base/index.ts";
 import type { Connection } from "./connection.ts";
 import type { OwnStatements, Standing } from "./own-statements.ts";
-import { givenUp, writerTable } from "./own-statements.ts";
+import { clockText, givenUp, writerTable } from "./own-statements.ts";
 import type { History } from "./roll-call.ts";
 import { callTheRoll, historyOf, noteLoss, noteTimeline } from "./roll-call.ts";
 import type { Names } from "./sql.ts";
-import { underStoreLock } from "./store-lock.ts";
+import { underStoreLock } from "./transactions.ts";
 
 /** Rows of writers that never said goodbye. */
 const forgottenMs = 30 * 86_400_000;
@@ -65,10 +65,7 @@ export class Registration {
     const writers = this.names.of(writerTable);
     await underStoreLock(connection, own, async () => {
       this.epoch = (await this.raiseIfChanged(connection, own, wallMs)).epoch;
-      const now =
-        wallMs === null
-          ? "floor(extract(epoch from clock_timestamp()) * 1000)::int8"
-          : `${Math.floor(wallMs)}::int8`;
+      const now = clockText(wallMs);
       await connection.run([
         { text: `DELETE FROM ${writers} WHERE at < ${now} - ${forgottenMs}` },
         { text: `INSERT INTO ${writers} (id, flush, at) VALUES ($1, 0, ${now})`, values: [this.writer] },
@@ -187,10 +184,8 @@ export class Registration {
   ): Promise<number> {
     // What this writer may have lost was counted as lost when it did not answer; or it was asleep for so long that its row is forgotten.
     if (found === givenUp) return epoch;
-    const [now] = (
-      await connection.rows("SELECT floor(extract(epoch from clock_timestamp()) * 1000)::int8")
-    )[0] as [number];
-    if (found === null && (wallMs ?? now) - this.acknowledgedAtMs > forgottenMs) return epoch;
+    const [[now]] = (await connection.rows(`SELECT ${clockText(wallMs)}`)) as [[number]];
+    if (found === null && now - this.acknowledgedAtMs > forgottenMs) return epoch;
     const current = isCalling
       ? epoch
       : await callTheRoll(connection, this.names, Math.max(epoch, this.epoch), wallMs);
@@ -199,7 +194,7 @@ export class Registration {
       {
         text: `INSERT INTO ${this.names.of(writerTable)} (id, flush, at) VALUES ($1, ${givenUp}, $2)
                ON CONFLICT (id) DO UPDATE SET flush = ${givenUp}, called = NULL`,
-        values: [this.writer, String(Math.floor(wallMs ?? now))],
+        values: [this.writer, String(now)],
       },
     ]);
     return current;

@@ -3,9 +3,9 @@ import type { RollCall, RollCallStanding } from "../roll-call.ts";
 import { Connection } from "./connection.ts";
 import { unavailable } from "./failure.ts";
 import type { PostgresConnection } from "./options.ts";
-import { OwnStatements, givenUp, timelineExpression, writerTable } from "./own-statements.ts";
+import { OwnStatements, clockText, givenUp, timelineExpression, writerTable } from "./own-statements.ts";
 import type { Names } from "./sql.ts";
-import { underStoreLock } from "./store-lock.ts";
+import { underStoreLock } from "./transactions.ts";
 
 /**
  * The rows of `store_meta` about a roll call: the epoch that it is about (0 = none is on), since when, in store time, and the epoch up to
@@ -34,7 +34,7 @@ export async function historyOf(
   names: Names,
   canReadTimeline: boolean,
 ): Promise<History> {
-  const value = (name: string) => `(SELECT value FROM ${names.of(metaTable.name)} WHERE name = '${name}')`;
+  const value = (name: string) => metaValue(names.of(metaTable.name), name);
   const timeline = canReadTimeline ? timelineExpression : "NULL::int8";
   const rows = await connection.rows(
     `SELECT ${value("epoch")}, ${value("timeline")}, ${timeline}, ${value("rollCall")}`,
@@ -85,7 +85,7 @@ export async function callTheRoll(
     set("rollCall", epoch),
     set("rollCallSince", since),
     {
-      text: `UPDATE ${writers} SET called = $1::int8 WHERE flush >= 0 AND (called IS NOT NULL OR at >= (SELECT value FROM ${meta} WHERE name = 'storeTime') - ${aliveWithinMs})`,
+      text: `UPDATE ${writers} SET called = $1::int8 WHERE flush >= 0 AND (called IS NOT NULL OR at >= ${metaValue(meta, "storeTime")} - ${aliveWithinMs})`,
       values: [String(epoch)],
     },
     { text: `UPDATE ${writers} SET flush = ${givenUp} WHERE flush >= 0 AND called IS NULL` },
@@ -98,7 +98,7 @@ export async function noteLoss(connection: Connection, names: Names): Promise<vo
   const meta = names.of(metaTable.name);
   await connection.run([
     {
-      text: `UPDATE ${meta} SET value = (SELECT value FROM ${meta} WHERE name = 'epoch') WHERE name = 'rollCallLost'`,
+      text: `UPDATE ${meta} SET value = ${metaValue(meta, "epoch")} WHERE name = 'rollCallLost'`,
     },
   ]);
 }
@@ -157,7 +157,7 @@ export class PostgresRollCall implements RollCall {
 
   private async read(connection: Connection, silentMs: number): Promise<Seen | null> {
     const meta = this.names.of(metaTable.name);
-    const value = (name: string) => `(SELECT value FROM ${meta} WHERE name = '${name}')`;
+    const value = (name: string) => metaValue(meta, name);
     const rows = await connection.rows(
       `SELECT ${value("rollCall")}, ${value("rollCallSince")}, ${value("rollCallLost")}, ${storeNow(meta, this.wallMs())},
        (SELECT count(*)::int4 FROM ${this.names.of(writerTable)} WHERE called IS NOT NULL)`,
@@ -193,8 +193,7 @@ const standingOf = (seen: Seen | null): RollCallStanding | null =>
 
 /** What a flush would be told now. */
 const storeNow = (meta: string, wallMs: number | null): string =>
-  `greatest((SELECT value FROM ${meta} WHERE name = 'storeTime'), ${
-    wallMs === null
-      ? "floor(extract(epoch from clock_timestamp()) * 1000)::int8"
-      : `${Math.floor(wallMs)}::int8`
-  })`;
+  `greatest(${metaValue(meta, "storeTime")}, ${clockText(wallMs)})`;
+
+const metaValue = (meta: string, name: string): string =>
+  `(SELECT value FROM ${meta} WHERE name = '${name}')`;

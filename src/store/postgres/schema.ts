@@ -6,13 +6,14 @@ import type { Absent } from "../given-up.ts";
 import { metaTable } from "../own-tables.ts";
 import type { Table } from "../table.ts";
 import type { Connection, Statement } from "./connection.ts";
-import { sqlState } from "./failure.ts";
+import { isLockedOut } from "./failure.ts";
 import { writerTable } from "./own-statements.ts";
 import { rollCallRows } from "./roll-call.ts";
 import type { Index, Names } from "./sql.ts";
 import { columnDefinition, createIndex, createTable, indexesOf, quoted } from "./sql.ts";
+import { briefly } from "./transactions.ts";
 
-/** A new column needs its table for an instant. Whoever waits for it makes everybody behind wait: rather try again. */
+/** A new column needs its table for an instant. */
 const lockMs = 1_000;
 const expandAttemptsMax = 30;
 /** Between two looks whether another node is done with its expansion; building an index of a large table takes minutes. */
@@ -82,16 +83,9 @@ async function expandPatiently(
 ): Promise<number | null> {
   for (let attempt = 1; ; attempt++) {
     try {
-      await connection.run([
-        { text: "BEGIN" },
-        { text: `SELECT set_config('lock_timeout', '${lockMs}', true)` },
-      ]);
-      const readerMin = await expand(connection, names, tables, codeVersion);
-      await connection.run([{ text: "COMMIT" }]);
-      return readerMin;
+      return await briefly(connection, lockMs, () => expand(connection, names, tables, codeVersion));
     } catch (thrown) {
-      if (!connection.isLost) await connection.runEach([{ text: "ROLLBACK" }]);
-      if (sqlState(thrown) !== "55P03" || attempt === expandAttemptsMax) throw thrown;
+      if (!isLockedOut(thrown) || attempt === expandAttemptsMax) throw thrown;
     }
   }
 }
