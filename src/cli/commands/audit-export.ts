@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import type { ArchiveFile, ProvenExport } from "../../ledger/index.ts";
 import type { WallMs } from "../../base/index.ts";
 import { msOf, wallMs } from "../../base/index.ts";
-import { configStop } from "../config-stop.ts";
+import { configured } from "../configured.ts";
 import { Stop, usage } from "../exit.ts";
 import type { Session } from "../session.ts";
 import type { Field } from "../show.ts";
@@ -103,21 +103,13 @@ async function* offlineBytes(
   since: WallMs | null,
   until: WallMs | null,
 ): AsyncGenerator<Uint8Array> {
-  const { allTables, loadConfig, openReadStore } = await import("../../app/index.ts");
+  const { allTables, openReadStore } = await import("../../app/index.ts");
   const { exportLog, newestCheckpoints, packed, parseCheckpoint, verifierKeyText } =
     await import("../../ledger/index.ts");
   const { storedPublicKey } = await import("../../keys/index.ts");
-  const { environment, clock } = session.terminal;
-  const { data } = session;
-  const loaded = loadConfig({
-    environment,
-    file: options.config ?? null,
-    ...(data === undefined ? {} : { data }),
-  });
-  if (!loaded.ok) throw configStop(loaded.refusal);
-  const { config } = loaded.value;
-  const { directory, ...where } = config.data;
-  const store = await openReadStore(data === undefined ? { directory, ...where } : { directory }, allTables);
+  const { clock } = session.terminal;
+  const { config, data } = await configured(session, options.config);
+  const store = await openReadStore(data, allTables);
   try {
     const tenant = (options.tenant ?? config.tenant) as typeof config.tenant; // what is not there has no log
     const note = (await newestCheckpoints(store)).get(tenant);

@@ -4,7 +4,7 @@ import type { Config } from "../../app/index.ts";
 import { msOf } from "../../base/index.ts";
 import type { LedgerReport, TenantReport } from "../../ledger/index.ts";
 import { Stop, usage } from "../exit.ts";
-import { configStop } from "../config-stop.ts";
+import { configured } from "../configured.ts";
 import type { Page, Terminal } from "../terminal.ts";
 import { cleanLine } from "../clean.ts";
 import { fieldsText } from "../table.ts";
@@ -47,21 +47,8 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
     .action(
       run(terminal, async (session, options: VerifyOptions) => {
         if (options.export !== undefined) return verifyExported(session, options.export, options);
-        const { loadConfig } = await import("../../app/index.ts");
-        const { environment } = terminal;
-        const data = session.data;
-        const loaded = loadConfig({
-          environment,
-          file: options.config ?? null,
-          ...(data === undefined ? {} : { data }),
-        });
-        if (!loaded.ok) throw configStop(loaded.refusal);
-        const { directory, ...where } = loaded.value.config.data;
-        // Who names a directory means what is in it.
-        const { report, words } = await verified(
-          data === undefined ? { directory, ...where } : { directory },
-          options,
-        );
+        const { data } = await configured(session, options.config);
+        const { report, words } = await verified(data, options);
         session.print({
           json: options.witness === undefined ? report : { ...report, witnesses: words },
           human: (page) => [reportText(report, page), ...words.map(wordText)].join("\n"),

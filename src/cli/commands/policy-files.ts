@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import type { OfflineCatalog } from "../../app/index.ts";
-import { loadConfig, offlineCatalog, readYaml } from "../../app/index.ts";
+import { offlineCatalog, readYaml } from "../../app/index.ts";
 import type {
   CatalogInput,
   PolicyProblem,
@@ -17,7 +17,7 @@ import {
   testPolicies,
 } from "../../policy/index.ts";
 import { cleanLine } from "../clean.ts";
-import { configStop } from "../config-stop.ts";
+import { configured } from "../configured.ts";
 import { Stop, usage } from "../exit.ts";
 import type { Session } from "../session.ts";
 import type { Page, Terminal } from "../terminal.ts";
@@ -104,14 +104,7 @@ async function ground(
   files: readonly string[],
   options: PolicyGround,
 ): Promise<{ readonly sources: readonly PolicySource[]; readonly offline: OfflineCatalog }> {
-  const { data } = session;
-  const loaded = loadConfig({
-    environment,
-    file: options.config ?? null,
-    ...(data === undefined ? {} : { data }),
-  });
-  if (!loaded.ok) throw configStop(loaded.refusal);
-  const { config } = loaded.value;
+  const { config } = await configured(session, options.config);
   const named =
     files.length > 0
       ? files

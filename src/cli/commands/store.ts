@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { systemRandom } from "../../base/index.ts";
 import type { Contraction, Remnant } from "../../store/index.ts";
-import { configStop } from "../config-stop.ts";
+import { configured } from "../configured.ts";
 import { usage } from "../exit.ts";
 import { localVerb, noun, run } from "../session.ts";
 import { shown } from "../show.ts";
@@ -60,20 +60,11 @@ export function storeCommand(program: Command, terminal: Terminal): void {
     .option("--yes", "do it")
     .action(
       run(terminal, async (session, options: ContractOptions) => {
-        const { contractStore, loadConfig } = await import("../../app/index.ts");
-        const { environment } = terminal;
-        const { data } = session;
-        const loaded = loadConfig({
-          environment,
-          file: options.config ?? null,
-          ...(data === undefined ? {} : { data }),
-        });
-        if (!loaded.ok) throw configStop(loaded.refusal);
-        const { directory, ...where } = loaded.value.config.data;
+        const { contractStore } = await import("../../app/index.ts");
+        const { data } = await configured(session, options.config);
         const isDry = options.yes !== true;
         const found = await contractStore({
-          // Who names a directory means what is in it.
-          data: data === undefined ? { directory, ...where } : { directory },
+          data,
           isDry,
           onRemoved: (remnant) => session.output.remark(`removed ${remnantText(remnant)}`),
         });
