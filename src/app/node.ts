@@ -20,7 +20,6 @@ import {
 import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
-import type { PolicySource } from "../registry/index.ts";
 import type { Hook } from "../runs/index.ts";
 import { Deadlines, Orphans, Runs, Waker, runsTables } from "../runs/index.ts";
 import type { Store } from "../store/index.ts";
@@ -46,7 +45,6 @@ import { NodeLease, nodeLeaseMs } from "./node-lease.ts";
 import { openStore } from "./open-store.ts";
 import { ParamHeaders } from "./param-headers.ts";
 import { PolicyDesk } from "./policy-desk.ts";
-import { PolicyFiles } from "./policy-files.ts";
 import { serversDirectory } from "./data-directory.ts";
 import { beginReviews, compareRemembered } from "./recovery.ts";
 import { Attendance } from "./roll-call.ts";
@@ -57,6 +55,7 @@ import { installationTable } from "./tables.ts";
 import { TenantCount } from "./tenant-count.ts";
 import { version } from "./version.ts";
 import { openWitnesses } from "./witnesses.ts";
+import { policyTrouble, watchPolicies } from "./watched-policies.ts";
 
 /**
  *  dev    comfortable: everyone with a token may use every tool until policies are written
@@ -321,7 +320,16 @@ export class Node {
     for (const tenant of tenants()) await credentials.sweep(tenant, (id) => registry.server(id) !== null);
     catalogue.start();
     this.shutdown.add("closing the catalogue", () => catalogue.stop());
-    const policyFiles = await this.watchPolicies(policies, registry, identities, acts);
+    const policyFiles = await watchPolicies({
+      clock,
+      log,
+      desk: policies,
+      registry,
+      acts,
+      actor: () => this.node(identities, config.tenant),
+      tenant: config.tenant,
+      patterns: config.policies.files,
+    });
     this.shutdown.add("leaving the policy files", () => policyFiles?.stop());
 
     const { tenant } = config;
@@ -429,8 +437,7 @@ export class Node {
       readiness: () => ({
         notReady: this.notReady,
         degraded: [
-          ...policyTrouble(policies, tenants()),
-          ...fileTrouble(policyFiles),
+          ...policyTrouble(policies, policyFiles, tenants()),
           ...(doubt.isOn
             ? ["the database has become another: effects wait until all nodes have looked"]
             : []),
@@ -538,71 +545,7 @@ export class Node {
     for (const problem of problems)
       this.options.log.warn("the configuration file is not applied in full", { problem });
   }
-
-  /** null = the configuration names no policy files. */
-  private async watchPolicies(
-    desk: PolicyDesk,
-    registry: Registry,
-    identities: Identities,
-    acts: Acts,
-  ): Promise<PolicyFiles | null> {
-    const { config, clock, log } = this.options;
-    const { tenant } = config;
-    desk.current(tenant);
-    if (config.policies.files.length === 0) return null;
-    const files = new PolicyFiles({
-      clock,
-      patterns: config.policies.files,
-      onTrouble: (reason) =>
-        log.error("the policy files cannot be taken, the last good ones stay", { reason }),
-      onChange: async (sources: readonly PolicySource[]) => {
-        const compiled = desk.compile(
-          tenant,
-          sources.map(({ name, text }) => ({ path: name, text })),
-        );
-        if (!compiled.ok) return desk.refuse(tenant, compiled.refusal);
-        await putPolicies(registry, acts, this.node(identities, tenant), sources);
-        desk.reload(tenant);
-      },
-    });
-    await files.start();
-    return files;
-  }
 }
-
-/** Each loses only to another node that starts with these files. */
-const putTriesMax = 10;
-
-async function putPolicies(
-  registry: Registry,
-  acts: Acts,
-  actor: Principal,
-  sources: readonly PolicySource[],
-): Promise<void> {
-  for (let tries = 1; ; tries++) {
-    const put = await registry.putPolicies(actor.tenant, sources);
-    if (!put.ok) throw new Fault("config-invalid", put.refusal.detail);
-    if (put.value.writes.length === 0) return;
-    const act = { actor, action: "admin.policy.set", decision: null };
-    const done = await acts.perform(act, put.value.value.digest, put.value, {
-      files: sources.map(({ name }) => name),
-    });
-    if (done.ok) return;
-    // Another node has put the same files in force, or others; then these are newer.
-    if (done.refusal.code !== "conflict" || tries === putTriesMax)
-      throw new Fault(done.refusal.code, done.refusal.detail);
-    await registry.catchUp();
-  }
-}
-
-function policyTrouble(policies: PolicyDesk, tenants: readonly TenantId[]): string[] {
-  return tenants
-    .filter((tenant) => tenant !== systemTenant && policies.trouble(tenant) !== null)
-    .map((tenant) => `the newest policies of tenant ${tenant} were refused`);
-}
-
-const fileTrouble = (files: PolicyFiles | null): string[] =>
-  (files?.trouble ?? null) === null ? [] : ["the newest policy files could not be taken"];
 
 /** What whoever started the node may need of it: the command line for its first token, tests for looking inside. */
 export interface RunningNode {
