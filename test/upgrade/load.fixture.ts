@@ -2,6 +2,8 @@ import { expect } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import type { Answer, NodeProcess } from "../fixtures/node-process.ts";
 import { until } from "../fixtures/node-process.ts";
+import { provenLedger } from "../fixtures/offline-ledger.ts";
+import type { CountingServer } from "../fixtures/servers/counting.ts";
 
 const agents = 8;
 /** Steps that have to be through before the next node is replaced. */
@@ -27,9 +29,15 @@ export class Load {
     expect(this.wrong).toEqual([]);
   }
 
-  async end(): Promise<void> {
+  /** Ends it, and the nodes: every step was done once, and stands in the ledger of the database. */
+  async cameThrough(bank: CountingServer, postgres: string): Promise<void> {
     this.isOver = true;
     await Promise.all(this.running);
+    expect(this.wrong).toEqual([]);
+    const paid = bank.received.filter(({ tool }) => tool === "pay").map(({ args }) => String(args["to"]));
+    expect(paid.toSorted()).toEqual(this.done.toSorted());
+    for (const node of this.nodes) await node.stop();
+    await provenLedger({ postgres }, this.receipts);
   }
 
   private async agent(agent: number): Promise<void> {
