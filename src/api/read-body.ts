@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { Result } from "../base/index.ts";
-import { ok, parseStrictBytes, refuse } from "../base/index.ts";
+import { Cohort, ok, parseStrictBytes, refuse } from "../base/index.ts";
 import type { RouteRow } from "./route.ts";
 import { misfit } from "./validate.ts";
 
@@ -11,6 +11,8 @@ const largestAtOnce = 64;
 export class BodyReader {
   private readonly bytesMax: number;
   private bytesInFlight = 0;
+  /** Whole bodies of one turn are answered together. */
+  private readonly whole = new Cohort<() => void>((done) => done());
 
   /** `bytesMax`: of one body. */
   constructor(bytesMax: number) {
@@ -60,9 +62,16 @@ export class BodyReader {
           finish(refuse({ code: "queue-full", detail: "Too many bodies are being read at once." }));
         } else chunks.push(chunk);
       });
-      request.once("end", () => finish(ok(Buffer.concat(chunks))));
-      request.once("error", () => finish(null));
-      request.once("close", () => finish(null));
+      let isWhole = false;
+      const lost = (): void => {
+        if (!isWhole) finish(null);
+      };
+      request.once("end", () => {
+        isWhole = true;
+        this.whole.add(() => finish(ok(Buffer.concat(chunks))));
+      });
+      request.once("error", lost);
+      request.once("close", lost);
     });
   }
 }

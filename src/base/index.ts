@@ -18,6 +18,7 @@ export {
 export type { CancelTimer, Clock, MonotonicMs, StoreMs, WallMs } from "./clock.ts";
 export { deadlineIn, remainingMs } from "./deadline.ts";
 export type { Deadline } from "./deadline.ts";
+export { Cohort } from "./cohort.ts";
 export { canonicalDigest, canonicalJson, commitment, sha256, sha256Hex } from "./digest.ts";
 export type { Sha256Hex } from "./digest.ts";
 export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";

@@ -1,13 +1,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Refusal } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
-import { ok, refuse } from "../base/index.ts";
+import { Cohort, ok, refuse } from "../base/index.ts";
 
 /** Counts the bytes of all bodies that are being read, so that many slow uploads together stay bounded as well. */
 export class BodyReader {
   private readonly bytesMax: number;
   private readonly bytesInFlightMax: number;
   private bytesInFlight = 0;
+  private readonly whole = new Cohort<() => void>((done) => done());
 
   constructor(options: { bytesMax: number; bytesInFlightMax: number }) {
     this.bytesMax = options.bytesMax;
@@ -16,7 +17,8 @@ export class BodyReader {
 
   /**
    * Calls `done` once, with the whole body or with why not; null = the client went away. A body that is too large is refused at
-   * the first byte too many, or at its announcement. A callback and no promise: this is the hot path.
+   * the first byte too many, or at its announcement. A callback and no promise: this is the hot path. Whole bodies of one turn are
+   * answered together.
    */
   read(request: IncomingMessage, done: (body: Result<Buffer> | null) => void): void {
     const announced = request.headers["content-length"];
@@ -51,10 +53,16 @@ export class BodyReader {
       } else if (first === null) first = chunk;
       else (chunks ??= [first]).push(chunk);
     });
-    request.on("end", () => finish(ok(chunks !== null ? Buffer.concat(chunks, bytes) : (first ?? empty))));
-    // After a whole body this comes too late to matter; before, it means that the client went away. Node reports that as an
-    // error only to those who listen for one.
-    request.on("close", () => finish(null));
+    let isWhole = false;
+    request.on("end", () => {
+      isWhole = true;
+      this.whole.add(() => finish(ok(chunks !== null ? Buffer.concat(chunks, bytes) : (first ?? empty))));
+    });
+    // After a whole body this means nothing; before, that the client went away. Node reports that as an error only to those who
+    // listen for one.
+    request.on("close", () => {
+      if (!isWhole) finish(null);
+    });
   }
 
   private tooLarge(size: string): Result<never> {

@@ -1,6 +1,6 @@
 import type { Pool as UndiciPool } from "undici";
 import type { Clock } from "../base/index.ts";
-import { deadlineIn } from "../base/index.ts";
+import { Cohort, deadlineIn } from "../base/index.ts";
 import { guardedConnector } from "./address-guard.ts";
 import type { GuardOptions } from "./address-guard.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
@@ -26,6 +26,9 @@ export class HttpPool {
   private readonly active = new InFlight<HttpSending>();
   private readonly streams = new InFlight<HttpSending>();
   private readonly deadlines: DeadlineSweep;
+  /** What is sent in one turn leaves together, and what was answered in one turn is told together. */
+  private readonly leaving = new Cohort<HttpSending>((sending) => this.dispatch(sending.request, sending));
+  private readonly ended = new Cohort<HttpSink>((sink) => sink.onEnd());
   private closing: Promise<void> | null = null;
 
   constructor(options: HttpPoolOptions) {
@@ -62,7 +65,7 @@ export class HttpPool {
     } else {
       this.active.enter(sending);
       this.deadlines.arm();
-      this.dispatch(request, sending);
+      this.leaving.add(sending);
     }
     return sending;
   }
@@ -78,7 +81,10 @@ export class HttpPool {
       signal: null,
       responseBytesMax: Number.MAX_SAFE_INTEGER, // the sink bounds each message
     };
-    const sending = new HttpSending(unbounded, sink, { onOver: (over) => this.streams.leave(over) });
+    const sending = new HttpSending(unbounded, sink, {
+      onOver: (over) => this.streams.leave(over),
+      onEnd: (ended) => ended.onEnd(),
+    });
     if (this.closing !== null) {
       sending.abort(new NetFailure("closed", false, `the connections to ${this.origin} are closed`));
     } else {
@@ -103,6 +109,11 @@ export class HttpPool {
   /** For HttpSending. */
   onOver(sending: HttpSending): void {
     this.active.leave(sending);
+  }
+
+  /** For HttpSending. */
+  onEnd(sink: HttpSink): void {
+    this.ended.add(sink);
   }
 
   /** The whole response, or a thrown NetFailure. For what is not on the hot path. */

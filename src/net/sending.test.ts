@@ -25,7 +25,7 @@ describe("the sink of a request", () => {
         onEnd: () => undefined,
         onFailure: () => undefined,
       },
-      { onOver: () => undefined },
+      { onOver: () => undefined, onEnd: () => undefined },
     );
     sending.onSweep(clock.monotonic());
     expect(waits).toBe(0);

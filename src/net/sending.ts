@@ -5,6 +5,12 @@ import { failureFrom, NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpSink } from "./http-request.ts";
 import type { Placed } from "./in-flight.ts";
 
+interface Owner {
+  onOver(sending: HttpSending): void;
+  /** The whole answer has come; the owner tells the sink. */
+  onEnd(sink: HttpSink): void;
+}
+
 /**
  * One request on its way. States: waiting (for a connection) → sent → over. undici calls `onRequestStart` in the same turn as it
  * writes to the connected socket, and never before; that call is the border between "nothing happened" and "unknown". It is
@@ -16,11 +22,11 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
   private isOver = false;
   private bytes = 0;
   private controller: Dispatcher.DispatchController | null = null;
-  private readonly request: HttpRequest;
+  readonly request: HttpRequest;
   private readonly sink: HttpSink;
-  private readonly pool: { onOver(sending: HttpSending): void };
+  private readonly pool: Owner;
 
-  constructor(request: HttpRequest, sink: HttpSink, pool: { onOver(sending: HttpSending): void }) {
+  constructor(request: HttpRequest, sink: HttpSink, pool: Owner) {
     this.request = request;
     this.sink = sink;
     this.pool = pool;
@@ -78,7 +84,7 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
   }
 
   onResponseEnd(): void {
-    if (this.over()) this.sink.onEnd();
+    if (this.over()) this.pool.onEnd(this.sink);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {

@@ -67,17 +67,20 @@ export function answerCall(
     if (stream === null) sendAnswer(responder, exchange, id, method, answer);
     else stream.end(answerText(id, method, answer));
   };
-  call.then(answered, (thrown: unknown) => {
-    // `calls` answers its failures as refusals; what it throws is a bug of ours, or a world that failed in between.
-    const { code } = faultFrom(thrown, "answering a call");
-    options.log.error("a call ended without an answer", {
-      method,
-      tool: name,
-      reason: explain(thrown),
-      error: thrown,
-    });
-    answered({ kind: "refused", refusal: { code, detail: "" }, receipt: null });
-  });
+  call.then(
+    (answer) => responder.leaving.add(() => answered(answer)),
+    (thrown: unknown) => {
+      // `calls` answers its failures as refusals; what it throws is a bug of ours, or a world that failed in between.
+      const { code } = faultFrom(thrown, "answering a call");
+      options.log.error("a call ended without an answer", {
+        method,
+        tool: name,
+        reason: explain(thrown),
+        error: thrown,
+      });
+      answered({ kind: "refused", refusal: { code, detail: "" }, receipt: null });
+    },
+  );
 }
 
 const noParams = {};
