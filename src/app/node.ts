@@ -543,7 +543,7 @@ export class Node {
       section: { digest: config.serversDigest, servers: config.servers },
     });
     for (const problem of problems)
-      this.options.log.warn("the configuration file is not applied in full", { problem });
+      this.options.log.warn("something in the configuration file is not applied", { problem });
   }
 }
 
