@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../base/index.ts";
 
 /**
  * Where stdio servers run that name no directory of their own: an empty folder, because one that serves "." must not serve the
@@ -7,7 +8,7 @@ import { join } from "node:path";
  */
 export function serversDirectory(dataDirectory: string): string {
   const directory = join(dataDirectory, "servers");
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   try {
     writeFileSync(join(dataDirectory, ".gitignore"), "*\n", { flag: "wx", mode: 0o600 });
   } catch {

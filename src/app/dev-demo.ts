@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Fault } from "../base/index.ts";
+import { Fault, makeDirectories } from "../base/index.ts";
 import type { ServerInput, ToolClass } from "../registry/index.ts";
 
 const read: ToolClass = { kind: "read" };
@@ -15,7 +15,7 @@ const readOnly = (names: readonly string[]): Readonly<Record<string, ToolClass>>
 export function demoServers(dataDirectory: string): readonly ServerInput[] {
   const scratch = join(dataDirectory, "demo");
   const folder = join(scratch, "files");
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeDirectories(folder, 0o700);
   const note = join(folder, "welcome.txt");
   if (!existsSync(note)) writeFileSync(note, welcome);
   return [

@@ -1,16 +1,7 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Random } from "../base/index.ts";
-import { Fault } from "../base/index.ts";
+import { Fault, makeDirectories } from "../base/index.ts";
 
 /** Made in the data directory when the configuration names no other; `serve` insists on one of the operator's own. */
 export const keyFileName = "node.key";
@@ -70,7 +61,7 @@ export function ownKeyFile(directory: string, hasData: boolean, random: Random):
       `the key file ${file} is missing, and without it this data cannot be opened: put it back, name the one that the other nodes on this data use (keys.file), or name another data directory`,
     );
   }
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectories(dirname(file), 0o700);
   try {
     const handle = openSync(file, "wx", 0o600);
     try {

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, renameSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Clock, MonotonicMs } from "../base/index.ts";
-import { elapsedMs, Fault } from "../base/index.ts";
+import { elapsedMs, Fault, makeDirectories } from "../base/index.ts";
 import type { Destination, Log, LogFields } from "../telemetry/index.ts";
 import { createLog, redactFields } from "../telemetry/index.ts";
 import type { Config } from "./config.ts";
@@ -24,7 +24,7 @@ export function openLog(options: {
 /** A fresh file for a fresh start; the one before is kept beside it. Nothing else is made before it, so a directory that cannot be is found here. */
 export function freshLogFile(file: string): Destination {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeDirectories(dirname(file), 0o700);
     if (existsSync(file)) renameSync(file, `${file}.1`);
   } catch (thrown) {
     throw new Fault("store-unavailable", `${dirname(file)} cannot be used`, {

@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { Clock } from "../base/index.ts";
-import { Fault } from "../base/index.ts";
+import { Fault, makeDirectories } from "../base/index.ts";
 import type { EpochChange, PostgresConnection, ReadStore, RollCall, Store, Table } from "../store/index.ts";
 import { loadPostgres, openReadOnlySqlite, openSqliteStore } from "../store/index.ts";
 import type { Config } from "./config.ts";
@@ -24,7 +24,7 @@ export interface OpenedStore {
 export async function openStore({ data, tables, clock, onEpoch }: OpenStoreOptions): Promise<OpenedStore> {
   const { directory, postgres } = data;
   if (postgres === undefined) return { store: openSqliteStore({ directory, tables, clock }), rollCall: null };
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   const { openPostgresStore } = await loadPostgres();
   const store = openPostgresStore({ connection: connectionOf(postgres), tables, clock, onEpoch });
   return { store, rollCall: store.rollCall };

@@ -2,7 +2,6 @@ import {
   closeSync,
   fsyncSync,
   lstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   renameSync,
@@ -10,10 +9,11 @@ import {
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import { makeDirectories } from "../base/index.ts";
 
 /** Writes a file that only its owner may read. Readers see the old text or the new one, never half of it. */
 export function writePrivateFile(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectories(dirname(file), 0o700);
   const fresh = `${file}.new`;
   // Made anew, so that neither a link nor looser rights of an earlier one are taken over.
   rmSync(fresh, { force: true });

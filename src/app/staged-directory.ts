@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Random } from "../base/index.ts";
-import { Fault } from "../base/index.ts";
+import { Fault, makeDirectories } from "../base/index.ts";
 
 /** A new directory that is made beside its place, and stands there whole or not at all. */
 export interface StagedDirectory {
@@ -28,7 +28,7 @@ export function stageDirectory(directory: string, random: Random): StagedDirecto
   if (existsSync(target) && readdirSync(target).length > 0)
     throw new Fault("store-in-use", `${target} is not empty`, { evidence: { directory: target } });
   const parent = dirname(target);
-  mkdirSync(parent, { recursive: true });
+  makeDirectories(parent);
   const mark = Buffer.from(random.bytes(6)).toString("hex");
   const path = join(parent, `.${basename(target)}.unfinished-${mark}`);
   mkdirSync(path, { mode: 0o700 });

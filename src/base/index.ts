@@ -25,6 +25,7 @@ export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
 export { newId } from "./ids.ts";
 export { interruptible } from "./interruptible.ts";
 export { hasMember, memberSpan } from "./json-span.ts";
+export { makeDirectories } from "./make-directories.ts";
 export { nodeHttp } from "./node-http.ts";
 export { OneAtATime } from "./one-at-a-time.ts";
 export { Rounds } from "./rounds.ts";

@@ -1,9 +1,9 @@
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
 import { open, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { ArchiveFile, ProvenExport } from "../../ledger/index.ts";
 import type { WallMs } from "../../base/index.ts";
-import { msOf, wallMs } from "../../base/index.ts";
+import { msOf, wallMs, makeDirectories } from "../../base/index.ts";
 import { configured } from "../configured.ts";
 import { Stop, usage } from "../exit.ts";
 import type { Session } from "../session.ts";
@@ -143,10 +143,10 @@ async function toFile(bytes: AsyncIterable<Uint8Array>, file: string): Promise<v
 
 async function toDirectory(bytes: AsyncIterable<Uint8Array>, directory: string): Promise<void> {
   const { unpacked } = await import("../../ledger/index.ts");
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectories(directory, 0o700);
   for await (const { path, bytes: content } of unpacked(bytes)) {
     const file = join(directory, path); // `unpacked` gives out no path that leads elsewhere
-    mkdirSync(dirname(file), { recursive: true });
+    makeDirectories(dirname(file));
     await writeFile(file, content, { flag: "wx", mode: 0o600 });
   }
 }

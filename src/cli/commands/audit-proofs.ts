@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { makeDirectories } from "../../base/index.ts";
 import type { Command } from "commander";
 import { Stop, usage } from "../exit.ts";
 import { api } from "../client.ts";
@@ -101,7 +102,7 @@ async function proveAll(session: Session, id: string, { to, witnessed }: ProveOp
   if (found.items.length === 0) throw new Stop("not-found", `There is no entry of ${id}.`);
   const items: { entry: string; file: string }[] = [];
   const oldestFirst = found.items.toReversed();
-  mkdirSync(to, { recursive: true });
+  makeDirectories(to);
   for (let at = 0; at < oldestFirst.length; at += proofsAtOnce) {
     const some = oldestFirst.slice(at, at + proofsAtOnce);
     const texts = await Promise.all(some.map((entry) => receipt(session, entry.id, witnessed)));

@@ -1,7 +1,7 @@
 import BetterSqlite from "better-sqlite3";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Fault } from "../../base/index.ts";
+import { Fault, makeDirectories } from "../../base/index.ts";
 import { sqliteCode } from "./failure.ts";
 
 /** Held while a store is open on the directory. */
@@ -18,7 +18,7 @@ export function lockDirectory(directory: string): DirectoryLock {
   const holderFile = join(directory, "signalbox.pid");
   let lock: BetterSqlite.Database | null = null;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectories(directory, 0o700);
     lock = new BetterSqlite(join(directory, "signalbox.lock"), { timeout: 0 });
     lock.exec("BEGIN EXCLUSIVE");
     writeFileSync(holderFile, `${process.pid}\n`, { mode: 0o600 });
