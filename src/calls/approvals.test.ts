@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { PendingApproval } from "../../contract/index.ts";
 import { metaKeys, waitToolName } from "../../contract/index.ts";
@@ -40,6 +42,9 @@ function pendingIn(answer: CallAnswer): PendingApproval {
 const write = (more: Partial<CallInput> = {}, meta: Record<string, unknown> = {}, amount = 1) =>
   world.call("files__write", { path: "a", amount }, meta, more);
 const step = (name = "s1") => ({ [metaKeys.run]: "r1", [metaKeys.step]: name });
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
+
 const wait = (call: string, more: Partial<CallInput> = {}) =>
   world.call(waitToolName, { call, seconds: 60 }, {}, more);
 
@@ -121,6 +126,21 @@ describe("a call that people have to approve", () => {
     expect(world.upstream.sent).toMatchObject([{ name: "write", argumentsText: '{"amount":1,"path":"a"}' }]);
     expect(await wait(pending.call)).toEqual(answer);
     expect(world.upstream.sent).toHaveLength(1);
+  });
+
+  test("keeps nothing of whoever waited", async () => {
+    const waited = async () => {
+      const caller = new AbortController();
+      const pending = pendingIn(await write());
+      const waiting = wait(pending.call, { signal: caller.signal });
+      await vote(vera, pending);
+      await world.tickUntil(waiting);
+      await waiting;
+      return new WeakRef(caller.signal);
+    };
+    const gone = await waited();
+    world.upstream.sent.length = 0; // the test's own server remembers
+    await expect.poll(() => (collect(), gone.deref() === undefined), { timeout: 10_000 }).toBe(true);
   });
 
   test("is still waiting when the waiting has taken too long, and says so", async () => {

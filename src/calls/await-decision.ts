@@ -60,20 +60,22 @@ async function decided(
   const { signal } = call.input;
   const leftMs = Math.max(0, elapsedMs(request.expiresAt, await house.store.now()));
   const deadline = deadlineIn(house.clock, Math.min(ms, leftMs));
-  const over = withinTime(never, { deadline, signal }, house.clock).then(() => {
+  let end = (): void => undefined;
+  // One of its own: a promise for all would keep every call that has ever waited.
+  const decision = new Promise<void>((resolve) => (end = resolve));
+  const over = withinTime(decision, { deadline, signal }, house.clock).then(() => {
     isOver = true;
   });
   const progress = tellProgress(call, ms, house, () => isOver);
   await house.approvals.forDecision(request.id, over);
   const inTime = !isOver;
   isOver = true;
+  end();
   progress();
   if (house.isStopping() || house.approvals.isStopped) return null;
   const hasExpired = leftMs <= ms && !signal.aborted;
   return inTime || hasExpired ? new Stop({ kind: "again" }) : null;
 }
-
-const never = new Promise<never>(() => undefined);
 
 function tellProgress(call: Approved, ms: number, house: House, isOver: () => boolean): () => void {
   const { onProgress } = call.input;
