@@ -63,6 +63,63 @@ async function failureOf(work: Promise<unknown>): Promise<NetFailure> {
 const request = (net: Net, url: string, allow: readonly AddressScope[], over: Partial<HttpRequest> = {}) =>
   net.openPool({ url: new URL(url), allow }).request(get(over));
 
+describe("requests of one turn", () => {
+  const sink = (over: Partial<HttpSink>): HttpSink => ({
+    mayStart: () => true,
+    onHeaders: () => undefined,
+    onData: () => undefined,
+    onEnd: () => undefined,
+    onFailure: () => undefined,
+    ...over,
+  });
+
+  it("leave when the turn is over, but for those that were withdrawn meanwhile", async () => {
+    const paths: string[] = [];
+    const port = await serve((incoming, response) => {
+      paths.push(incoming.url ?? "");
+      response.end();
+    });
+    const pool = open().openPool({ url: new URL(`http://127.0.0.1:${port}/`), allow: ["loopback"] });
+    const told: string[] = [];
+    const withdrawn = new AbortController();
+    const send = (path: string, signal: AbortSignal | null) =>
+      pool.send(
+        get({ path, signal }),
+        sink({
+          onEnd: () => told.push(`${path} ended`),
+          onFailure: ({ kind, sent }) => told.push(`${path} ${kind} ${sent}`),
+        }),
+      );
+    send("/a", null);
+    send("/b", withdrawn.signal);
+    send("/c", null).abort(new NetFailure("aborted", false, "by its owner"));
+    withdrawn.abort();
+    expect(pool.inFlight).toBe(2);
+    await until(() => told.length === 3);
+    expect(told.toSorted()).toEqual(["/a ended", "/b aborted false", "/c aborted false"]);
+    expect(paths).toEqual(["/a"]);
+  });
+
+  it("fail alone where somebody fails over an answer", async () => {
+    const port = await serve((_incoming, response) => response.end("ok"));
+    const pool = open().openPool({ url: new URL(`http://127.0.0.1:${port}/`), allow: ["loopback"] });
+    const told: string[] = [];
+    for (const path of ["/a", "/b", "/c"])
+      pool.send(
+        get({ path }),
+        sink({
+          onEnd: () => {
+            if (path === "/b") throw new Error("cannot be read");
+            told.push(`${path} ended`);
+          },
+          onFailure: ({ message, sent }) => told.push(`${path} ${message} ${sent}`),
+        }),
+      );
+    await until(() => told.length === 3);
+    expect(told.toSorted()).toEqual(["/a ended", "/b cannot be read true", "/c ended"]);
+  });
+});
+
 describe("the guard at connect time", () => {
   it("refuses every way to write an address inside, before anything is connected", async () => {
     let connections = 0;

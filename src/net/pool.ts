@@ -4,7 +4,7 @@ import { Cohort, deadlineIn } from "../base/index.ts";
 import { guardedConnector } from "./address-guard.ts";
 import type { GuardOptions } from "./address-guard.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
-import { NetFailure } from "./failure.ts";
+import { failureFrom, NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 import { InFlight } from "./in-flight.ts";
 import { HttpSending } from "./sending.ts";
@@ -28,7 +28,7 @@ export class HttpPool {
   private readonly deadlines: DeadlineSweep;
   /** What is sent in one turn leaves together, and what was answered in one turn is told together. */
   private readonly leaving = new Cohort<HttpSending>((sending) => this.dispatch(sending.request, sending));
-  private readonly ended = new Cohort<HttpSink>((sink) => sink.onEnd());
+  private readonly ended = new Cohort<HttpSink>(tellEnd);
   private closing: Promise<void> | null = null;
 
   constructor(options: HttpPoolOptions) {
@@ -151,5 +151,14 @@ export class HttpPool {
     // What fails here fails on sockets that are gone.
     await this.pool.destroy().catch(() => undefined);
     this.options.onClosed();
+  }
+}
+
+/** A sink that fails over its answer fails alone: it hears of it, and those who are told in the same turn are told. */
+function tellEnd(sink: HttpSink): void {
+  try {
+    sink.onEnd();
+  } catch (thrown) {
+    sink.onFailure(failureFrom(thrown, true));
   }
 }
