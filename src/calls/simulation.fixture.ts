@@ -126,7 +126,8 @@ class Simulation {
     this.seen.takenOver = this.takenOver;
     this.seen.votes = this.people.approved + this.people.denied;
     this.seen.problems.push(...this.people.problems);
-    await checkEverything(this.seen, this.servers.sent, this.reader, this.node as SimulatedNode);
+    const node = this.node as SimulatedNode;
+    await checkEverything(this.seen, this.servers.sent, this.reader, node, this.clock.wall());
     await this.resolveAll();
     for (const node of [this.node, this.peer, ...this.zombies]) node?.crash();
   }
