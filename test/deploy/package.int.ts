@@ -33,10 +33,13 @@ const directory = mkdtempSync(join(tmpdir(), "signalbox-package-"));
 const installed = join(directory, "opt");
 const data = join(directory, "data");
 const settings = join(directory, "etc");
+/** A copy: a user that is not root may not even see what lies below root's home, and the tests may run there. */
+const program = join(directory, "node");
 const started: ChildProcess[] = [];
 
 beforeAll(() => {
   chmodSync(directory, 0o755);
+  copyFileSync(process.execPath, program);
   const source = join(directory, "source");
   // As .dockerignore lets them in.
   for (const name of ["contract", "docs", "sdk", "src", "tools", "worker"])
@@ -91,7 +94,7 @@ function start(): { child: ChildProcess; said: () => string; errors: () => strin
     join(settings, "signalbox.yaml"),
     "--json",
   ];
-  const child = spawn(process.execPath, args, {
+  const child = spawn(program, args, {
     ...user, // null = as we are
     cwd: data,
     env: { PATH: process.env["PATH"] ?? "", NODE_ENV: "production" },
