@@ -126,8 +126,7 @@ class Simulation {
     this.seen.takenOver = this.takenOver;
     this.seen.votes = this.people.approved + this.people.denied;
     this.seen.problems.push(...this.people.problems);
-    const node = this.node as SimulatedNode;
-    await checkEverything(this.seen, this.servers.sent, this.reader, node, this.clock.wall());
+    await checkEverything(this.seen, this.servers.sent, this.reader, this.node as SimulatedNode);
     await this.resolveAll();
     for (const node of [this.node, this.peer, ...this.zombies]) node?.crash();
   }
@@ -550,6 +549,8 @@ class Simulation {
     }
     // Those that were dead had nobody to abandon what waited on them.
     for (let ms = 0; ms < 3 * 60_000; ms += 1_000) await this.pass(1_000);
+    // Nodes that live go on asking about what is unknown, and write down each answer.
+    for (const node of [this.node, this.peer]) await this.until(node?.line?.stop(0) ?? Promise.resolve());
     // What was written last is sequenced as well, by whichever node has the turn.
     for (let ms = 0; ms < 10_000; ms += 250) await this.pass(250);
   }
