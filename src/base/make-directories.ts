@@ -21,7 +21,7 @@ function tryToMake(directory: string, mode: number): unknown {
     mkdirSync(directory, { mode });
     return null;
   } catch (thrown) {
-    return codeOf(thrown) === "EEXIST" && isDirectory(directory) ? null : thrown;
+    return isDirectory(directory) ? null : thrown; // EEXIST, but the root is EISDIR or EPERM to some systems
   }
 }
 
