@@ -1,5 +1,5 @@
 /**
- * base: ids, the three clocks, randomness, canonical JSON and digests, results, faults, deadlines, bounded queue.
+ * base: ids, the three clocks, randomness, canonical JSON and digests, results, faults, deadlines, bounded queue, cohorts.
  * Knows no domain word, holds nothing, emits nothing. Its one error type is Fault, with codes from contract.
  */
 export type { Brand } from "./brand.ts";
