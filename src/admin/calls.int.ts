@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Sha256Hex } from "../base/index.ts";
-import { newId, msOf, storeMs, systemClock, systemRandom } from "../base/index.ts";
+import { newId, msOf, ok, storeMs, systemClock, systemRandom } from "../base/index.ts";
 import type { PrincipalId } from "../identity/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { CallId, Entry, EntryId, OpenCall, Outcome } from "../ledger/index.ts";
@@ -172,6 +172,30 @@ describe("calls", () => {
     expect(shown.text).not.toContain("amount");
     expect(errorOf(await get(`/calls/call_${"0".repeat(26)}`))).toEqual([404, "not-found"]);
     expect(errorOf(await get("/calls/nonsense"))).toEqual([400, "invalid-params"]);
+  });
+
+  test("what one was about is told by the names of today, and by its id where nothing of it is left", async () => {
+    const transport = { kind: "http", url: "https://bank.example/mcp", headers: {} };
+    const added = await office.send(office.admin, "POST", "/servers", { name: "bank", transport });
+    const server = office.registry.serverNamed(defaultTenant, "bank");
+    if (server === null) throw new Error(added.text);
+    const offered = await office.registry.offer(server.id, [
+      { name: "pay", inputSchema: { type: "object" } },
+    ]);
+    if (!offered.ok) throw new Error(offered.refusal.detail);
+    for (const change of offered.value.changes) await office.commit(ok(change));
+    const named = async (tool: string) => {
+      const call = await record(null, { tool, principal: "agent/agt_naming" });
+      const { open, entries } = (await get(`/calls/${call}`)).body;
+      const listed = (await get(`/audit/entries?call=${call}`)).body.items;
+      return [open.name, entries[0].name, listed[0].name];
+    };
+    const all = (name: string | null) => [name, name, name];
+    expect(await named(`${server.id}/pay`)).toEqual(all("bank__pay"));
+    expect(await named(`${server.id}/gone`)).toEqual(all("bank/gone"));
+    expect(await named("srv_0/pay")).toEqual(all(null));
+    const act = await get(`/audit/entries/${encodeURIComponent(added.body.receipt.entry)}`);
+    expect(act.body.entry).toMatchObject({ subject: server.id, name: "bank" });
   });
 
   test("a payload is only opened for whom policy allows it, and that it was is on record", async () => {

@@ -66,7 +66,7 @@ export const auditRoutes = [
           (query.call === undefined || call === query.call) &&
           (query.run === undefined || run === query.run),
       );
-      return ok({ items: items.map(entryView), next });
+      return ok({ items: items.map((found) => entryView(house, found)), next });
     },
   }),
   route({
@@ -82,7 +82,7 @@ export const auditRoutes = [
     }),
     handle: async ({ actor, params }, house) => {
       const found = await entryNamed(house, actor, params.entry);
-      return found.ok ? ok({ entry: entryView(found.value), leaf: found.value.leaf }) : found;
+      return found.ok ? ok({ entry: entryView(house, found.value), leaf: found.value.leaf }) : found;
     },
   }),
   route({

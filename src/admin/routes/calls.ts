@@ -14,6 +14,7 @@ import type { Shape } from "../../api/index.ts";
 import { instant, listOf, object, pageOf, receipt, text, textOrNull, named } from "../../api/index.ts";
 import { entry, entryView, outcome, outcomeView, payload, payloadView } from "./entry-view.ts";
 import { scanEntries } from "./scan-entries.ts";
+import { subjectName } from "./subject-name.ts";
 import { toolNamed } from "./tools.ts";
 
 const outcomes = ["succeeded", "failed", "unknown", "refused"] as const;
@@ -58,7 +59,10 @@ const ended = named(
       type: ["string", "null"],
       description: "id of the tool; null = none was found by the name that was given",
     },
-    name: { type: ["string", "null"], description: "what agents call the tool now" },
+    name: {
+      type: ["string", "null"],
+      description: "of the tool (or whatever it was) today; null = it is gone",
+    },
     principals: { ...listOf(text), description: "the actor first, then on whose behalf" },
     run: textOrNull,
     step: textOrNull,
@@ -182,7 +186,7 @@ export const callRoutes = [
         open: row === null ? null : openView(house, row, await house.store.now()),
         outcome: last === null ? null : outcomeView(last),
         resolved: resolvedIn(found.value),
-        entries: found.value.map(entryView),
+        entries: found.value.map((each) => entryView(house, each)),
       });
     },
   }),
@@ -278,7 +282,7 @@ async function endedView(house: House, { entry }: LedgerEntry): Promise<Shape<ty
     at: iso(at),
     method,
     tool: subject,
-    name: subject === null ? null : (house.registry.toolById(tenant, subject)?.exposedName ?? null),
+    name: subject === null ? null : subjectName(house, tenant, subject),
     principals,
     run,
     step,
@@ -312,7 +316,7 @@ function openView(house: House, call: OpenCall, now: StoreMs): Shape<typeof open
     call: call.call,
     principal: call.principal,
     tool: call.subject,
-    name: house.registry.toolById(call.tenant, call.subject)?.exposedName ?? null,
+    name: subjectName(house, call.tenant, call.subject),
     class: call.class,
     state: call.state,
     node: call.node,

@@ -2,6 +2,7 @@ import type { LedgerEntry, Outcome } from "../../ledger/index.ts";
 import { entryKinds } from "../../ledger/index.ts";
 import type { House } from "../house.ts";
 import { iso } from "../instant.ts";
+import { subjectName } from "./subject-name.ts";
 import type { Shape } from "../../api/index.ts";
 import {
   flag,
@@ -39,6 +40,10 @@ export const entry = named(
     principals: { ...listOf(text), description: "the actor first, then on whose behalf" },
     method: text,
     subject: textOrNull,
+    name: {
+      ...textOrNull,
+      description: "of the subject today: a tool's exposed name, a server's; null = none",
+    },
     versions: { ...mapOf(text), description: "of what was in force" },
     decision: {
       type: ["object", "null"],
@@ -66,7 +71,10 @@ export const payload = named(
   }),
 );
 
-export function entryView({ entry: found, leafHash, sealed }: LedgerEntry): Shape<typeof entry> {
+export function entryView(
+  house: Pick<House, "registry">,
+  { entry: found, leafHash, sealed }: LedgerEntry,
+): Shape<typeof entry> {
   const { id, kind, at, call, run, step, principals, method, subject, versions, decision } = found;
   return {
     id,
@@ -78,6 +86,7 @@ export function entryView({ entry: found, leafHash, sealed }: LedgerEntry): Shap
     principals,
     method,
     subject,
+    name: subject === null ? null : subjectName(house, found.tenant, subject),
     versions,
     decision,
     outcome: found.outcome === null ? null : outcomeView(found.outcome),

@@ -4,6 +4,7 @@ import type { Claim, EntryId } from "../../ledger/index.ts";
 import type { House } from "../house.ts";
 import { isoOrNull } from "../instant.ts";
 import { outcome, outcomeView } from "./entry-view.ts";
+import { subjectName } from "./subject-name.ts";
 
 export const runStep = named(
   "RunStep",
@@ -41,7 +42,7 @@ export async function stepView(house: House, claim: Claim): Promise<Shape<typeof
     step: place.name,
     call,
     method: first?.entry.method ?? null,
-    tool: subject === null ? null : (house.registry.toolById(tenant, subject)?.exposedName ?? subject),
+    tool: subject === null ? null : (subjectName(house, tenant, subject) ?? subject),
     state,
     outcome: last === null || last.entry.outcome === null ? null : outcomeView(last.entry.outcome),
     at: isoOrNull(first?.entry.at ?? null),

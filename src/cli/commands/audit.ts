@@ -35,7 +35,10 @@ export function auditCommand(program: Command, terminal: Terminal): void {
           .list<Entry>("/audit/entries", limitOf(options.limit), { kind: kindOf(options.kind) });
         const who = await nameFinder(
           session,
-          found.items.map(({ principals }) => principals),
+          // An administrative act may be about an agent.
+          found.items.map(({ principals, subject }) =>
+            subject === null ? principals : [...principals, subject],
+          ),
         );
         session.print(listed(found, columns(who), "Nothing is recorded yet."));
       }),
@@ -149,7 +152,10 @@ const columns = (who: (chain: readonly string[]) => string) => [
   { title: "at", of: (entry: Entry) => instantText(entry.at) },
   { title: "kind", of: (entry: Entry) => entry.kind },
   { title: "what", of: (entry: Entry) => entry.method },
-  { title: "on", of: (entry: Entry) => entry.subject },
+  {
+    title: "on",
+    of: ({ name, subject }: Entry) => name ?? (subject === null ? null : who([subject])),
+  },
   {
     title: "outcome",
     of: (entry: Entry) => (entry.outcome === null ? "" : outcomeText(entry.outcome)),
@@ -164,7 +170,7 @@ const fields = (entry: Entry, leaf: string): readonly Field[] => [
   ["kind", entry.kind],
   ["at", instantText(entry.at)],
   ["what", entry.method],
-  ["on", entry.subject],
+  ["on", entry.name === null ? entry.subject : `${entry.name}  (${entry.subject})`],
   ["by", entry.principals.join(" for ")],
   ["call", entry.call],
   [

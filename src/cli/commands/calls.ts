@@ -231,7 +231,7 @@ function fields(
     ["way out", open === null || open.way === null ? null : wayText(open)],
     ["no answer", open?.trying?.last ?? null],
     ["method", first?.method ?? null],
-    ["tool", open?.name ?? first?.subject ?? null],
+    ["tool", open?.name ?? first?.name ?? first?.subject ?? null],
     ["by", first === undefined ? null : who(first.principals)],
     ["run", first?.run ?? null],
     ["step", first?.step ?? null],

@@ -16,6 +16,8 @@ export interface Entry {
   readonly principals: readonly string[];
   readonly method: string;
   readonly subject: string | null;
+  /** Of the subject today; null = it has none beside its id. */
+  readonly name: string | null;
   readonly versions: Readonly<Record<string, string>>;
   readonly decision: { readonly effect: string; readonly policies: readonly string[] } | null;
   readonly outcome: Outcome | null;
