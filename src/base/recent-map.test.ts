@@ -1,3 +1,6 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { RecentMap } from "./recent-map.ts";
@@ -13,6 +16,9 @@ const acts = fc.array(
   ),
   { maxLength: 200 },
 );
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
 
 describe("a map of what is recent", () => {
   it("forgets what was set or used longest ago, and nothing else", () => {
@@ -54,5 +60,26 @@ describe("a map of what is recent", () => {
         }
       }),
     );
+  });
+
+  it("keeps nothing that was taken out, however often the rest is used while nothing has to go", async () => {
+    const map = new RecentMap<number, object>(100);
+    const useAll = () => {
+      for (let round = 0; round < 10; round++) for (let key = 1; key <= 80; key++) map.use(key);
+    };
+    const setUp = (): WeakRef<object> => {
+      for (let key = 1; key <= 120; key++) map.set(key, {}); // some had to go: it has searched
+      for (let key = 1; key <= 80; key++) map.set(key, {});
+      const taken = {};
+      map.set(0, taken);
+      useAll();
+      map.delete(0);
+      return new WeakRef(taken);
+    };
+    const taken = setUp();
+    useAll();
+    await setImmediate();
+    collect();
+    expect(taken.deref()).toBeUndefined();
   });
 });

@@ -5,8 +5,12 @@
 export class RecentMap<K, V> {
   readonly max: number;
   private readonly entries = new Map<K, V>();
-  /** Everything before it is gone: what is set again moves behind it. */
-  private oldest = this.entries.keys();
+  /**
+   * Everything before it is gone: what is set again moves behind it. It holds on to each table that the Map has outgrown since it last went
+   * on, with all that stood there; hence it is given up where much is set and nothing has to go. null = the next search begins anew.
+   */
+  private oldest: MapIterator<K> | null = null;
+  private setsSinceSearch = 0;
 
   constructor(max: number) {
     this.max = max;
@@ -35,6 +39,7 @@ export class RecentMap<K, V> {
   set(key: K, value: V): void {
     if (this.isOrdered) this.entries.delete(key);
     this.entries.set(key, value);
+    if (++this.setsSinceSearch > this.max) this.oldest = null;
     while (this.entries.size > this.max) this.entries.delete(this.takeOldest());
   }
 
@@ -44,7 +49,7 @@ export class RecentMap<K, V> {
 
   clear(): void {
     this.entries.clear();
-    this.oldest = this.entries.keys();
+    this.oldest = null;
   }
 
   /** Order matters only once something may have to go. */
@@ -53,7 +58,8 @@ export class RecentMap<K, V> {
   }
 
   private takeOldest(): K {
-    let next = this.oldest.next();
+    this.setsSinceSearch = 0;
+    let next = (this.oldest ??= this.entries.keys()).next();
     if (next.done === true) {
       this.oldest = this.entries.keys();
       next = this.oldest.next();
