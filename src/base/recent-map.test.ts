@@ -62,6 +62,28 @@ describe("a map of what is recent", () => {
     );
   });
 
+  it("of many, forgets nothing that was used lately, and one that is used all the time moves seldom", () => {
+    const max = 800;
+    fc.assert(
+      fc.property(fc.array(fc.nat(1_200), { minLength: 2_000, maxLength: 4_000 }), (given) => {
+        const map = new RecentMap<number, number>(max);
+        const seen = new Map<number, number>();
+        for (const [at, key] of given.entries()) {
+          map.set(key, at);
+          map.use(given[0] ?? 0);
+          seen.delete(key);
+          seen.set(key, at);
+        }
+        // What was used while the map was half empty has kept its place.
+        const recent = [...seen].slice(-(max / 2 - max / 8));
+        for (const [key, at] of recent) expect(map.get(key)).toBe(at);
+        expect(map.get(given[0] ?? 0)).toBe(seen.get(given[0] ?? 0));
+        expect(map.size).toBeLessThanOrEqual(max);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
   it("keeps nothing that was taken out, however often the rest is used while nothing has to go", async () => {
     const map = new RecentMap<number, object>(100);
     const useAll = () => {
