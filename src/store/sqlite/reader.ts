@@ -43,7 +43,9 @@ export class Reader {
   list<C extends Columns>(table: KeyedTable<C>, options: ListOptions<C>): readonly RowOf<C>[] {
     const plan = listPlan(table, options);
     const { after, from, upTo } = options;
+    const equal = valuesOf((options.equals ?? {}) as Row, plan.prefix);
     const bounds = {
+      nulls: equal.map((value) => value === null),
       after: after !== undefined,
       from: from !== undefined,
       upTo: upTo !== undefined,
@@ -54,7 +56,7 @@ export class Reader {
       table,
       `list ${options.index} ${plan.prefix.length} ${Object.values(bounds).join()}`,
       (present) => listStatement(table, plan, bounds, present),
-      [...valuesOf((options.equals ?? {}) as Row, plan.prefix), ...given, options.limit],
+      [...equal.filter((value) => value !== null), ...given, options.limit],
     );
     return rows as readonly RowOf<C>[];
   }

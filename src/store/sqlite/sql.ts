@@ -101,13 +101,22 @@ export const selection = (columns: readonly string[], present: ReadonlySet<strin
   columns.map((name) => (present.has(name) ? quoted(name) : `NULL AS ${quoted(name)}`)).join(", ");
 
 export interface ListBounds {
+  /** Which of the prefix's values are null. A sparse index is used only where the statement itself says that its columns are not. */
+  readonly nulls: readonly boolean[];
   readonly after: boolean;
   readonly from: boolean;
   readonly upTo: boolean;
   readonly isDescending: boolean;
 }
 
-/** Binds the prefix's values, then after, from, upTo where given, then the limit. */
+/**
+ * A bound value into which the planner does not look. Into a plain one it does where rows are ordered or limited, whatever comes of it, and
+ * then SQLite plans the statement anew each time another value is bound: 32 instead of 10 µs for one row of 21 columns.
+ */
+const value = "+?";
+const limited = "LIMIT CAST(? AS INTEGER)"; // a sign alone is looked through here
+
+/** Binds the prefix's values that are not null, then after, from, upTo where given, then the limit. */
 export function listStatement<C extends Columns>(
   table: KeyedTable<C>,
   plan: ListPlan,
@@ -115,15 +124,17 @@ export function listStatement<C extends Columns>(
   present: ReadonlySet<string>,
 ): string {
   const { bounded } = plan;
-  const conditions = plan.prefix.map((name) => `${quoted(name)} IS ?`);
-  if (bounded !== null && bounds.after) conditions.push(`${quoted(bounded)} > ?`);
-  if (bounded !== null && bounds.from) conditions.push(`${quoted(bounded)} >= ?`);
-  if (bounded !== null && bounds.upTo) conditions.push(`${quoted(bounded)} <= ?`);
+  const conditions = plan.prefix.map((name, i) =>
+    bounds.nulls[i] === true ? `${quoted(name)} IS NULL` : `${quoted(name)} = ${value}`,
+  );
+  if (bounded !== null && bounds.after) conditions.push(`${quoted(bounded)} > ${value}`);
+  if (bounded !== null && bounds.from) conditions.push(`${quoted(bounded)} >= ${value}`);
+  if (bounded !== null && bounds.upTo) conditions.push(`${quoted(bounded)} <= ${value}`);
   const direction = bounds.isDescending ? " DESC" : "";
   return [
     `SELECT ${selection(Object.keys(table.columns), present)} FROM ${quoted(table.name)}`,
     conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`,
-    `ORDER BY ${plan.order.map((name) => quoted(name) + direction).join(", ")} LIMIT ?`,
+    `ORDER BY ${plan.order.map((name) => quoted(name) + direction).join(", ")} ${limited}`,
   ].join(" ");
 }
 
@@ -135,14 +146,14 @@ export function logStatement<C extends Columns>(
   hasAfter: boolean,
   present: ReadonlySet<string>,
 ): string {
-  const bound = hasAfter ? `AND "cursor" ${isDescending ? "<" : ">"} ?` : "";
+  const bound = hasAfter ? `AND "cursor" ${isDescending ? "<" : ">"} ${value}` : "";
   const columns = selection([...wanted, "cursor"], present);
-  return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${quoted(table.partition)} = ? ${bound} ORDER BY "cursor"${isDescending ? " DESC" : ""} LIMIT ?`;
+  return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${quoted(table.partition)} = ${value} ${bound} ORDER BY "cursor"${isDescending ? " DESC" : ""} ${limited}`;
 }
 
 /** Binds the cursor all must be above, and the limit. */
 export const scanStatement = (table: LogTable, present: ReadonlySet<string>): string =>
-  `SELECT ${selection([...Object.keys(table.columns), "cursor"], present)} FROM ${quoted(table.name)} WHERE "cursor" > ? ORDER BY "cursor" LIMIT ?`;
+  `SELECT ${selection([...Object.keys(table.columns), "cursor"], present)} FROM ${quoted(table.name)} WHERE "cursor" > ${value} ORDER BY "cursor" ${limited}`;
 
 /** Binds the first id, the id below which all must be (where `isBounded`), the limit. */
 export function byIdStatement<C extends Columns>(
@@ -152,5 +163,5 @@ export function byIdStatement<C extends Columns>(
 ): string {
   const columns = selection([...Object.keys(table.columns), "cursor"], present);
   const id = quoted(table.id);
-  return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${id} >= ?${isBounded ? ` AND ${id} < ?` : ""} ORDER BY ${id} LIMIT ?`;
+  return `SELECT ${columns} FROM ${quoted(table.name)} WHERE ${id} >= ${value}${isBounded ? ` AND ${id} < ${value}` : ""} ORDER BY ${id} ${limited}`;
 }
