@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CallRecord } from "./call-record.ts";
+import { codes } from "../../contract/index.ts";
 import { createMetrics } from "./metrics.ts";
 import { logFields } from "./names.ts";
 import { lineOf } from "./record-call.ts";
@@ -47,6 +48,18 @@ describe("metrics", () => {
     expect(text).toContain("signalbox_call_seconds_count 3");
     expect(text).toContain("# TYPE signalbox_call_seconds histogram");
     expect(text).toContain("signalbox_result_bytes_total 300");
+  });
+
+  test("serve every code from the start, so that the first time counts", async () => {
+    const metrics = createMetrics();
+    const before = await metrics.text();
+    for (const name of ["signalbox_call_codes_total", "signalbox_edge_refusals_total"])
+      for (const code of Object.keys(codes)) expect(before).toContain(`${name}{code="${code}"} 0\n`);
+    metrics.observeCall(record({ outcome: "failed", code: "internal" }));
+    metrics.countEdgeRefusal("run-in-review");
+    const after = await metrics.text();
+    expect(after).toContain('signalbox_call_codes_total{code="internal"} 1\n');
+    expect(after).toContain('signalbox_edge_refusals_total{code="run-in-review"} 1\n');
   });
 
   test("give at most so many tools a label, and none to a stranger's invention", async () => {

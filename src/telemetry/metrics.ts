@@ -71,9 +71,9 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     () => ({ queue: new Histogram(), work: new Histogram() }),
     stationsMax,
   );
-  const byCode = new BoundedChildren(() => ({ value: 0 }), Object.keys(codes).length);
+  const byCode = everyCode();
   const byEdge = new BoundedChildren(() => ({ value: 0 }), 256);
-  const byEdgeCode = new BoundedChildren(() => ({ value: 0 }), Object.keys(codes).length);
+  const byEdgeCode = everyCode();
   const callSeconds = new Histogram();
   const totals = { resultBytes: 0, estimatedTokens: 0, cached: 0, recalled: 0 };
   const gauges = new Map<GaugeName, () => readonly GaugeSample[]>();
@@ -185,6 +185,14 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
+}
+
+/** From 0 on: Prometheus takes what a series begins with for old, so the first time that something happened would be nobody's alert. */
+function everyCode(): BoundedChildren<{ value: number }> {
+  const names = Object.keys(codes);
+  const children = new BoundedChildren(() => ({ value: 0 }), names.length);
+  for (const name of names) children.of(name);
+  return children;
 }
 
 function labelled(label: string, children: BoundedChildren<{ value: number }>) {
