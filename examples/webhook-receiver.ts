@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from "node:http";
 import { createServer } from "node:http";
 
 /**
- * Hears of approvals, and believes only what is signed. Libraries for many languages do the same: standardwebhooks.com.
+ * Hears of approvals on http://127.0.0.1:8080, and believes only what is signed. Libraries for many languages do the same:
+ * standardwebhooks.com.
  *
  *     WEBHOOK_SECRET=whsec_… node examples/webhook-receiver.ts
  */
