@@ -6,7 +6,7 @@ import { metaKeys, waitToolName } from "../../contract/index.ts";
 import type { ApprovalId } from "../approvals/index.ts";
 import { elapsedMs, ok } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
-import type { Principal } from "../identity/index.ts";
+import type { Principal, PrincipalId } from "../identity/index.ts";
 import { listOpenCalls } from "../ledger/index.ts";
 import type { EntryId } from "../ledger/index.ts";
 import { noCapabilities, profileOf } from "../registry/index.ts";
@@ -396,13 +396,15 @@ describe("who decides", () => {
     expect(await vote(carl, pending)).toBe("approved");
   });
 
-  test("is no agent, nobody of another group, and nobody who stands behind the call", async () => {
+  test("is no agent and no service, nobody of another group, and nobody who stands behind the call", async () => {
     const otto = await world.person("otto", ["sales"]);
-    const robot: Principal = { ...world.agent, roles: ["finance"] };
+    // Of the group, and strangers to the call: only what they are is against them.
+    const nobodys = ["agent", "service"] as const;
+    const robots = nobodys.map((kind): Principal => ({ ...carl, id: `${kind}/other` as PrincipalId, kind }));
     const behind = { id: vera.id, kind: vera.kind, name: vera.name, roles: vera.roles };
     const pending = pendingIn(await write({ authenticate: () => ok({ ...world.agent, chain: [behind] }) }));
     expect(await vote(otto, pending)).toBe("forbidden");
-    expect(await vote(robot, pending)).toBe("forbidden");
+    for (const robot of robots) expect(await vote(robot, pending)).toBe("forbidden");
     expect(await vote({ ...carl, chain: [behind] }, pending)).toBe("forbidden");
     expect(await vote(vera, pending)).toBe("forbidden");
     expect(await vote(carl, pending)).toBe("approved");
