@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { networkInterfaces } from "node:os";
 import { describe, expect, test } from "vitest";
 import type { RunningEdge } from "./edge.fixture.ts";
 import {
@@ -6,6 +7,7 @@ import {
   ask,
   callBody,
   eventually,
+  modernMeta,
   principalNamed,
   requestBytes,
   startEdge,
@@ -41,6 +43,36 @@ test("a node that listens on every address says one under which it answers this 
     await answer.body?.cancel();
     expect(answer.status).toBe(401); // 403 = it does not know itself under this name
   }));
+
+/** Of this machine, and not loopback; some have none. */
+const address = Object.values(networkInterfaces())
+  .flatMap((found = []) => found)
+  .find(({ internal, family }) => !internal && family === "IPv4")?.address;
+
+test.runIf(address !== undefined)(
+  "a node without the role for it serves the agents of its own machine, whose address is loopback, and no others",
+  () =>
+    withEdge({ host: "0.0.0.0", allowedHosts: [address ?? ""], servesAgents: false }, async ({ port }) => {
+      const ping = { jsonrpc: "2.0", id: 1, method: "server/discover", params: { _meta: modernMeta } };
+      const statusAt = async (host: string) => {
+        const answer = await fetch(`http://${host}:${port}/mcp`, {
+          method: "POST",
+          headers: {
+            Authorization: "Bearer token-a",
+            "Content-Type": "application/json",
+            Accept: "application/json, text/event-stream",
+            "MCP-Protocol-Version": "2026-07-28",
+            "Mcp-Method": "server/discover",
+          },
+          body: JSON.stringify(ping),
+        });
+        await answer.body?.cancel();
+        return answer.status;
+      };
+      expect(await statusAt("127.0.0.1")).toBe(200);
+      expect(await statusAt(address ?? "")).toBe(404);
+    }),
+);
 
 describe("the pages beside /mcp", () => {
   test("say that we live and whether we are ready, to anybody and under any name", () =>
