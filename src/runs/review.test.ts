@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Sha256Hex } from "../base/index.ts";
 import { plusMs } from "../base/index.ts";
 import { beginReview, endReview, listRuns, releaseRun, runsToWake } from "../ledger/index.ts";
-import { holdOpenRuns, signalWrites, startRun } from "./index.ts";
+import { forkRun, holdOpenRuns, signalWrites, startRun } from "./index.ts";
 import type { Hook } from "./hook.ts";
 import type { RunsWorld } from "./runs.fixture.ts";
 import { agent, openRuns, value } from "./runs.fixture.ts";
@@ -65,7 +65,7 @@ describe("a run in review", () => {
     expect(await holdOpenRuns(agent, recovery, house)).toBe(0);
   });
 
-  test("takes nothing: no attach, step, sign of life, rest, signal or end, and is not over either", async () => {
+  test("takes nothing: no attach, step, sign of life, rest, signal, fork or end, and is not over either", async () => {
     await begin();
     const { runs } = world;
     const asked = { ...step, key: "other" };
@@ -76,7 +76,8 @@ describe("a run in review", () => {
       await codeOf(runs.rest(agent, first, { wakeInMs: null, children: [] })),
       await codeOf(runs.end(agent, first, { state: "finished", result: 1 })),
       await codeOf(signalWrites(await found(), "paid", null, house)),
-    ]).toEqual(Array.from({ length: 6 }, () => "run-in-review"));
+      await codeOf(forkRun(agent, agent, await found(), { name: "again", from: null, hook: null }, house)),
+    ]).toEqual(Array.from({ length: 7 }, () => "run-in-review"));
     expect(await runs.endOf(await found())).toBeNull();
   });
 
