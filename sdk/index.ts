@@ -8,7 +8,7 @@
  *       return step.tool("book", "books__book_invoice", plan);
  *     });
  *
- * No dependencies; runs wherever `fetch` and `crypto` are: Node 22, Deno, browsers.
+ * No dependencies; runs wherever `fetch` and `crypto` are: Node 22, Deno, pages of the node's own origin.
  */
 export { defineAgent } from "./agent.ts";
 export type { Agent } from "./agent.ts";

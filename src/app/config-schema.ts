@@ -60,8 +60,8 @@ export const configSchema: Schema = {
         "host or host:port",
       ),
       allowedOrigins: texts(
-        "Origins whose pages may call this node from a browser.",
-        "A page of any other origin is refused; requests without an Origin header are not from a page.",
+        "Origins that requests may name in their Origin header.",
+        "Any other may be a page that somebody was lured to; requests without the header are not from a page. Preflights (CORS) are not answered: a page of another origin needs a proxy that puts the node under its own.",
         64,
         "origin, e.g. https://app.example.com",
       ),
