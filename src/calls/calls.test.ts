@@ -86,6 +86,26 @@ describe("a call", () => {
     expect(JSON.stringify(world.records)).not.toContain("secret-argument");
   });
 
+  test("names in each entry what was in force: who, which policies, definition, server and class", async () => {
+    const versionsOf = async (answer: CallAnswer) => {
+      const { entry } = textOf(answer)._meta["dev.signalbox/receipt"]!;
+      const outcome = (await world.ledger.entry(defaultTenant, entry))!.entry;
+      const intent = (await world.ledger.entry(defaultTenant, outcome.after!))!.entry;
+      expect(outcome.versions).toEqual(intent.versions);
+      return intent.versions;
+    };
+    const tool = world.registry.toolNamed(defaultTenant, "files__write")!;
+    const inForce = { identity: world.agent.version, pin: tool.pin, class: "effect" };
+    const before = await versionsOf(await world.call("files__write", { path: "a" }));
+    expect(before).toEqual({ ...inForce, policy: expect.any(String), server: `${tool.server.version}` });
+    const changed = world.registry.changeServer(defaultTenant, tool.server.id, { callTimeoutMs: 7_000 });
+    if (!changed.ok) throw new Error(changed.refusal.detail);
+    await world.store.commit(changed.value.writes);
+    changed.value.applied();
+    const after = await versionsOf(await world.call("files__write", { path: "b" }));
+    expect(after).toEqual({ ...before, server: `${tool.server.version + 1}` });
+  });
+
   test("whose tool answers with an error has succeeded, with a flag", async () => {
     world.upstream.answer = () => resultOf('{"content":[],"isError":true}');
     expect(textOf(await world.call("files__write", {})).isError).toBe(true);

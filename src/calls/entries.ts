@@ -27,7 +27,12 @@ export interface EntryPart {
 export function entryOf(call: Known, part: EntryPart): Entry {
   const { principal, subject, decision } = call;
   const versions: Record<string, string> = { identity: principal.version };
-  if (subject !== undefined) versions["pin"] = subject.pin;
+  if (subject !== undefined) {
+    versions["pin"] = subject.pin;
+    // What a server is told beside its definitions: where it is, how long a call may take. A tool's class is set apart from both.
+    versions["server"] = `${subject.server.version}`;
+    versions["class"] = subject.class.kind;
+  }
   if (decision !== undefined) versions["policy"] = decision.partition;
   if (call.approval !== undefined && call.approval !== null) versions["approval"] = call.approval.id;
   if (call.endorsed !== undefined && call.endorsed.length > 0) versions["endorsed"] = call.endorsed.join(" ");
