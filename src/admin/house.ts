@@ -65,7 +65,7 @@ export interface HostingDesk {
 interface HostedAgentDesk {
   readonly owner: Principal;
   readonly hook: string;
-  /** Of a run whose start names none; null = it may take any time. */
+  /** Of a run whose start names none; null = the longest that a run may last. */
   readonly deadlineMs: number | null;
   /** What a run is given that is started with this; refused where it does not fit. */
   readonly inputOf: (input: unknown) => Result<unknown>;

@@ -19,7 +19,7 @@ export interface AgentSettings {
   readonly runsMax: number;
   readonly startsMax: number;
   readonly retries: Retries;
-  /** Of a run whose start names none; null = it may take any time. */
+  /** Of a run whose start names none; null = the longest that a run may last. */
   readonly deadlineMs: number | null;
   readonly input: InputSettings;
   /** null = the agent compacts if it can, else people are asked. */

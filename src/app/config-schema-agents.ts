@@ -177,7 +177,7 @@ export const agentSchema: Schema = {
     ),
     deadline: optionalDuration(
       "How long after its start a run fails that is still open, where whoever starts it says nothing else.",
-      "Left out, a run may take any time. Longer work is better made of several runs.",
+      "Left out, a run fails after 400 days. Longer work is better made of several runs.",
       "1s",
       "30d",
     ),

@@ -36,7 +36,7 @@ export interface Hosted {
   readonly owner: Principal;
   /** What drives its new runs. */
   readonly hook: string;
-  /** Of a run whose start names none; null = it may take any time. */
+  /** Of a run whose start names none; null = the longest that a run may last. */
   readonly deadlineMs: number | null;
   /** What a run is given that is started with this: defaults filled in, and refused where it does not fit the agent's schema. */
   readonly inputOf: (input: unknown) => Result<unknown>;

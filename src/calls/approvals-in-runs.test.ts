@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { seededRandom } from "../base/index.ts";
-import { newRun, runsToWake } from "../ledger/index.ts";
+import { seededRandom, storeMs } from "../base/index.ts";
+import { newRun, runDeadline, runsToWake } from "../ledger/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
 import { ApprovalWorld, pendingIn, step } from "./approving.fixture.ts";
 
@@ -9,7 +9,7 @@ async function resting({ world }: ApprovalWorld): Promise<RunRecord> {
   const sources = { clock: world.clock, random: seededRandom("run") };
   const { run, write } = newRun(world.agent, "r1", sources, {
     aliveUntil: null,
-    deadline: null,
+    deadline: runDeadline(storeMs(0), null),
     hook: "starter",
   });
   await world.store.commit([write]);

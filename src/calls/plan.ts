@@ -7,6 +7,7 @@ import {
   keyKeptMs,
   keyPlace,
   newRun,
+  runDeadline,
   ownerOf,
   readClaim,
   readRun,
@@ -212,7 +213,11 @@ async function runNamed(
   if (found === null) {
     const review = house.ledger.review(principal.tenant);
     if (review !== null) return refuse(unprovenName(review, `run "${name}"`));
-    const { run, write } = newRun(principal, name, house);
+    const { run, write } = newRun(principal, name, house, {
+      aliveUntil: null,
+      deadline: runDeadline(house.storeClock.now(), null),
+      hook: null,
+    });
     return attemptFits(names, run.attempt) ?? ok({ record: run, step: names.step, creation: write });
   }
   if (found.state === "review") return refuse(runInReview(name));

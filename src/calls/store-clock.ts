@@ -1,5 +1,5 @@
 import type { Clock, MonotonicMs, StoreMs, WallMs } from "../base/index.ts";
-import { elapsedMs, plusMs } from "../base/index.ts";
+import { elapsedMs, invariant, plusMs } from "../base/index.ts";
 
 /**
  * Relates store time to this process's clocks without asking the store again: after each flush we know a store instant and
@@ -21,6 +21,13 @@ export class StoreClock {
 
   learn(before: { readonly monotonic: MonotonicMs; readonly wall: WallMs }, store: StoreMs): void {
     this.anchor = { store, ...before };
+  }
+
+  /** Never early, by less than a flush took. Known before the first call. */
+  now(): StoreMs {
+    const { anchor, clock } = this;
+    invariant(anchor, "the store's time is known before the first call");
+    return plusMs(anchor.store, Math.ceil(elapsedMs(clock.monotonic(), anchor.monotonic)));
   }
 
   /**

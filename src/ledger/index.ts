@@ -97,6 +97,7 @@ export {
   listRuns,
   loseAgent,
   newRun,
+  runDeadline,
   noteLoss,
   overdueRuns,
   proveUnfinished,

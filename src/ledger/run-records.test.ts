@@ -35,6 +35,7 @@ import {
   endRun,
   listRuns,
   newRun,
+  runDeadline,
   overdueRuns,
   raiseAttempt,
   readRun,
@@ -54,6 +55,7 @@ const agent: Principal = {
 };
 const clock = new ManualClock();
 const sources = { clock, random: seededRandom("runs") };
+const unattached = { aliveUntil: null, deadline: runDeadline(storeMs(0), null), hook: null };
 const holder = { node: "node_1", fence: 3 };
 const other = { node: "node_2", fence: 4 };
 const digest = (letter: string) => letter.repeat(64) as Sha256Hex;
@@ -214,20 +216,25 @@ describe("a claim", () => {
 describe("a run", () => {
   it("is made once by its first use, and looks missing to every other principal", async () => {
     const { store, done } = await opened();
-    const [one, two] = [newRun(agent, "nightly", sources), newRun(agent, "nightly", sources)];
+    const [one, two] = [
+      newRun(agent, "nightly", sources, unattached),
+      newRun(agent, "nightly", sources, unattached),
+    ];
     const won = await Promise.all([done(one.write), done(two.write)]);
     expect(won.filter(Boolean)).toHaveLength(1);
     expect(await readRun(store, agent, "nightly")).toEqual(won[0] ? one.run : two.run);
     expect(one.run.chain).toEqual(["agent/a", "person/b"]);
     expect(await readRun(store, { ...agent, id: "agent/z" as never }, "nightly")).toBeNull();
     expect(await readRun(store, { ...agent, tenant: "t2" as never }, "nightly")).toBeNull();
-    expect(await done(newRun({ ...agent, id: "agent/z" as never }, "nightly", sources).write)).toBe(true);
+    expect(
+      await done(newRun({ ...agent, id: "agent/z" as never }, "nightly", sources, unattached).write),
+    ).toBe(true);
     expect(await listRuns(store, acme, { limit: 10 })).toHaveLength(2);
   });
 
   it("has its attempt raised by an attach alone, and a write that proves an old attempt fails", async () => {
     const { store, done } = await opened();
-    const { run, write } = newRun(agent, "r", sources);
+    const { run, write } = newRun(agent, "r", sources, unattached);
     await done(write);
     expect(await done(changeRun(run, {}))).toBe(true);
     expect(await done(raiseAttempt(run, storeMs(30_000)))).toBe(true);
@@ -258,7 +265,7 @@ describe("a run", () => {
 
   it("stands in front of what it waits for, and a change made from an older view of that fails", async () => {
     const { store, done } = await opened();
-    const { run, write } = newRun(agent, "r", sources);
+    const { run, write } = newRun(agent, "r", sources, unattached);
     await done(write);
     const timer = { kind: "timer", step: "s1", until: storeMs(500) } as const;
     const signal = { kind: "signal", step: "s2", signal: "paid", until: null } as const;
@@ -275,7 +282,7 @@ describe("a run", () => {
     const [soon, late] = [5, 50].map((ms) =>
       newRun(agent, `by-${ms}`, sources, { aliveUntil: null, deadline: storeMs(ms), hook: null }),
     );
-    await done(newRun(agent, "any", sources).write);
+    await done(newRun(agent, "any", sources, unattached).write);
     for (const made of [soon, late]) if (made !== undefined) await done(made.write);
     expect(await overdueRuns(store, storeMs(5), 10)).toEqual([soon?.run]);
     expect(await overdueRuns(store, storeMs(4), 10)).toEqual([]);
@@ -288,7 +295,7 @@ describe("a run", () => {
     const { store, done } = await opened();
     const made: RunRecord[] = [];
     for (let n = 0; n < 5; n++) {
-      const { run, write } = newRun(agent, `r${n}`, sources);
+      const { run, write } = newRun(agent, `r${n}`, sources, unattached);
       await done(write);
       made.unshift(run);
     }

@@ -1,6 +1,6 @@
 import type { ChildFate, DeadReason, RunState } from "../../contract/index.ts";
 import type { Clock, Random, StoreMs, WallMs } from "../base/index.ts";
-import { msOf, newId, storeMs, wallMs } from "../base/index.ts";
+import { msOf, newId, plusMs, storeMs, wallMs } from "../base/index.ts";
 import type { Principal, PrincipalId, TenantId } from "../identity/index.ts";
 import type { RowOf, Store, Write } from "../store/index.ts";
 import { insert, update } from "../store/index.ts";
@@ -49,7 +49,7 @@ export interface RunRecord {
   readonly createdAt: WallMs;
   /** Until then its agent counts as alive, unless it says so again. null = nobody is expected to work on it. */
   readonly aliveUntil: StoreMs | null;
-  /** It fails when it is still open by then; null = it may take any time. */
+  /** It fails when it is still open by then; null = it began under a version whose runs might take any time. */
   readonly deadline: StoreMs | null;
   readonly waitsFor: readonly RunWait[];
   /** What starts its agent again; null = nothing does. */
@@ -87,7 +87,8 @@ export type Losses = Pick<RunRecord, "losses" | "lossesSince">;
 
 export interface NewRun {
   readonly aliveUntil: StoreMs | null;
-  readonly deadline: StoreMs | null;
+  /** See `runDeadline`. */
+  readonly deadline: StoreMs;
   readonly hook: string | null;
   /** Left out = no run starts it. */
   readonly parent?: RunParent | null;
@@ -95,14 +96,19 @@ export interface NewRun {
   readonly tokensMax?: number | null;
 }
 
-const unattached: NewRun = { aliveUntil: null, deadline: null, hook: null };
+/** Every run ends, also one that nobody comes back to: a year's sleep, the longest there is, fits into it. */
+const runLastsMsMax = 400 * 24 * 60 * 60_000;
+
+/** `deadlineMs`: from now; null = nobody wishes for one. */
+export const runDeadline = (now: StoreMs, deadlineMs: number | null): StoreMs =>
+  plusMs(now, deadlineMs ?? runLastsMsMax);
 
 /** First use makes the run with this principal as owner. The write fails when another call of the owner was faster: read again. */
 export function newRun(
   owner: Principal,
   name: string,
   sources: { readonly clock: Clock; readonly random: Random },
-  wishes: NewRun = unattached,
+  wishes: NewRun,
 ): { readonly run: RunRecord; readonly write: Write } {
   const createdAt = sources.clock.wall();
   const { parent = null, tokensMax = null } = wishes;

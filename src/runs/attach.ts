@@ -2,7 +2,7 @@ import type { Result } from "../base/index.ts";
 import { invariant, ok, plusMs, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
-import { newRun, raiseAttempt, readRun } from "../ledger/index.ts";
+import { newRun, raiseAttempt, readRun, runDeadline } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { House } from "./house.ts";
 import { aliveForMs, deadlineMsMax, racesMax } from "./limits.ts";
@@ -10,7 +10,7 @@ import { inReview, noNewName } from "./open-run.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 export interface AttachWishes {
-  /** From the run's beginning; heard at the first attach alone. null = it may take any time. */
+  /** From the run's beginning; heard at the first attach alone. null = the longest that a run may last. */
   readonly deadlineMs: number | null;
   /** What starts the agent again when it has died, by its name in the configuration; likewise. null = nothing does. */
   readonly hook?: string | null;
@@ -52,7 +52,7 @@ export async function attach(
     }
     const held = noNewName(owner, name, house);
     if (held !== null) return refuse(held);
-    const deadline = wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs);
+    const deadline = runDeadline(now, wishes.deadlineMs);
     const hook = wishes.hook ?? null;
     if (hook !== null && house.hooks.get(hook)?.isFor(owner) !== true)
       return refuse({

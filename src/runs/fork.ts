@@ -1,6 +1,6 @@
 import type { ReceiptReference } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
-import { newId, ok, plusMs, refuse } from "../base/index.ts";
+import { newId, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { Claim, RunRecord } from "../ledger/index.ts";
 import {
@@ -10,6 +10,7 @@ import {
   claimsOfRun,
   isEnded,
   newRun,
+  runDeadline,
   readRun,
   stepPlace,
 } from "../ledger/index.ts";
@@ -26,7 +27,7 @@ export interface ForkWishes {
   readonly from: string | null;
   /** What starts the new run's agent; null = nothing does. */
   readonly hook: string | null;
-  /** From now on; null or left out = it may take any time. */
+  /** From now on; null or left out = the longest that a run may last. */
   readonly deadlineMs?: number | null;
 }
 
@@ -60,8 +61,7 @@ export async function forkRun(
   if (before !== null)
     return refuse({ code: "conflict", detail: `there is a run "${name}" already, which is ${before.state}` });
   const now = await store.now();
-  const { deadlineMs = null } = wishes;
-  const deadline = deadlineMs === null ? null : plusMs(now, deadlineMs);
+  const deadline = runDeadline(now, wishes.deadlineMs ?? null);
   const { run, write } = newRun(owner, name, house, {
     aliveUntil: null,
     deadline,

@@ -18,7 +18,7 @@ export interface Records {
 export interface HostedRuns {
   readonly hook: string;
   readonly tokensMax: number | null;
-  /** Of one whose start names none; null = it may take any time. */
+  /** Of one whose start names none; null = the longest that a run may last. */
   readonly deadlineMs: number | null;
   /** What it is given that is started with this; refused where it does not fit. */
   readonly inputOf: (input: unknown) => Result<unknown>;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { Sha256Hex } from "../base/index.ts";
 import { Deadlines } from "./deadlines.ts";
-import { outputBytesMax } from "./limits.ts";
+import { deadlineMsMax, outputBytesMax, sleepMsMax } from "./limits.ts";
 import { agent, openRuns, otherAgent, value } from "./runs.fixture.ts";
 
 const digest = (letter: string) => letter.repeat(64) as Sha256Hex;
@@ -43,10 +43,8 @@ describe("attaching", () => {
     expect(theirs.run.attempt).toBe(1);
   });
 
-  test("keeps the deadline of the first, and the run fails when it is open by then", async () => {
-    const world = await openRuns();
-    await value(world.runs.attach(agent, "nightly", { deadlineMs: 60_000 }));
-    await value(world.runs.attach(agent, "nightly", { deadlineMs: 999_000 }));
+  /** Looks for overdue runs after each step of time. */
+  const withDeadlines = async (world: Awaited<ReturnType<typeof openRuns>>) => {
     const deadlines = new Deadlines({
       ...world,
       random: { bytes: (count) => new Uint8Array(count) },
@@ -59,11 +57,28 @@ describe("attaching", () => {
       await new Promise((resolve) => setImmediate(resolve));
       return (await value(world.runs.find(agent, "nightly"))).state;
     };
+    return { stateAfter, stop: () => deadlines.stop() };
+  };
+
+  test("keeps the deadline of the first, and the run fails when it is open by then", async () => {
+    const world = await openRuns();
+    await value(world.runs.attach(agent, "nightly", { deadlineMs: 60_000 }));
+    await value(world.runs.attach(agent, "nightly", { deadlineMs: 999_000 }));
+    const { stateAfter, stop } = await withDeadlines(world);
     expect(await stateAfter(59_000)).toBe("open");
     await expect.poll(() => stateAfter(5_000)).toBe("failed");
-    await deadlines.stop();
+    await stop();
     const end = await world.runs.endOf(await value(world.runs.find(agent, "nightly")));
     expect(end).toMatchObject({ state: "failed", reason: "its deadline passed", result: null });
+  });
+
+  test("without a deadline ends all the same, when the longest sleep would be over", async () => {
+    const world = await openRuns();
+    await value(world.runs.attach(agent, "nightly", open));
+    const { stateAfter, stop } = await withDeadlines(world);
+    expect(await stateAfter(sleepMsMax)).toBe("open");
+    await expect.poll(() => stateAfter(deadlineMsMax)).toBe("failed");
+    await stop();
   });
 });
 

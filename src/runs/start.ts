@@ -1,10 +1,10 @@
 import type { ChildFate, ReceiptReference } from "../../contract/index.ts";
 import { callerName, inputStep } from "../../contract/index.ts";
 import type { Result, StoreMs } from "../base/index.ts";
-import { canonicalJson, elapsedMs, newId, ok, plusMs, refuse } from "../base/index.ts";
+import { canonicalJson, elapsedMs, newId, ok, refuse } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { CallId, RunRecord } from "../ledger/index.ts";
-import { askToWake, claimFinal, newRun, readRun, stepPlace } from "../ledger/index.ts";
+import { askToWake, claimFinal, newRun, readRun, runDeadline, stepPlace } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import type { Records } from "./house.ts";
 import { outputBytesMax } from "./limits.ts";
@@ -19,7 +19,7 @@ export interface StartWishes {
   readonly name: string | null;
   /** Any JSON. */
   readonly input: unknown;
-  /** From now on; null = it may take any time. */
+  /** From now on; null = the longest that a run may last. */
   readonly deadlineMs: number | null;
   /** Left out = it may use any number of tokens. */
   readonly tokensMax?: number | null;
@@ -67,10 +67,7 @@ export async function startRun(
   const { parent } = wishes;
   const { run, write } = newRun(owner, name, house, {
     aliveUntil: null,
-    deadline: earlier(
-      wishes.deadlineMs === null ? null : plusMs(now, wishes.deadlineMs),
-      parent?.run.deadline ?? null,
-    ),
+    deadline: earlier(runDeadline(now, wishes.deadlineMs), parent?.run.deadline ?? null),
     hook: wishes.hook,
     tokensMax: wishes.tokensMax ?? null,
     parent:
@@ -109,9 +106,9 @@ export async function startRun(
   });
 }
 
-/** null = never. */
-const earlier = (one: StoreMs | null, other: StoreMs | null): StoreMs | null =>
-  one === null || other === null ? (one ?? other) : elapsedMs(one, other) < 0 ? one : other;
+/** `other` null = never. */
+const earlier = (one: StoreMs, other: StoreMs | null): StoreMs =>
+  other === null || elapsedMs(one, other) < 0 ? one : other;
 
 /** The input is made from nothing of the agent's. */
 const nothing = "null";

@@ -90,7 +90,10 @@ const run = named(
       max: { type: ["integer", "null"], description: "null = it may use any number" },
     }),
     createdAt: instant,
-    deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
+    deadlineLeftMs: {
+      type: ["integer", "null"],
+      description: "until it fails; null = it began under a version whose runs might take any time",
+    },
     endedAt: { ...instantOrNull, description: "since when it is not open; null = it is open" },
     endEntry: {
       type: ["string", "null"],
@@ -129,7 +132,7 @@ export const runRoutes = [
         minimum: 1_000,
         maximum: deadlineMsMax,
         description:
-          "how long from now the run fails if it is still open; left out = as the configuration says of its agent, or any time",
+          "how long from now the run fails if it is still open; left out = as the configuration says of its agent, or 400 days",
       },
     }),
     example: { input: { invoice: "2026-0417" }, name: "invoice-2026-0417" },

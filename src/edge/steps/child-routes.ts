@@ -36,7 +36,8 @@ export const childRoutes = [
         type: "integer",
         minimum: 1_000,
         maximum: deadlineMsMax,
-        description: "how long from now the child fails if it is still open; heard at its start",
+        description:
+          "how long from now the child fails if it is still open; heard at its start; left out = 400 days, or as its parent",
       },
       atParentEnd: {
         enum: childFates,

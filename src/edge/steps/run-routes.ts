@@ -32,7 +32,7 @@ export const runRoutes = [
         minimum: 1_000,
         maximum: deadlineMsMax,
         description:
-          "how long after its beginning the run fails if it is still open; heard at the first attach",
+          "how long after its beginning the run fails if it is still open; heard at the first attach; left out = 400 days",
       },
       tokensMax: {
         type: "integer",

@@ -92,7 +92,10 @@ export const runState = named(
     state: { enum: runStates },
     isAlive: { type: "boolean", description: "its agent has been heard of lately" },
     waitsFor: listOf(wait),
-    deadlineLeftMs: { type: ["integer", "null"], description: "until it fails; null = it may take any time" },
+    deadlineLeftMs: {
+      type: ["integer", "null"],
+      description: "until it fails; null = it began under a version whose runs might take any time",
+    },
     tokens,
     end: endOrNull,
   }),
