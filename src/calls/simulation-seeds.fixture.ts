@@ -1,17 +1,6 @@
 import { expect } from "vitest";
+import type { Seeds } from "../../test/fixtures/seeds.ts";
 import { simulate } from "./simulation.fixture.ts";
-
-export interface Seeds {
-  readonly first: number;
-  readonly count: number;
-}
-
-/** SIM_SEED plays one alone, SIM_SEEDS says how many are played. */
-export function seedsAsked(otherwise: Seeds): Seeds {
-  const only = process.env["SIM_SEED"];
-  if (only !== undefined) return { first: Number(only), count: 1 };
-  return { ...otherwise, count: Number(process.env["SIM_SEEDS"] ?? otherwise.count) };
-}
 
 /** Plays the lives of these seeds, and demands that in none of them a promise was broken. */
 export async function playSeeds({ first, count }: Seeds): Promise<void> {

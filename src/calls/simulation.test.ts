@@ -1,5 +1,6 @@
 import { describe, test } from "vitest";
-import { playSeeds, seedsAsked } from "./simulation-seeds.fixture.ts";
+import { seedsAsked } from "../../test/fixtures/seeds.ts";
+import { playSeeds } from "./simulation-seeds.fixture.ts";
 
 /**
  * Whole lives of two nodes on a simulated disk and clock, with servers that answer well, badly, late or never, and people who say yes,
