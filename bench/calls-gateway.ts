@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { systemClock, systemRandom } from "../src/base/index.ts";
 import { readConfig } from "../src/app/config.ts";
 import { readEnvironment } from "../src/app/environment.ts";
-import { Node } from "../src/app/node.ts";
+import { launch } from "../src/app/launch.ts";
+import type { RunningNode } from "../src/app/node.ts";
 import { defaultTenant } from "../src/identity/index.ts";
-import { createLog, createMetrics } from "../src/telemetry/index.ts";
 
 /** How many flushes carried how many transactions: what the group commit makes of the load. */
 export interface StoreStats {
@@ -33,30 +33,21 @@ servers:
     tools: { read_file: { class: read } }
 policies: { files: [${JSON.stringify(policies)}] }
 limits: { callsInFlightMax: 2000, perPrincipalCallsMax: 1000 }
-log: { file: ${JSON.stringify(join(directory, "calls.jsonl"))} }
 `;
   const config = readConfig({ text, file: join(directory, "signalbox.yaml"), env: {} });
   if (!config.ok) throw new Error(JSON.stringify(config.refusal));
-  const { log: logging } = config.value;
-  const log = createLog({
-    level: logging.level,
-    destination: logging.file === null ? { kind: "stderr" } : { kind: "file", path: logging.file },
-    clock: systemClock,
-  });
-  const node = new Node({
-    mode: "dev",
-    config: config.value,
+  const destination = { kind: "file", path: join(directory, "calls.jsonl") } as const;
+  const launched = await launch("dev", config.value, destination, {
     environment: readEnvironment(),
     clock: systemClock,
     random: systemRandom,
-    log,
-    metrics: createMetrics(),
+    say: null,
     onFatal: (reason) => {
       throw new Error(reason);
     },
   });
-  const running = await node.start();
-  process.on("disconnect", () => void node.stop().then(() => process.exit(0)));
+  process.on("disconnect", () => void launched.stop().then(() => process.exit(0)));
+  const { running } = launched;
   const admin = running.identities.find(boss(running), "person", "admin");
   if (!admin.ok) throw new Error(admin.refusal.detail);
   const actor = running.identities.recorded(defaultTenant, admin.value.id);
@@ -77,7 +68,7 @@ log: { file: ${JSON.stringify(join(directory, "calls.jsonl"))} }
   };
 }
 
-function boss(running: Awaited<ReturnType<Node["start"]>>) {
+function boss(running: RunningNode) {
   const node = running.identities.node(defaultTenant);
   if (!node.ok) throw new Error(node.refusal.detail);
   return node.value;

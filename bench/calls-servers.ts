@@ -116,6 +116,8 @@ const ready =
 
 async function gateway(): Promise<{ port: number; token: string }> {
   // Only here: a ruler with the whole node in its heap would be slower by a tenth.
+  const { beginStarting } = await import("../src/app/command-line.ts");
+  beginStarting();
   const { startGateway } = await import("./calls-gateway.ts");
   const { stats, ...started } = await startGateway(first, Number(second), third, tools.length);
   storeStats = stats;

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { built } from "./built.ts";
 import { callRequests } from "./cluster/requests.ts";
 import type { Idle } from "./idle-node.ts";
 import { measureIdle } from "./idle-node.ts";
@@ -189,7 +190,7 @@ function report(): void {
 }
 
 function start(...args: string[]): Promise<Target> {
-  const child = fork(fileURLToPath(new URL("calls-servers.ts", import.meta.url)), args);
+  const child = fork(built("calls-servers.ts"), args);
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
     child.once("message", (message) => {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { built } from "./built.ts";
 import { spawnLoad } from "./load.ts";
 
 /**
@@ -22,7 +22,7 @@ interface Sample {
 
 const servers = new Map<string, { child: ChildProcess; port: number }>();
 for (const kind of kinds) {
-  const child = fork(fileURLToPath(new URL("./edge-servers.ts", import.meta.url)), [kind]);
+  const child = fork(built("edge-servers.ts"), [kind]);
   const { port } = await once<{ port: number }>(child);
   servers.set(kind, { child, port });
 }

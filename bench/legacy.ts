@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { built } from "./built.ts";
 import type { SessionOrder, SessionReport } from "./session-load.ts";
 
 /**
@@ -115,7 +115,7 @@ async function load(
   forMs: number,
   keep = false,
 ): Promise<ChildProcess | null> {
-  const generator = fork(fileURLToPath(new URL("session-load.ts", import.meta.url)));
+  const generator = fork(built("session-load.ts"));
   await answer<SessionReport>(generator, orderFor(target, kind, forMs));
   if (keep) return generator;
   generator.disconnect();
@@ -123,7 +123,7 @@ async function load(
 }
 
 async function reportOf(target: Target, kind: SessionOrder["kind"], forMs: number): Promise<SessionReport> {
-  const generator = fork(fileURLToPath(new URL("session-load.ts", import.meta.url)));
+  const generator = fork(built("session-load.ts"));
   const done = await answer<SessionReport>(generator, orderFor(target, kind, forMs));
   generator.disconnect();
   return done;
@@ -134,7 +134,7 @@ function orderFor({ port, token, tool }: Target, kind: SessionOrder["kind"], for
 }
 
 function start(program: string, tool: string, ...args: string[]): Promise<Target> {
-  const child = fork(fileURLToPath(new URL(program, import.meta.url)), args);
+  const child = fork(built(program), args);
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
     child.once("message", (message) => {

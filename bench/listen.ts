@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
 import type { Socket } from "node:net";
 import { connect } from "node:net";
-import { fileURLToPath } from "node:url";
+import { built } from "./built.ts";
 
 /**
  * What open `subscriptions/listen` streams cost, beside the official SDK's server in the same run: memory per stream, and CPU and
@@ -20,7 +20,7 @@ interface Usage {
 }
 
 async function measure(kind: "edge" | "sdk"): Promise<void> {
-  const program = fileURLToPath(new URL("./edge-servers.ts", import.meta.url));
+  const program = built("edge-servers.ts");
   const child = fork(program, [kind], { execArgv: ["--expose-gc"] });
   const { port } = await answer<{ port: number }>(child);
   // The first few stay, so that what is made once is not counted.

@@ -1,7 +1,7 @@
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { built } from "../built.ts";
 import type { LoadReport } from "../load.ts";
 import { spawnLoad } from "../load.ts";
 import { row } from "../runs/machine.ts";
@@ -174,7 +174,7 @@ interface Server {
 }
 
 function startServer(...args: string[]): Promise<Server> {
-  const child = fork(fileURLToPath(new URL("../calls-servers.ts", import.meta.url)), args);
+  const child = fork(built("calls-servers.ts"), args);
   return new Promise((resolve, reject) => {
     child.once("exit", (code) => reject(new Error(`${args[0]} ended with ${code}`)));
     child.once("message", (message) => {

@@ -1,7 +1,7 @@
 import { writeFileSync, readFileSync } from "node:fs";
 import { RawPool } from "../raw-http.ts";
 import { serve, startMeter } from "./child.ts";
-import { startNode, tokensFor } from "./node.ts";
+import { loadNode } from "./load-node.ts";
 
 /**
  * What agents.ts measures: `node bench/runs/agents-programs.ts node <directory> <port of the bank> <tokens> <agents>`, and who drives it,
@@ -147,6 +147,7 @@ function jain(values: Uint32Array): number {
 
 const [kind, where = "", port = "", file = "", count = ""] = process.argv.slice(2);
 if (kind === "node") {
+  const { startNode, tokensFor } = await loadNode();
   const running = await startNode({
     directory: where,
     port: 0,

@@ -1,7 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { built } from "../built.ts";
 
 /** A process that is measured: says something once it is ready, then gives one answer to each thing it is asked. */
 export class Child {
@@ -14,9 +15,9 @@ export class Child {
     this.said = said;
   }
 
-  /** `program` beside this file. */
+  /** `program` beside this file, compiled. */
   static async start(program: string, ...args: readonly string[]): Promise<Child> {
-    const process = fork(fileURLToPath(new URL(program, import.meta.url)), args);
+    const process = fork(built(join("runs", program)), args);
     return new Child(process, await nextMessage(process));
   }
 

@@ -2,7 +2,7 @@ import { Agent, fetch as undiciFetch } from "undici";
 import type { Signalbox } from "../../sdk/index.ts";
 import { SignalboxError, connect } from "../../sdk/index.ts";
 import { serve } from "./child.ts";
-import { startNode, tokensFor } from "./node.ts";
+import { loadNode } from "./load-node.ts";
 
 /**
  * What killed.ts measures: `node bench/runs/killed-programs.ts node <directory> <port> <port of the bank> <agents>`, and the agents,
@@ -80,6 +80,7 @@ function startAgents(url: string, tokens: readonly string[]) {
 
 const [kind, where = "", port = "", bankPort = "", agents = ""] = process.argv.slice(2);
 if (kind === "node") {
+  const { startNode, tokensFor } = await loadNode();
   const running = await startNode({
     directory: where,
     port: Number(port),

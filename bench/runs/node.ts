@@ -2,13 +2,13 @@ import { join } from "node:path";
 import { readConfig } from "../../src/app/config.ts";
 import { readEnvironment } from "../../src/app/environment.ts";
 import type { RunningNode } from "../../src/app/node.ts";
-import { Node } from "../../src/app/node.ts";
+import { launch } from "../../src/app/launch.ts";
 import type { Result } from "../../src/base/index.ts";
 import { systemClock, systemRandom } from "../../src/base/index.ts";
 import type { Principal } from "../../src/identity/index.ts";
 import { defaultTenant } from "../../src/identity/index.ts";
 import type { Change } from "../../src/store/index.ts";
-import { createLog, createMetrics } from "../../src/telemetry/index.ts";
+import { valueOf } from "./value-of.ts";
 
 export interface NodeWishes {
   readonly directory: string;
@@ -40,33 +40,22 @@ limits: { callsInFlightMax: 4000, perPrincipalCallsMax: 1000 }
 `;
   const config = readConfig({ text: yaml, file: join(directory, "signalbox.yaml"), env: {} });
   if (!config.ok) throw new Error(JSON.stringify(config.refusal));
-  const node = new Node({
-    mode: "dev",
-    config: config.value,
+  const destination = { kind: "file", path: join(directory, "calls.jsonl") } as const;
+  const launched = await launch("dev", config.value, destination, {
     environment: readEnvironment(),
     clock: systemClock,
     random: systemRandom,
-    log: createLog({
-      level: "info",
-      destination: { kind: "file", path: join(directory, "calls.jsonl") },
-      clock: systemClock,
-    }),
-    metrics: createMetrics(),
+    say: null,
     onFatal: (reason) => {
       throw new Error(reason);
     },
   });
-  const running = await node.start();
-  process.on("disconnect", () => void node.stop().then(() => process.exit(0)));
+  process.on("disconnect", () => void launched.stop().then(() => process.exit(0)));
+  const { running } = launched;
   if (upstreamPort === null) return running;
   while (running.registry.callableToolsOf(defaultTenant).length === 0)
     await new Promise((resolve) => setTimeout(resolve, 10));
   return running;
-}
-
-export function valueOf<T>(result: Result<T>): T {
-  if (!result.ok) throw new Error(JSON.stringify(result.refusal));
-  return result.value;
 }
 
 export async function made<T>({ store }: RunningNode, change: Result<Change<T>>): Promise<T> {

@@ -8,7 +8,8 @@ import { Ledger, ledgerTables } from "../../src/ledger/index.ts";
 import { Runs, runsTables } from "../../src/runs/index.ts";
 import { append, logTable, loadPostgres, openSqliteStore, text } from "../../src/store/index.ts";
 import { serve } from "./child.ts";
-import { startNode, tokensFor, valueOf } from "./node.ts";
+import { loadNode } from "./load-node.ts";
+import { valueOf } from "./value-of.ts";
 
 /**
  * What steps.ts measures, each in a process of its own:
@@ -145,6 +146,7 @@ function mark(): Mark {
 
 const [kind, where = "", token = ""] = process.argv.slice(2);
 if (kind === "node") {
+  const { startNode, tokensFor } = await loadNode();
   const running = await startNode({
     directory: where,
     port: 0,

@@ -14,6 +14,9 @@ export interface WaitingReport {
   readonly resume: Used;
 }
 
+/** As an idle node is measured: it has given back what starting left behind. */
+const settledMs = 3_000;
+
 /**
  * Calls that wait for people: how long it takes to park them all, what they cost while they wait, and how long until all are approved
  * and all have run. `idleMs`: more than a minute contains one round of all housekeeping.
@@ -54,7 +57,7 @@ export async function waiting(
 async function measured(child: Child, count: number, idleMs: number): Promise<WaitingReport> {
   const phase = (name: Phase) => child.ask({ phase: name, count }) as Promise<Used>;
   const idle = (ms: number) => child.ask({ idleMs: ms }) as Promise<Used>;
-  const ready = await idle(1_000);
+  const ready = await idle(settledMs);
   const park = await phase("park");
   const parked = await idle(idleMs);
   const approve = await phase("approve");
