@@ -42,6 +42,24 @@ test.each(["approve", "deny"] as const)(
   },
 );
 
+test("the key of a run whose call waits for people rests, and then goes on", async () => {
+  const asked = await ApprovalWorld.open();
+  await resting(asked);
+  const pending = pendingIn(await asked.write(1, step()));
+  await asked.vote(asked.vera, pending);
+  expect((await asked.write(1, step())).kind).toBe("result");
+  const entries = await asked.world.ledger.list(asked.world.agent.tenant, { limit: 9 });
+  // What stands in front of a sealed payload: format, key, and which stream of the key's (keys/seal.ts).
+  const streams = entries
+    .filter(({ sealed }) => sealed?.scope.startsWith("run/") === true)
+    .map(({ sealed }) => Buffer.from(sealed?.bytes.subarray(0, 21) ?? []).toString("hex"));
+  const [outcome, intent, request] = streams;
+  expect(streams).toHaveLength(3);
+  expect(outcome).toBe(intent);
+  expect(request).not.toBe(intent);
+  await asked.world.stop();
+});
+
 test("one of two who are asked does not have the agent started", async () => {
   const asked = await ApprovalWorld.open("group=finance quorum=2");
   await resting(asked);

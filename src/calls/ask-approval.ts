@@ -4,7 +4,7 @@ import type { EntryId, OpenCall } from "../ledger/index.ts";
 import { openCall, pendAnew } from "../ledger/index.ts";
 import { awaitDecision } from "./await-decision.ts";
 import { endorsementsOf } from "./endorsed.ts";
-import { entryId } from "./entries.ts";
+import { entryId, sealingScope } from "./entries.ts";
 import { sameness } from "./identical.ts";
 import { holderOf } from "./house.ts";
 import type { House } from "./house.ts";
@@ -82,6 +82,8 @@ async function ask(
     // Somebody was faster to make the run, to claim the step, or to ask about the same.
     if (verdict.verdict === "guard-failed") return new Stop({ kind: "again" });
     call.waiting = open;
+    // People take minutes or days, and thousands of runs may wait for them.
+    if (call.run !== null) house.keys.rest(sealingScope(call, house.clock.wall()));
     return request;
   } catch (thrown) {
     // It may stand all the same. What this request is refused with is then no end of the call, and not its first entry.

@@ -1,5 +1,3 @@
-import type { KeyObject } from "node:crypto";
-import { createSecretKey } from "node:crypto";
 import type { Random } from "../base/index.ts";
 import { HmacKey } from "./hmac.ts";
 import { Keystream } from "./keystream.ts";
@@ -9,9 +7,8 @@ export class DataKey {
   readonly scope: string;
   /** 16 hex digits. */
   readonly id: string;
-  /** `[2][key id 8]`, the front of everything sealed under it. */
-  readonly header: Uint8Array;
-  readonly encryptionKey: KeyObject;
+  /** `[2][key id 8]`, the front of everything sealed under it, a character per byte. */
+  readonly header: string;
   readonly keystream: Keystream;
   readonly sealMac: HmacKey;
   /** For `Keys.hmac`: what others authenticate. */
@@ -20,13 +17,12 @@ export class DataKey {
   constructor(scope: string, id: string, secret: Uint8Array, random: Random) {
     this.scope = scope;
     this.id = id;
-    this.header = Uint8Array.of(sealFormat, ...Buffer.from(id, "hex"));
+    this.header = String.fromCharCode(sealFormat) + Buffer.from(id, "hex").toString("latin1");
     // One key, one use: encrypting and the two ways of authenticating never share key material.
-    const root = new HmacKey(secret);
-    this.encryptionKey = createSecretKey(root.digest("signalbox data key: encrypt"));
-    this.keystream = new Keystream(this.encryptionKey, random);
-    this.sealMac = new HmacKey(root.digest("signalbox data key: authenticate"));
-    this.mac = new HmacKey(root.digest("signalbox data key: mac"));
+    const root = new HmacKey(Buffer.from(secret).toString("latin1"));
+    this.keystream = new Keystream(root.text("signalbox data key: encrypt"), random);
+    this.sealMac = new HmacKey(root.text("signalbox data key: authenticate"));
+    this.mac = new HmacKey(root.text("signalbox data key: mac"));
   }
 }
 

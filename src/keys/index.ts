@@ -3,7 +3,7 @@
  *
  * Identities: the id of a key-encryption key (a hash of it), of a scope's key (random) and of a signing key (`kid`). Promises: a
  * scope's key is durable before anything is sealed under it; a destroyed key is never made again; private keys do not leave.
- * Bounds: 10,000 unwrapped scope keys, scopes of 512 characters, 16 GiB per stream of a key. Errors: Fault `config-invalid` (the KEK is
+ * Bounds: 12,000 unwrapped scope keys, scopes of 512 characters, 16 GiB per stream of a key. Errors: Fault `config-invalid` (the KEK is
  * not this data's), `erased`, `internal` (sealed bytes were changed), and those of the store. Signals: none.
  *
  * A scope's key: none, made at first use, perhaps rewrapped, erased; used again, it is another key.

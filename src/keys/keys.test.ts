@@ -119,6 +119,23 @@ describe("scope keys", () => {
     expect((await store.commit(change.writes)).verdict).toBe("guard-failed");
   });
 
+  it("go on after they have rested, at another place, and open what was sealed before", async () => {
+    const { keys } = await opened();
+    const key = await keys.scopeKey("s");
+    const before = keys.seal(key, "x", "a");
+    keys.rest("s");
+    keys.rest("s");
+    keys.rest("never used");
+    const opens = (sealed: Uint8Array): string => Buffer.from(keys.open(key, sealed, "a")).toString();
+    expect(opens(before)).toBe("x");
+    expect(await keys.scopeKey("s")).toBe(key);
+    const after = keys.seal(key, "x", "a");
+    expect(opens(after)).toBe("x");
+    const streamOf = (sealed: Uint8Array): string => Buffer.from(sealed.subarray(9, 21)).toString("hex");
+    expect(streamOf(after)).not.toBe(streamOf(before));
+    expect(streamOf(keys.seal(key, "x", "a"))).toBe(streamOf(after));
+  });
+
   it("are kept in a bounded cache", async () => {
     const { keys } = await opened();
     const first = await keys.scopeKey("s0");

@@ -48,6 +48,11 @@ export class Keys {
     return this.scopes.get(scope);
   }
 
+  /** Nobody is going to seal under this scope's key for a while: its place in the cache becomes small. At any time, more than once. */
+  rest(scope: string): void {
+    this.scopes.rest(scope);
+  }
+
   /** Null when the scope has no key: never used, or erased. Makes none. */
   existingScopeKey(scope: string): Promise<DataKey | null> {
     return this.scopes.existing(scope);

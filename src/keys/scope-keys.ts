@@ -7,7 +7,10 @@ import { DataKey, keyIdBytes } from "./data-key.ts";
 import type { KekRing } from "./kek-ring.ts";
 import { scopeKeyTable } from "./tables.ts";
 
-/** Runs and principals active at once, with room; about 6 KB each with its cipher. The least recently used goes first. */
+/**
+ * Runs and principals active at once, with room; half a KB each, and 2 KB more outside the heap for one that has sealed and does not rest.
+ * The least recently used goes first.
+ */
 export const cachedKeysMax = 12_000;
 
 /** Longer than `day/<tenant>/<principal>/<date>` with the longest ids, and short enough for every index. */
@@ -47,6 +50,10 @@ export class ScopeKeys {
     const made = this.readOrMake(scope).finally(() => this.inFlight.delete(scope));
     this.inFlight.set(scope, made);
     return made;
+  }
+
+  rest(scope: string): void {
+    this.cached.get(scope)?.keystream.rest();
   }
 
   /** Null when the scope has no key: never used, or erased. */

@@ -3,7 +3,7 @@ import { Fault } from "../base/index.ts";
 import type { DataKey } from "./data-key.ts";
 import { keyIdBytes, sealFormat } from "./data-key.ts";
 import { macBytes, macRoom } from "./hmac.ts";
-import { counterBytes, decryptAt, wholeBlocks } from "./keystream.ts";
+import { counterBytes, wholeBlocks } from "./keystream.ts";
 
 /*
  * [1 format][8 id of the scope's key][16 counter block][n payload, encrypted][32 mac]
@@ -30,7 +30,7 @@ const scratch = Buffer.alloc(16_384);
 export function seal(key: DataKey, plaintext: Uint8Array | string, aad: string): Uint8Array {
   const room = roomFor(bytesMaxOf(plaintext), aad);
   const bodyEnd = bodyAt + put(plaintext, room);
-  room.set(key.header, frontAt);
+  room.write(key.header, frontAt, "latin1");
   // To the end of the last block: what lies there is encrypted too, and overwritten by what follows.
   const blocks = room.subarray(bodyAt, bodyAt + wholeBlocks(bodyEnd - bodyAt));
   room.set(key.keystream.encrypt(blocks, room, frontAt + headerBytes), bodyAt);
@@ -55,8 +55,7 @@ export function open(key: DataKey, sealed: Uint8Array, aad: string): Uint8Array 
   room.set(sealed.subarray(0, -macBytes), frontAt);
   const mac = Buffer.from(macOf(key, room, bodyEnd, aad), "latin1");
   if (!timingSafeEqual(mac, sealed.subarray(-macBytes))) throw changed(key);
-  return decryptAt(
-    key.encryptionKey,
+  return key.keystream.decryptAt(
     sealed.subarray(headerBytes, frontBytes),
     sealed.subarray(frontBytes, -macBytes),
   );
@@ -64,9 +63,9 @@ export function open(key: DataKey, sealed: Uint8Array, aad: string): Uint8Array 
 
 /** Whether `key` is the one these bytes name. False after the scope was erased and used again. */
 export function isSealedBy(key: DataKey, sealed: Uint8Array): boolean {
-  return (
-    sealed.byteLength >= headerBytes && Buffer.compare(key.header, sealed.subarray(0, headerBytes)) === 0
-  );
+  if (sealed.byteLength < headerBytes) return false;
+  for (let i = 0; i < headerBytes; i++) if (sealed[i] !== key.header.charCodeAt(i)) return false;
+  return true;
 }
 
 function macOf(key: DataKey, room: Buffer, bodyEnd: number, aad: string): string {
