@@ -4,6 +4,7 @@ import { epochName, fenceFloor } from "../epoch.ts";
 import { leaseTable, metaTable, signalTable, wakeUpTable } from "../own-tables.ts";
 import type { Proof } from "../request.ts";
 import type { Lease, Signal, WakeUp } from "../store.ts";
+import { bound, boundLimit } from "./sql.ts";
 
 interface LeaseRow {
   readonly holder: string;
@@ -30,11 +31,11 @@ export class OwnStatements {
       `INSERT OR REPLACE INTO ${lease} (name, holder, fence, expiresAt) VALUES (?, ?, ?, ?)`,
     );
     this.readSignals = database.prepare(
-      `SELECT rowid, topic, key, payload FROM ${signalTable.name} WHERE topic = ? ORDER BY rowid LIMIT ?`,
+      `SELECT rowid, topic, key, payload FROM ${signalTable.name} WHERE topic = ${bound} ORDER BY rowid ${boundLimit}`,
     );
     this.deleteSignal = database.prepare(`DELETE FROM ${signalTable.name} WHERE rowid = ?`);
     this.readDue = database.prepare(
-      `SELECT key, at FROM ${wakeUpTable.name} WHERE topic = ? AND at <= ? ORDER BY at, key LIMIT ?`,
+      `SELECT key, at FROM ${wakeUpTable.name} WHERE topic = ${bound} AND at <= ${bound} ORDER BY at, key ${boundLimit}`,
     );
     this.deleteWakeUp = database.prepare(`DELETE FROM ${wakeUpTable.name} WHERE topic = ? AND key = ?`);
     this.readTime = database.prepare(`SELECT value FROM ${metaTable.name} WHERE name = 'storeTime'`);

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import { listPlan } from "../check.ts";
 import type { ListOptions } from "../store.ts";
 import { integer, integerOrNull, keyedTable, logTable, text, textOrNull } from "../table.ts";
-import { byIdStatement, createStatements, listStatement, logStatement } from "./sql.ts";
+import { byIdStatement, createStatements, listStatement, logStatement, scanStatement } from "./sql.ts";
 
 const jobs = keyedTable({
   name: "job",
@@ -74,4 +74,19 @@ it("a log is searched by partition and cursor, or by id", () => {
     expect(plan(sql)).toBe(`${searched}partition (owner=? AND rowid${isDescending ? "<" : ">"}?)`);
   }
   expect(plan(byIdStatement(events, true, present))).toBe(`${searched}id (id>? AND id<?)`);
+});
+
+it("no statement that orders its rows binds a value bare: SQLite would plan it anew for each", () => {
+  const options = { index: "due", equals: { state: "s" }, after: 1, from: 1, upTo: 2, limit: 1 };
+  const bounds = { nulls: [false], after: true, from: true, upTo: true, isDescending: true };
+  const present = new Set([...Object.keys(events.columns), "cursor"]);
+  for (const sql of [
+    listStatement(jobs, listPlan(jobs, options), bounds, inJobs),
+    logStatement(events, ["id"], true, true, present),
+    scanStatement(events, present),
+    byIdStatement(events, true, present),
+  ]) {
+    expect(sql).toContain("ORDER BY");
+    expect(sql.replaceAll("+?", "").replaceAll("CAST(? AS INTEGER)", "")).not.toContain("?");
+  }
 });
