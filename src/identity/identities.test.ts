@@ -125,6 +125,26 @@ describe("a token", () => {
     expect(node.identities.stats().cacheMisses).toBe(2);
   });
 
+  test("is looked at afresh within a minute, and those that came together are not all at once", async () => {
+    const agents = await Promise.all(Array.from({ length: 100 }, (_, i) => agentOf(node, `bot-${i}`)));
+    const tokens = agents.map(({ id }) => tokenFor(id));
+    const checked = async (): Promise<number> => {
+      const before = node.identities.stats().cacheMisses;
+      await Promise.all(tokens.map(async (token) => node.identities.authenticate(token)));
+      return node.identities.stats().cacheMisses - before;
+    };
+    expect(await checked()).toBe(tokens.length);
+    const each: number[] = [];
+    for (let second = 1; second <= 60; second++) {
+      world.clock.advance(1_000);
+      each.push(await checked());
+    }
+    const sum = each.reduce((a, b) => a + b);
+    expect(sum).toBeGreaterThanOrEqual(tokens.length);
+    expect(sum).toBeLessThanOrEqual(2 * tokens.length);
+    expect(Math.max(...each)).toBeLessThan(tokens.length / 5);
+  });
+
   test("is signed by the published key", () => {
     const token = tokenFor(node.admin.id);
     const [key] = node.identities.jwks().keys;

@@ -13,7 +13,10 @@ export const keysPerPrincipalMax = 16;
 export const tokenCharsMax = 8_192;
 /** Verified tokens remembered per generation, two generations: 10,000 active agents, each with a spare. About 600 bytes each. */
 export const cachedTokensMax = 16_384;
-/** A verified token is looked at afresh after this long. */
+/**
+ * A verified token is looked at afresh after half to all of this, each after a time of its own: agents that start together would otherwise all
+ * have their signatures checked in the same two seconds of each minute, and 10,000 of them take a core for that long.
+ */
 export const cachedTokenMs = 60_000;
 /** Signatures being checked at once: about 0.1 s of one core's work. */
 export const verificationsMax = 1_024;
