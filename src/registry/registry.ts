@@ -7,17 +7,18 @@ import { planFile, serversSection } from "./apply-file.ts";
 import { callable, callableAt } from "./callable.ts";
 import type { Collision, ServerShelf } from "./catalogue.ts";
 import { Catalogue } from "./catalogue.ts";
+import { Announcer } from "./announcer.ts";
 import type { Changed } from "./changes.ts";
 import { told } from "./changes.ts";
-import type { ServerEntry, ToolEntry } from "./entries.ts";
+import type { ToolEntry } from "./entries.ts";
 import { FeatureBook } from "./feature-book.ts";
 import { Finder } from "./finder.ts";
 import { Following } from "./following.ts";
 import type { HealthTransition } from "./health.ts";
 import { HealthBoard, combined } from "./health.ts";
+import { Holdings } from "./holdings.ts";
 import type { DefinitionVersion, ServerVersion } from "./history.ts";
 import { definitionsOf, versionsOf } from "./history.ts";
-import { ListWatch } from "./list-watch.ts";
 import { appliedDigest, loadApplied, loadCatalogue } from "./load.ts";
 import type { Offer } from "./offer.ts";
 import { planOffer } from "./offer.ts";
@@ -29,7 +30,6 @@ import type { Profile } from "./profile.ts";
 import { homeOf, noCapabilities } from "./profile.ts";
 import type { Era, Health, Pin, ServerId, ServerRecord, Tool, ToolClass } from "./records.ts";
 import type { ServerInput } from "./server-input.ts";
-import type { ServerMemory } from "./server-verbs.ts";
 import { differences } from "./reread.ts";
 import * as servers from "./server-verbs.ts";
 import type { Features, ListKind, Prompt, Resource, Subject } from "./subject.ts";
@@ -58,17 +58,13 @@ export class Registry {
   private readonly health = new HealthBoard();
   private readonly policies: PolicyVersions;
   private applied = new Map<TenantId, string>();
-  private readonly changeListeners = new Set<(tenant: TenantId) => void>();
-  private readonly healthListeners = new Set<(transition: HealthTransition) => void>();
-  private readonly listListeners = new Set<(tenant: TenantId, kinds: readonly ListKind[]) => void>();
   private readonly book = new FeatureBook();
-  private readonly listWatch = new ListWatch();
   private readonly own = new OwnTools();
-  private readonly unprefixed: ServerId | boolean;
+  private readonly announcer: Announcer;
+  private readonly holdings: Holdings;
   private readonly views: Views;
   private readonly finder: Finder;
   private readonly following: Following;
-  private readonly policyListeners = new Set<(tenant: TenantId) => void>();
   private isStarted = false;
 
   constructor(options: RegistryOptions) {
@@ -76,11 +72,13 @@ export class Registry {
     this.clock = options.clock;
     this.random = options.random;
     this.ground = { clock: options.clock, random: options.random };
-    this.unprefixed = options.unprefixed ?? false;
-    this.catalogue = new Catalogue(this.unprefixed);
+    const unprefixed = options.unprefixed ?? false;
+    this.catalogue = new Catalogue(unprefixed);
     this.policies = new PolicyVersions(options.store);
-    const subjects = new Subjects(this.catalogue);
-    const shared = { catalogue: this.catalogue, book: this.book, subjects };
+    const { catalogue, book, health } = this;
+    this.announcer = new Announcer({ catalogue, book, health, clock: this.clock, unprefixed });
+    this.holdings = new Holdings({ catalogue, book, health, announcer: this.announcer });
+    const shared = { catalogue, book, subjects: new Subjects(catalogue) };
     this.views = new Views({
       ...shared,
       isUp: (server) => server.enabled && this.serverHealth(server.id).state !== "down",
@@ -102,7 +100,7 @@ export class Registry {
     await loadCatalogue(this.store, this.catalogue);
     this.applied = await loadApplied(this.store, serversSection);
     await this.policies.load();
-    for (const id of this.catalogue.serverIds()) this.movedLists(id); // what is there has not moved
+    this.announcer.see();
     await this.following.catchUp(); // what changed while it was read
     this.following.start();
     this.isStarted = true;
@@ -111,14 +109,10 @@ export class Registry {
   stop(): void {
     this.isStarted = false;
     this.following.stop();
-    this.policyListeners.clear();
-    this.changeListeners.clear();
-    this.healthListeners.clear();
-    this.listListeners.clear();
+    this.announcer.clear();
     this.health.clear();
     this.book.clear();
     this.views.clear();
-    this.listWatch.clear();
   }
 
   // Reading
@@ -259,20 +253,17 @@ export class Registry {
 
   /** Called after the revision has grown. Returns how to stop listening. */
   onChange(listener: (tenant: TenantId) => void): () => void {
-    this.changeListeners.add(listener);
-    return () => this.changeListeners.delete(listener);
+    return this.announcer.changes.add(listener);
   }
 
   /** Called after the revision has grown, with the lists that clients may now see differently. Returns how to stop listening. */
   onListChanged(listener: (tenant: TenantId, kinds: readonly ListKind[]) => void): () => void {
-    this.listListeners.add(listener);
-    return () => this.listListeners.delete(listener);
+    return this.announcer.lists.add(listener);
   }
 
   /** Called after another node has put other policies in force. Returns how to stop listening. */
   onPoliciesFollowed(listener: (tenant: TenantId) => void): () => void {
-    this.policyListeners.add(listener);
-    return () => this.policyListeners.delete(listener);
+    return this.announcer.policies.add(listener);
   }
 
   /** Resolves when what other nodes had changed before holds here. A running registry does so by itself every 500 ms. */
@@ -283,8 +274,7 @@ export class Registry {
   // Health
 
   onHealth(listener: (transition: HealthTransition) => void): () => void {
-    this.healthListeners.add(listener);
-    return () => this.healthListeners.delete(listener);
+    return this.announcer.healths.add(listener);
   }
 
   /** Of a server that was removed meanwhile nothing is kept. */
@@ -292,7 +282,7 @@ export class Registry {
     const record = this.server(id);
     if (record === null) return;
     const from = this.serverHealth(id);
-    if (this.health.putServer(id, health)) this.moved(record, null, from, this.serverHealth(id));
+    if (this.health.putServer(id, health)) this.announcer.moved(record, null, from, this.serverHealth(id));
   }
 
   /** `healthy` takes the tool's own trouble back. */
@@ -300,7 +290,8 @@ export class Registry {
     const record = this.server(tool.server.id);
     if (record === null) return;
     const from = this.health.tool(record.id, tool.name);
-    if (this.health.putTool(record.id, tool.name, health)) this.moved(record, tool.id, from, health);
+    if (this.health.putTool(record.id, tool.name, health))
+      this.announcer.moved(record, tool.id, from, health);
   }
 
   /** `connecting` until something is reported. */
@@ -340,14 +331,14 @@ export class Registry {
 
   addServer(tenant: TenantId, input: ServerInput): Result<Change<ServerRecord>> {
     const now = this.clock.wall();
-    const added = servers.addServer(this.memory, tenant, input, "api", now, this.random);
+    const added = servers.addServer(this.holdings.servers, tenant, input, "api", now, this.random);
     return added.ok ? ok(this.ofServer(added.value.value.id, added.value)) : added;
   }
 
   changeServer(tenant: TenantId, id: ServerId, patch: Partial<ServerInput>): Result<Change<ServerRecord>> {
     const shelf = this.ownedByApi(tenant, id);
     if (!shelf.ok) return shelf;
-    const changed = servers.changeServer(this.memory, shelf.value.entry, patch, this.clock.wall());
+    const changed = servers.changeServer(this.holdings.servers, shelf.value.entry, patch, this.clock.wall());
     return changed.ok ? ok(this.ofServer(id, changed.value)) : changed;
   }
 
@@ -358,23 +349,25 @@ export class Registry {
   removeServer(tenant: TenantId, id: ServerId): Result<Change<ServerRecord>> {
     const shelf = this.ownedByApi(tenant, id);
     if (!shelf.ok) return shelf;
-    return ok(this.ofServer(id, servers.removeServer(this.memory, shelf.value.entry, this.clock.wall())));
+    return ok(
+      this.ofServer(id, servers.removeServer(this.holdings.servers, shelf.value.entry, this.clock.wall())),
+    );
   }
 
   /** What the first connection found out. No writes when it is known or configured; the record's version stays. */
   rememberEra(id: ServerId, era: Era): Result<Change<ServerRecord>> {
     const shelf = this.catalogue.shelf(id);
     if (shelf === null) return notFound("server");
-    return ok(this.ofServer(id, servers.rememberEra(this.memory, shelf.entry, era)));
+    return ok(this.ofServer(id, servers.rememberEra(this.holdings.servers, shelf.entry, era)));
   }
 
   applyFile(tenant: TenantId, section: FileSection): Result<FileApplication> {
     const memory = {
-      ...this.memory,
+      ...this.holdings.servers,
       shelves: (tenant: TenantId) => this.catalogue.serversOf(tenant),
       applied: (tenant: TenantId) => this.applied.get(tenant) ?? null,
       putApplied: (tenant: TenantId, digest: string) => void this.applied.set(tenant, digest),
-      putTools: (server: ServerId, entries: readonly ToolEntry[]) => this.putTools(server, entries),
+      putTools: (server: ServerId, entries: readonly ToolEntry[]) => this.holdings.putTools(server, entries),
     };
     const planned = planFile(memory, tenant, section, this.clock.wall(), this.random);
     if (!planned.ok) return planned;
@@ -410,7 +403,7 @@ export class Registry {
       at,
       wasSeen: async (tool, pin) =>
         (await this.store.get(definitionTable, { server: id, tool, pin })) !== null,
-      put: (entries) => this.putTools(id, entries),
+      put: (entries) => this.holdings.putTools(id, entries),
     });
     return ok({ ...offer, changes: offer.changes.map((change) => this.ofServer(id, change)) });
   }
@@ -424,7 +417,7 @@ export class Registry {
     if (record === null) return [];
     const refused = this.book.put(id, profile, features);
     this.catalogue.bump(record.tenant);
-    this.notify(record.tenant, id);
+    this.announcer.changed(record.tenant, id);
     return refused;
   }
 
@@ -438,7 +431,7 @@ export class Registry {
     if (!found.ok) return found;
     const { shelf, entry } = found.value;
     const approved = tools.approvePin(shelf, entry, pin, this.clock.wall(), (entry) =>
-      this.putTools(tool.server.id, [entry]),
+      this.holdings.putTools(tool.server.id, [entry]),
     );
     return approved.ok ? ok(this.ofServer(tool.server.id, approved.value)) : approved;
   }
@@ -447,7 +440,9 @@ export class Registry {
     const found = this.entryOf(tool);
     if (!found.ok) return found;
     const { shelf, entry } = found.value;
-    const set = tools.setClass(shelf, entry, toolClass, (entry) => this.putTools(tool.server.id, [entry]));
+    const set = tools.setClass(shelf, entry, toolClass, (entry) =>
+      this.holdings.putTools(tool.server.id, [entry]),
+    );
     return set.ok ? ok(this.ofServer(tool.server.id, set.value)) : set;
   }
 
@@ -457,7 +452,7 @@ export class Registry {
     if (!found.ok) return found;
     const forgotten = await tools.forgetTool(this.store, found.value.shelf, found.value.entry, () => {
       this.catalogue.dropTool(tool.server.id, tool.name);
-      this.notify(tool.tenant, tool.server.id);
+      this.announcer.changed(tool.tenant, tool.server.id);
     });
     return forgotten.ok ? ok(this.ofServer(tool.server.id, forgotten.value)) : forgotten;
   }
@@ -509,86 +504,23 @@ export class Registry {
         const { server, tools, dropped } = await differences(this.store, this.catalogue, changed.server);
         if (server === "gone") {
           const entry = this.catalogue.shelf(changed.server)?.entry;
-          if (entry !== undefined) this.memory.drop(entry);
+          if (entry !== undefined) this.holdings.drop(entry);
           return;
         }
-        if (server !== null) this.putServer(server);
+        if (server !== null) this.holdings.putServer(server);
         for (const name of dropped) this.catalogue.dropTool(changed.server, name);
-        if (tools.length > 0 || dropped.length > 0) this.putTools(changed.server, tools);
+        if (tools.length > 0 || dropped.length > 0) this.holdings.putTools(changed.server, tools);
         return;
       }
       case "policies":
         if (!(await this.policies.reread(changed.tenant))) return;
-        for (const listener of this.policyListeners) listener(changed.tenant);
+        this.announcer.policies.tell(changed.tenant);
         return;
       case "file": {
         const digest = await appliedDigest(this.store, changed.tenant, serversSection);
         if (digest !== null) this.applied.set(changed.tenant, digest);
       }
     }
-  }
-
-  private readonly memory: ServerMemory = {
-    count: (tenant) => this.catalogue.view(tenant).servers.size,
-    named: (tenant, name) => {
-      const id = this.catalogue.view(tenant).servers.get(name);
-      return id === undefined ? null : (this.catalogue.shelf(id)?.entry ?? null);
-    },
-    put: (entry) => this.putServer(entry),
-    drop: (entry) => {
-      this.catalogue.removeServer(entry.record.id);
-      this.health.forget(entry.record.id);
-      this.book.forget(entry.record.id);
-      this.notify(entry.record.tenant, entry.record.id);
-    },
-  };
-
-  private putServer(entry: ServerEntry): void {
-    const old = this.catalogue.shelf(entry.record.id)?.entry;
-    // Another address or command is another thing to find out about.
-    if (old !== undefined && old.settings.transport !== entry.settings.transport) {
-      const isSame = JSON.stringify(old.settings.transport) === JSON.stringify(entry.settings.transport);
-      if (!isSame) {
-        this.health.forget(entry.record.id);
-        this.book.forget(entry.record.id);
-      }
-    }
-    this.catalogue.putServer(entry);
-    this.notify(entry.record.tenant, entry.record.id);
-  }
-
-  private putTools(server: ServerId, entries: readonly ToolEntry[]): void {
-    this.catalogue.putTools(server, entries);
-    const tenant = this.server(server)?.tenant;
-    if (tenant !== undefined) this.notify(tenant, server);
-  }
-
-  private moved(record: ServerRecord, tool: string | null, from: Health | null, to: Health): void {
-    this.catalogue.bump(record.tenant);
-    for (const listener of this.healthListeners) {
-      listener({ tenant: record.tenant, server: record.id, tool, from, to });
-    }
-    this.notify(record.tenant, record.id);
-  }
-
-  private notify(tenant: TenantId, server: ServerId): void {
-    for (const listener of this.changeListeners) listener(tenant);
-    // A server that comes or goes may give the only other one its prefix or take it away.
-    const others = this.unprefixed === true ? this.serversOf(tenant).map(({ id }) => id) : [];
-    const kinds = new Set([server, ...others].flatMap((id) => this.movedLists(id)));
-    if (kinds.size === 0) return;
-    for (const listener of this.listListeners) listener(tenant, [...kinds].sort());
-  }
-
-  private movedLists(id: ServerId): readonly ListKind[] {
-    const shelf = this.catalogue.shelf(id);
-    if (shelf === null) return this.listWatch.gone(id);
-    return this.listWatch.moved(shelf, {
-      prefix: this.catalogue.prefixOf(shelf.entry),
-      isUp: shelf.entry.record.enabled && this.serverHealth(id).state !== "down",
-      isToolUp: (tool) => this.health.tool(id, tool)?.state !== "down",
-      offerings: this.book.all(id),
-    });
   }
 
   /** The base first; undefined = no list of another profile names this tool. */
