@@ -58,6 +58,18 @@ describe("decide", () => {
     expect(set.decide(call("srv_2/read_file", { path: "x" }))).toMatchObject({ effect: "allow" });
   });
 
+  it("names what the authors of the deciding policies say about them", () => {
+    const set = compiled(`${anyone}
+      @id("a") @description("Large payments are seen by two") @approve("group=finance") forbid(principal, action, resource);`);
+    expect(pay(set, {})).toMatchObject({
+      effect: "approve",
+      reasons: [
+        { id: "a", description: "Large payments are seen by two" },
+        { id: "anyone", description: null },
+      ],
+    });
+  });
+
   it("denies, and asks nobody, when only a forbid with @approve matches", () => {
     const set = compiled(`@approve("group=finance") forbid(principal, action, resource);`);
     expect(pay(set, {})).toMatchObject({ effect: "deny", approvals: [] });

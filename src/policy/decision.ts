@@ -25,10 +25,12 @@ export interface EscalationStep {
   readonly afterMs: number;
 }
 
-/** A policy that decided: its id (its `@id` annotation, or its place in the file) and its text. */
+/** A policy that decided: its id (its `@id` annotation, or its place in the file), its text, and what its author says about it. */
 export interface DecidingPolicy {
   readonly id: string;
   readonly text: string;
+  /** Its `@description`, as it was written; null = it has none. */
+  readonly description: string | null;
 }
 
 /**

@@ -71,6 +71,7 @@ export const isForbid = (policy: ResolvedPolicy): boolean => policy.parsed.json.
 const deciding = ({ parsed }: ResolvedPolicy): DecidingPolicy => ({
   id: parsed.id,
   text: parsed.text,
+  description: parsed.description,
 });
 
 const who = ({ kind, name, id }: Identity): string => `${kind} ${name === "" ? id : name}`;

@@ -5,7 +5,7 @@ import type { PolicyAction, PolicyResource } from "../../policy/index.ts";
 import { explainDecision } from "../../policy/index.ts";
 import type { House } from "../house.ts";
 import { route } from "../route.ts";
-import { digest, listOf, mapOf, object, objectWith, text } from "../../api/index.ts";
+import { digest, listOf, mapOf, object, objectWith, text, textOrNull } from "../../api/index.ts";
 import { promptId, resourceId } from "./policy-entity.ts";
 import { toolNamed } from "./tools.ts";
 
@@ -35,7 +35,12 @@ export const explainRoute = route({
   answer: object({
     effect: { enum: ["allow", "deny", "approve"] },
     why: text,
-    reasons: { ...listOf(object({ id: text, text })), description: "the policies that decided" },
+    reasons: {
+      ...listOf(
+        object({ id: text, text, description: { ...textOrNull, description: "its `@description`" } }),
+      ),
+      description: "the policies that decided",
+    },
     errors: listOf(text),
     approvals: listOf(
       object({
