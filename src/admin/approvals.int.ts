@@ -23,7 +23,10 @@ afterAll(() => office.stop());
 const errorOf = ({ status, body }: Reply) => [status, body.error?.code];
 
 /** Asks people the way the line does. */
-async function ask(args: unknown = { amount: 7 }, more: { quorum?: number; scope?: string } = {}) {
+async function ask(
+  args: unknown = { amount: 7 },
+  more: { quorum?: number; scope?: string; reason?: string } = {},
+) {
   const call = newId("call", systemClock.wall(), systemRandom) as CallId;
   const id = `${call}:a1` as EntryId;
   const intentDigest = Buffer.from(systemRandom.bytes(32)).toString("hex") as Sha256Hex;
@@ -66,6 +69,7 @@ async function ask(args: unknown = { amount: 7 }, more: { quorum?: number; scope
       subject: "srv_1/pay",
       name: "bank__pay",
       rules: [rule],
+      reasons: more.reason === undefined ? null : [more.reason],
       run: null,
       step: null,
       endorses: [],
@@ -153,6 +157,22 @@ describe("what a person is shown", () => {
     expect(body.shown).toContain("pay ⟨U+202E⟩alice⟨U+200B⟩xxx");
     expect(body.shown).not.toContain("‮");
     expect(body.shown.length).toBeGreaterThan(2_000_000);
+  });
+
+  test("says why, in the list too, where the policy does", async () => {
+    const request = await ask({}, { reason: "Payments \u202ebeyond\u200b <b>1000</b>" });
+    const silent = await ask();
+    const reason = "Payments ⟨U+202E⟩beyond⟨U+200B⟩ <b>1000</b>";
+    const ruleOf = ({ body }: Reply) => body.approval.rules[0];
+    expect(ruleOf(await show(people[0]!, request))).toMatchObject({ policy: "big", reason });
+    expect(ruleOf(await show(people[0]!, silent))).toMatchObject({ policy: "big", reason: null });
+    const { items } = (await office.send(people[0]!, "GET", "/approvals?limit=500")).body;
+    const listed = (items as { id: string; rules: { reason: string | null }[] }[]).map(
+      ({ id, rules }) => [id, rules[0]?.reason] as const,
+    );
+    expect(listed).toContainEqual([request.id, reason]);
+    expect(listed).toContainEqual([silent.id, null]);
+    expect((await vote(people[0]!, request)).body.approval.rules[0].reason).toBe(reason);
   });
 
   test("does not grow a hundredfold because it is nested deeply", async () => {

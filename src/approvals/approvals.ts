@@ -10,6 +10,8 @@ import { isGranted } from "./grant.ts";
 import { PendingBound, pendingMax } from "./pending-bound.ts";
 import { proverOf } from "./proof.ts";
 import { isProvenRequest, isProvenVote } from "./proven.ts";
+import { areProvenReasons } from "./reasons.ts";
+import type { Reasons } from "./reasons.ts";
 import type { ApprovalId, ApprovalRequest, ApprovalVote, Endorsement } from "./request.ts";
 import {
   approvalOfCall,
@@ -112,6 +114,13 @@ export class Approvals {
     if (!isProven || votes.length < all.length)
       onTrouble(`reading approval ${id}`, new Error("it, or a vote on it, was changed in the database"));
     return { request, votes, isProven };
+  }
+
+  /** Why people are asked, as far as policies say, by the rules' places. Nothing where somebody has changed it in the database. */
+  async reasonsOf(request: ApprovalRequest): Promise<Reasons> {
+    if (request.reasons === null) return [];
+    const prover = await proverOf(this.options.keys, request.tenant);
+    return areProvenReasons(request, prover) ? request.reasons : [];
   }
 
   urlOf(id: ApprovalId): string | null {

@@ -95,6 +95,7 @@ async function asked(call = "call_1"): Promise<ApprovalRequest> {
       endorses: [],
       name: "bank__pay",
       rules: [rule],
+      reasons: ["What the policy says is for those who sign in"],
       run: null,
       step: null,
       requestEntry: `${call}:a1` as EntryId,
@@ -126,7 +127,7 @@ const types = () => said.map(({ body }) => body["type"]);
 const left = () => store.list(announcementTable, { index: "key", limit: 99 });
 
 describe("a webhook", () => {
-  test("is told who asks for what, and where it is decided, and nothing of the arguments", async () => {
+  test("is told who asks for what, and where it is decided, and nothing of the arguments or the policy", async () => {
     const request = await asked();
     courier();
     await pass(1_000);

@@ -6,7 +6,7 @@
  * in one transaction) or expired; or denied by one of them; or void, because the intent is not the one that was asked about any
  * more. Where a rule says so, a yes endorses some of the call's values for its run: the rule does not ask about them again in it. A
  * vote is an authenticated person's, never an agent's or a service's, and counts for the rules that asked its person; one who stands
- * behind the call may vote only where the rule says so. What was approved is the intent digest: whoever changes anything of it has
+ * behind the call may vote only where the rule says so. A request says why it asks, where policies do. What was approved is the intent digest: whoever changes anything of it has
  * another one. Requests and votes carry a MAC and grants a signature: whoever can only write to the database approves nothing.
  *
  * A decision about a call in a run asks, in its own transaction, for the run's agent to be started again: it may rest meanwhile.
@@ -25,6 +25,7 @@ export { Courier, forgetOtherTargets } from "./courier.ts";
 export type { CourierOptions } from "./courier.ts";
 export type { ApprovalId, ApprovalRequest, ApprovalState, ApprovalVote, Endorsement } from "./request.ts";
 export { approvalStates, listApprovals } from "./request.ts";
+export { reasonOf } from "./reasons.ts";
 export type { RunAsks } from "./run-asks.ts";
 export { mayDecide, openRules } from "./rules.ts";
 export type { RuleStanding } from "./rules.ts";

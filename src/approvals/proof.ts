@@ -22,7 +22,7 @@ export async function proverOf(keys: ProofKeys, tenant: TenantId): Promise<Prove
  * long, and nobody else ever makes this text.
  */
 export const proofOf = (
-  kind: "request" | "vote",
+  kind: "request" | "reasons" | "vote",
   values: readonly unknown[],
   { key, keys }: Prover,
 ): string =>

@@ -7,6 +7,8 @@ import type { RowOf, Store, Write } from "../store/index.ts";
 import { insert } from "../store/index.ts";
 import type { Prover } from "./proof.ts";
 import { proofOf } from "./proof.ts";
+import type { Reasons } from "./reasons.ts";
+import { proofOfReasons } from "./reasons.ts";
 import { approvalTable, approvalVoteTable } from "./tables.ts";
 
 export type ApprovalId = Brand<"approval">;
@@ -42,6 +44,9 @@ export interface ApprovalRequest {
   readonly subject: string;
   readonly name: string;
   readonly rules: readonly ApprovalRule[];
+  /** Null = no rule's policy says why. */
+  readonly reasons: Reasons | null;
+  readonly reasonsProof: string | null;
   readonly run: RunId | null;
   readonly step: string | null;
   /** What a yes endorses for the run besides; empty = nothing. */
@@ -76,6 +81,7 @@ type Asked = Pick<
   | "subject"
   | "name"
   | "rules"
+  | "reasons"
   | "run"
   | "step"
   | "endorses"
@@ -101,13 +107,18 @@ export function newRequest(
     decidedEntry: null,
     grant: null,
   };
-  const request: ApprovalRequest = { ...unproven, proof: requestProof(unproven, prover) };
-  const { principals, rules, endorses, requestedAt, expiresAt, ...columns } = request;
+  const request: ApprovalRequest = {
+    ...unproven,
+    reasonsProof: proofOfReasons(unproven, prover),
+    proof: requestProof(unproven, prover),
+  };
+  const { principals, rules, reasons, endorses, requestedAt, expiresAt, ...columns } = request;
   const write = insert(approvalTable, {
     ...columns,
     requester: requesterOf(principals),
     principals: JSON.stringify(principals),
     rules: JSON.stringify(rules),
+    reasons: reasons === null ? null : JSON.stringify(reasons),
     endorses: JSON.stringify(endorses),
     requestedAt: msOf(requestedAt),
     expiresAt: msOf(expiresAt),
@@ -115,8 +126,11 @@ export function newRequest(
   return { request, write };
 }
 
-/** Over all of it that never changes. */
-export const requestProof = (request: Omit<ApprovalRequest, "proof">, prover: Prover): string =>
+/** Over all of it that never changes; its reasons have a proof of their own. */
+export const requestProof = (
+  request: Omit<ApprovalRequest, "reasons" | "reasonsProof" | "proof">,
+  prover: Prover,
+): string =>
   proofOf(
     "request",
     [
@@ -266,6 +280,8 @@ const requestOf = (row: RowOf<typeof approvalTable.columns>): ApprovalRequest =>
   subject: row.subject,
   name: row.name,
   rules: JSON.parse(row.rules) as ApprovalRule[],
+  reasons: row.reasons === null ? null : (JSON.parse(row.reasons) as Reasons),
+  reasonsProof: row.reasonsProof,
   run: row.run as RunId | null,
   step: row.step,
   endorses: JSON.parse(row.endorses) as Endorsement[],

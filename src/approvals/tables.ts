@@ -35,8 +35,11 @@ export const approvalTable = keyedTable({
     expiresAt: integer, // store ms
     decidedEntry: textOrNull, // the vote that decided
     grant: textOrNull, // the signed text, once enough have said yes
-    proof: text, // of all that never changes
+    proof: text, // of all that never changes, but the reasons
+    reasons: textOrNull, // JSON array of Reasons; null = no policy says why, or the version before has asked
+    reasonsProof: textOrNull, // null = there are none
   },
+  columnsSince: { reasons: 2, reasonsProof: 2 },
 });
 
 /** One vote per person and request. */

@@ -10,6 +10,7 @@ import type { House } from "./house.ts";
 import { principalIds } from "./principal-ids.ts";
 import { neverAborts } from "./request-meta.ts";
 import { withReceipt, withheldText } from "./result-text.ts";
+import { whyAsked } from "./why-asked.ts";
 
 type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -28,7 +29,7 @@ export async function taskOfApproval(request: ApprovalRequest, house: House): Pr
   return {
     taskId: request.call,
     status: "working",
-    statusMessage: `Waits for approval by ${groups}${url === null ? "" : ` at ${url}`}. Nothing has happened yet.`,
+    statusMessage: `Waits for approval by ${groups}${url === null ? "" : ` at ${url}`}.${await whyAsked(request, house)} Nothing has happened yet.`,
     createdAt: asked,
     lastUpdatedAt: asked,
     ttlMs: Math.max(0, elapsedMs(request.expiresAt, now)),

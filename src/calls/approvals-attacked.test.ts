@@ -180,6 +180,10 @@ describe("whoever can only write to the database", () => {
     ["until when they are asked", ({ expiresAt }) => ({ expiresAt: msOf(expiresAt) + 3_600_000 })],
     ["what is asked about", () => ({ intentDigest: "0".repeat(64) })],
     ["which call it is", () => ({ call: "call_other" })],
+    [
+      "why they are asked",
+      ({ proof }) => ({ reasons: '["It was agreed on the phone"]', reasonsProof: proof }),
+    ],
   ])("cannot change %s before people decide: then nobody can", async (_what, change) => {
     await open("group=finance quorum=2");
     const pending = pendingIn(await here.write());

@@ -14,6 +14,7 @@ import { repeatMeta } from "./request-meta.ts";
 import type { Approved } from "./stages.ts";
 import { Stop, refused } from "./station.ts";
 import { isStoreFault, storeRefusal } from "./store-refusal.ts";
+import { reasonsFor } from "./why-asked.ts";
 import { writeEntry } from "./write-entry.ts";
 
 /**
@@ -47,6 +48,7 @@ async function ask(
         subject: call.subject.id,
         name: call.input.name,
         rules: call.rules,
+        reasons: reasonsFor(call),
         endorses: await endorsementsOf(call, house),
         run: call.run?.record.run ?? null,
         step: call.run?.step ?? null,

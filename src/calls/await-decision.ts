@@ -12,6 +12,7 @@ import { sealState } from "./request-state.ts";
 import type { Approved } from "./stages.ts";
 import { Stop, refused } from "./station.ts";
 import { storeRefusal } from "./store-refusal.ts";
+import { whyAsked } from "./why-asked.ts";
 import { withinTime } from "./within-time.ts";
 
 /** A caller that comes back with its state is kept this long before it is asked to come back again; clients give up after 60 s. */
@@ -26,13 +27,14 @@ const progressEveryMs = 5_000;
  */
 export async function awaitDecision(call: Approved, request: ApprovalRequest, house: House): Promise<Stop> {
   const pending = await pendingOf(request, house);
+  const why = await whyAsked(request, house);
   const { input } = call;
   if (call.patience !== null)
-    return (await decided(call, request, call.patience, house)) ?? told(call, pending);
-  const ask = questionFor(input.profile, call, pending);
+    return (await decided(call, request, call.patience, house)) ?? told(call, { pending, why });
+  const ask = questionFor(input.profile, call, { pending, why });
   if (ask?.params["mode"] !== "url" && canBeTask(call)) return asTask(request, house);
-  if (ask !== null && input.ask !== null) return askedInSession(call, request, { ask, pending }, house);
-  if (ask === null || !canGoRound(call)) return told(call, pending);
+  if (ask !== null && input.ask !== null) return askedInSession(call, request, { ask, pending, why }, house);
+  if (ask === null || !canGoRound(call)) return told(call, { pending, why });
   // On first arrival it is asked at once; when it comes back, people have been told, and it may wait for them.
   if (call.returns !== null) {
     const stop = await decided(call, request, roundWaitMs, house);
@@ -41,9 +43,14 @@ export async function awaitDecision(call: Approved, request: ApprovalRequest, ho
   return inRound(call, ask, house);
 }
 
-interface Question {
-  readonly ask: Ask;
+interface Wait {
   readonly pending: PendingApproval;
+  /** A sentence with a space in front, or nothing. */
+  readonly why: string;
+}
+
+interface Question extends Wait {
+  readonly ask: Ask;
 }
 
 /**
@@ -95,7 +102,7 @@ function tellProgress(call: Approved, ms: number, house: House, isOver: () => bo
 async function askedInSession(
   call: Approved,
   request: ApprovalRequest,
-  { ask, pending }: Question,
+  { ask, ...wait }: Question,
   house: House,
 ): Promise<Stop> {
   const { input, deadline } = call;
@@ -105,7 +112,7 @@ async function askedInSession(
   // What the client's user says there decides nothing; that it was shown is enough.
   void asking;
   const stop = await (deadline instanceof ExtendableDeadline ? deadline.during(waiting) : waiting);
-  return stop ?? told(call, pending);
+  return stop ?? told(call, wait);
 }
 
 /** In an answer to a tool call alone (tasks extension); callers of the older era know another one by that name. */
@@ -133,12 +140,12 @@ async function inRound(call: Approved, ask: Ask, house: House): Promise<Stop> {
 }
 
 /** The client is asked by URL where it can show one, else by a form that only has to be sent. */
-function questionFor({ capabilities }: Profile, call: Approved, pending: PendingApproval): Ask | null {
+function questionFor({ capabilities }: Profile, call: Approved, { pending, why }: Wait): Ask | null {
   const elicitation = capabilities["elicitation"];
   if (typeof elicitation !== "object" || elicitation === null || pending.url === null) return null;
   // A client that sent the form away has seen it.
   if (isDeclined(call)) return null;
-  const message = `${call.subject.exposedName} has to be approved before it runs. Nothing has happened yet.`;
+  const message = `${call.subject.exposedName} has to be approved before it runs.${why} Nothing has happened yet.`;
   const params =
     "url" in elicitation
       ? { mode: "url", message, url: pending.url, elicitationId: pending.approval }
@@ -170,13 +177,13 @@ async function pendingOf(request: ApprovalRequest, house: House): Promise<Pendin
   };
 }
 
-function told(call: Approved, pending: PendingApproval): Stop {
+function told(call: Approved, { pending, why }: Wait): Stop {
   const groups = call.rules.map(({ group }) => group).join(" and ");
   const where = pending.url === null ? "" : ` at ${pending.url}`;
   const refusal: Refusal = {
     code: "approval-needed",
     detail:
-      `Nothing has happened yet. ${groups} can approve it${where} until ${pending.expiresAt}. ` +
+      `Nothing has happened yet. ${groups} can approve it${where} until ${pending.expiresAt}.${why} ` +
       `To wait for them and get its result, call ${waitToolName} with {"call":"${pending.call}"}, or make the same call again later.`,
     evidence: {
       policies: call.decision.reasons.map((policy) => policy.id),

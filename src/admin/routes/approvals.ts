@@ -50,6 +50,11 @@ const approval = named(
       ...listOf(
         object({
           policy: text,
+          reason: {
+            ...textOrNull,
+            description:
+              "why people are asked, as the policy says (`@description`), for eyes; null = it does not, or the request was changed",
+          },
           groups: { ...listOf(text), description: "who is asked by now" },
           quorum: { type: "integer" },
           endorses: {
@@ -280,8 +285,9 @@ function viewOf(
     intent: request.intentDigest,
     requestedAt: iso(wallOf(request.requestedAt, now, wall)),
     expiresAt: iso(wallOf(request.expiresAt, now, wall)),
-    rules: openRules(request, votes, now).standing.map(({ rule, groups, approvals }) => ({
+    rules: openRules(request, votes, now).standing.map(({ rule, groups, approvals }, place) => ({
       policy: rule.policyId,
+      reason: isProven ? shownReason(request, place) : null,
       groups,
       quorum: rule.quorum,
       endorses: request.run === null ? [] : rule.endorse,
@@ -290,6 +296,11 @@ function viewOf(
     mayDecide: may.ok,
     whyNot: may.ok ? null : may.refusal.detail,
   };
+}
+
+function shownReason({ reasons }: ApprovalRequest, place: number): string | null {
+  const reason = reasons?.[place] ?? null;
+  return reason === null ? null : visibleText(reason);
 }
 
 const nameOf = ({ identities }: House, { tenant }: Principal, id: PrincipalId): string =>
