@@ -16,6 +16,8 @@ test("the tour tells its story to the end", async () => {
     /forbidden by writes-stay-in-the-reports/,
     /definition of "weather__forecast" changed/,
     /finance can approve it at http:\/\/127\.0\.0\.1:\d+\/approvals\/apr_/,
+    /Why people are asked: "Somebody of finance says yes to each transfer"/,
+    /because +Somebody of finance says yes to each transfer\n/,
     /kill -9 \d+/,
     /Three answers, one receipt: call_[0-9a-z]{26}:1\n +The bank's books:\n +4200 EUR to ACME GmbH\n\n/,
     /tuesday: all quiet, says process (\d+)\.\n +\$ kill -9 \1\n/,

@@ -48,6 +48,7 @@ export async function approvalChapters(node: RunningNode, { work, books, startAg
       `by         ${shown.approval.names.join(" for ")}`,
       `arguments  ${shown.shown.replaceAll("\n", "\n           ")}`,
       `intent     ${intent}…`,
+      `because    ${shown.approval.rules.map(({ reason }) => reason).join()}`,
       `$ signalbox approvals approve ${approval} ${intent}`,
     ].join("\n"),
   );
@@ -70,6 +71,11 @@ export async function approvalChapters(node: RunningNode, { work, books, startAg
 }
 
 interface Shown {
-  readonly approval: { readonly intent: string; readonly name: string; readonly names: readonly string[] };
+  readonly approval: {
+    readonly intent: string;
+    readonly name: string;
+    readonly names: readonly string[];
+    readonly rules: readonly { readonly reason: string | null }[];
+  };
   readonly shown: string;
 }

@@ -95,6 +95,9 @@ describe("a node killed with -9 while people are asked", () => {
     expect(text).toContain(approval);
     // She may not look agents up, and is told who asks all the same.
     expect(text).not.toContain("agent/");
+    expect(text).toContain("Each payment is seen before it is made");
+    const { text: fields } = await cli("approvals", "show", approval, "--no-json");
+    expect(fields).toMatch(/because +Each payment is seen before it is made\n/);
     const shown = JSON.parse((await cli("approvals", "show", approval, "--json")).text) as {
       readonly approval: { readonly intent: string };
       readonly arguments: string;

@@ -51,7 +51,8 @@ const policies = `
 permit (principal, action in [Action::"call", Action::"read"], resource);
 permit (principal is Person in Role::"admin", action in Action::"admin", resource);
 @id("finance-decides") permit (principal is Person in Role::"finance", action in Action::"admin.approval", resource);
-@id("payments") @approve("group=finance expiry=1h") forbid (principal, action == Action::"call", resource == Tool::"bank/pay")
+@id("payments") @description("Each payment is \u202eseen\u200b <b>before</b> it is made")
+@approve("group=finance expiry=1h") forbid (principal, action == Action::"call", resource == Tool::"bank/pay")
 when { context.args.amount < 90 };
 @id("known-payees") @approve("group=finance endorse=/to") forbid (principal, action == Action::"call", resource == Tool::"bank/pay")
 when { context.args.amount >= 90 && context.args.amount < 100 };
@@ -152,6 +153,9 @@ describe("whoever has signed in", () => {
     );
     expect(await text("by").innerText()).toMatch(/^is asked for by tester, as step pay-1 of run_/);
     expect(await text("rules").innerText()).toContain("0 of 1 by finance");
+    expect(await text("rules").innerText()).toContain(
+      "Each payment is ⟨U+202E⟩seen⟨U+200B⟩ <b>before</b> it is made",
+    );
     expect(await text("state").innerText()).toBe("pending");
     expect(await text("clock").innerText()).toMatch(/^(59 min \d+ s|1 h 0 min) left/);
     const { body } = await node.admin<{ approval: { intent: string } }>("GET", `/approvals/${approval}`);
@@ -209,6 +213,7 @@ describe("whoever has signed in", () => {
     await approve().click();
     await waitFor("result", "Your yes counts. It takes more of them");
     expect(await text("rules").innerText()).toContain("1 of 2 by finance");
+    expect(await page.locator("#rules .why").count()).toBe(0); // its policy does not say
     expect(await text("state").innerText()).toBe("pending");
   });
 

@@ -28,6 +28,8 @@ interface Approval {
   readonly expiresAt: string;
   readonly rules: readonly {
     readonly policy: string;
+    /** Left out by a node of the version before. */
+    readonly reason?: string | null;
     readonly groups: readonly string[];
     readonly quorum: number;
     readonly endorses: readonly string[];
@@ -153,6 +155,10 @@ const columns = [
   { title: "call", of: ({ name }: Approval) => name },
   { title: "by", of: requester },
   { title: "asked", of: ({ rules }: Approval) => rules.flatMap(({ groups }) => groups).join(" ") },
+  {
+    title: "why",
+    of: ({ rules }: Approval) => rules.flatMap(({ reason }) => reason ?? []).join(" / ") || null,
+  },
   { title: "until", of: ({ expiresAt }: Approval) => instantText(expiresAt) },
   {
     title: "you",
@@ -171,8 +177,9 @@ const fields = ({ approval, votes, shown }: Detailed): readonly Field[] => [
   ["arguments", shown ?? "erased"],
   ["intent", approval.intent],
   ["asked", `${instantText(approval.requestedAt) ?? ""} until ${instantText(approval.expiresAt) ?? ""}`],
-  ...approval.rules.flatMap(({ policy, groups, quorum, approvals, endorses }): readonly Field[] => [
+  ...approval.rules.flatMap(({ policy, reason, groups, quorum, approvals, endorses }): readonly Field[] => [
     ["needs", `${approvals} of ${quorum} by ${groups.join(" or ")} (${policy})`],
+    ["because", reason ?? null],
     ["endorses", endorses.length === 0 ? null : `${endorses.join(" ")} for the whole run`, "yellow"],
   ]),
   ...votes.map(({ name, vote, at }): Field => ["vote", `${vote} by ${name}, ${instantText(at) ?? at}`]),

@@ -9,7 +9,9 @@
  * @typedef {{
  *   id: string, state: string, name: string, names: string[], principals: string[], intent: string,
  *   run: string | null, step: string | null, expiresAt: string, mayDecide: boolean, whyNot: string | null,
- *   rules: { policy: string, groups: string[], quorum: number, approvals: number, endorses: string[] }[],
+ *   rules: {
+ *     policy: string, reason?: string | null, groups: string[], quorum: number, approvals: number, endorses: string[],
+ *   }[],
  * }} Approval
  * @typedef {{ approval: Approval, votes: { name: string, vote: string, at: string }[], shown: string | null }} Shown
  * @typedef {{ approval: Approval, isDecided: boolean }} Decided
@@ -175,7 +177,7 @@ function showApproval(approval) {
   part("by").textContent = visible(`is asked for by ${names.join(" for ")}${within}`);
   part("intent").textContent = approval.intent;
   part("rules").replaceChildren(
-    ...approval.rules.map(({ groups, quorum, approvals, policy }) => {
+    ...approval.rules.map(({ groups, quorum, approvals, policy, reason }) => {
       const line = item([`${approvals} of ${quorum} by ${groups.join(" or ")}`, `policy ${visible(policy)}`]);
       const dots = document.createElement("span");
       dots.className = "dots";
@@ -183,6 +185,13 @@ function showApproval(approval) {
       dots.textContent =
         "●".repeat(Math.min(approvals, quorum)) + "○".repeat(Math.max(0, quorum - approvals));
       line.prepend(dots);
+      // Left out by a node of the version before.
+      if (typeof reason === "string") {
+        const why = document.createElement("span");
+        why.className = "why";
+        why.textContent = visible(reason);
+        line.append(why);
+      }
       return line;
     }),
   );
