@@ -5,6 +5,7 @@ import type { Ledger } from "../ledger/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
+import type { NodeLease } from "./node-lease.ts";
 import type { PolicyDesk } from "./policy-desk.ts";
 import type { TenantCount } from "./tenant-count.ts";
 
@@ -12,6 +13,7 @@ import type { TenantCount } from "./tenant-count.ts";
 export function registerGauges(rooms: {
   readonly metrics: Metrics;
   readonly store: Store;
+  readonly lease: NodeLease;
   readonly ledger: Ledger;
   readonly registry: Registry;
   readonly tenants: () => readonly TenantId[];
@@ -22,11 +24,12 @@ export function registerGauges(rooms: {
   readonly unknownCalls: TenantCount;
   readonly deadRuns: TenantCount;
 }): void {
-  const { metrics, store, ledger, registry, tenants, log, gate, line, policies } = rooms;
+  const { metrics, store, lease, ledger, registry, tenants, log, gate, line, policies } = rooms;
   const perTenant = (count: TenantCount) =>
     [...count.current()].map(([tenant, value]) => ({ labels: { tenant }, value }));
   const one = (value: number) => [{ labels: {}, value }];
   metrics.gauge("storeQueue", () => one(store.stats().waiting));
+  metrics.gauge("leaseAgeSeconds", () => one(lease.ageMs / 1000));
   metrics.gauge("storeFlushes", () => one(store.stats().flushes));
   metrics.gauge("ledgerTailAgeSeconds", () => [
     { labels: { tenant: "all" }, value: ledger.stats().tailAgeMs / 1000 },

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { nodeLeaseName } from "../calls/index.ts";
-import type { Clock, Random } from "../base/index.ts";
-import { Fault, delay, newId } from "../base/index.ts";
+import type { Clock, MonotonicMs, Random } from "../base/index.ts";
+import { Fault, delay, elapsedMs, newId } from "../base/index.ts";
 import type { Lease, Store } from "../store/index.ts";
 
 /** How long a node that fell silent keeps its work: long enough for a stop-the-world pause, short for those who wait. */
@@ -9,6 +9,8 @@ export const nodeLeaseMs = 15_000;
 const renewEveryMs = nodeLeaseMs / 3;
 /** After an outage of the store, well before others look at who has not renewed. */
 const renewAgainMs = 500;
+/** Less than a lease, after which others take over; more than a failover, through which calls wait and are answered. */
+const unrenewedMsMax = 2 * renewEveryMs;
 /** A node that was killed leaves its name after one lease; a little more, and another one really lives. */
 const waitForNameMs = nodeLeaseMs + 5_000;
 const nameRetryMs = 500;
@@ -43,11 +45,27 @@ export interface NodeIdentity {
 export class NodeLease {
   private readonly options: NodeLeaseOptions;
   private lease: Lease | null = null;
+  /** When the store was asked for what it has confirmed last: the lease ends no earlier than its length after that. */
+  private confirmedAt: MonotonicMs;
   private cancelTimer: (() => void) | null = null;
   private isStopped = false;
 
   constructor(options: NodeLeaseOptions) {
     this.options = options;
+    this.confirmedAt = options.clock.monotonic();
+  }
+
+  /** Five seconds and a flush at most while the store takes what this node writes. */
+  get ageMs(): number {
+    return elapsedMs(this.options.clock.monotonic(), this.confirmedAt);
+  }
+
+  /**
+   * The store has failed or said nothing for so long that no call gets through. Not at the first renewal that fails: a node that is
+   * sent nothing any more cannot let calls wait, and that is how they outlive a failover.
+   */
+  get isUnrenewed(): boolean {
+    return this.ageMs > unrenewedMsMax;
   }
 
   /** The fence is higher than that of any earlier process of this name. Rejects with `store-in-use` when the name is taken. */
@@ -101,6 +119,7 @@ export class NodeLease {
   }
 
   private async take(name: string, holder: string): Promise<Taken | null> {
+    this.confirmedAt = this.options.clock.monotonic();
     const lease = await this.options.store.acquireLease(nodeLeaseName(name), holder, nodeLeaseMs);
     return lease === null ? null : { name, lease };
   }
@@ -119,6 +138,7 @@ export class NodeLease {
 
   private async renew(): Promise<void> {
     if (this.lease === null) return;
+    const askedAt = this.options.clock.monotonic();
     let againMs = renewEveryMs;
     try {
       const renewed = await this.options.store.renewLease(this.lease, nodeLeaseMs);
@@ -129,6 +149,7 @@ export class NodeLease {
         return;
       }
       this.lease = renewed;
+      this.confirmedAt = askedAt;
     } catch {
       // A store that cannot be written renews nothing: effects have stopped already, and the next try may find it well again.
       againMs = renewAgainMs;

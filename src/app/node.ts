@@ -120,7 +120,8 @@ export class Node {
     const onTrouble = (doing: string, thrown: unknown) =>
       log.error("trouble", { doing, reason: explain(thrown) });
 
-    if (config.data.postgres === undefined) refuseMoved(config.data.directory);
+    const isShared = config.data.postgres !== undefined;
+    if (!isShared) refuseMoved(config.data.directory);
     const doubt = new Doubt(clock);
     const { store, rollCall } = await openStore({
       data: config.data,
@@ -153,7 +154,7 @@ export class Node {
       clock,
       random,
       name: config.node.name,
-      isShared: config.data.postgres !== undefined,
+      isShared,
       onLost: () => this.options.onFatal("another process took over this node's work"),
     });
     const node = await lease.start();
@@ -421,6 +422,8 @@ export class Node {
     admin.start();
     this.shutdown.add("closing the API", () => admin.stop());
 
+    const storeTrouble = () =>
+      lease.isUnrenewed ? ["the store takes no writes: calls are refused until it does"] : [];
     const paramHeaders = new ParamHeaders();
     const edge: Edge = new Edge({
       clock,
@@ -435,8 +438,10 @@ export class Node {
       instructions: null,
       authorizationServers: [],
       readiness: () => ({
-        notReady: this.notReady,
+        // On shared data others may be well and get what comes; where there are none, a refusal that says why beats a balancer's.
+        notReady: [...this.notReady, ...(isShared ? storeTrouble() : [])],
         degraded: [
+          ...(isShared ? [] : storeTrouble()),
           ...policyTrouble(policies, policyFiles, tenants()),
           ...(doubt.isOn
             ? ["the database has become another: effects wait until all nodes have looked"]
@@ -492,7 +497,8 @@ export class Node {
     });
     await this.openPart("the count of dead runs", deadRuns);
     const counts = { unknownCalls, deadRuns };
-    registerGauges({ metrics, store, ledger, registry, tenants, log, gate, line, policies, ...counts });
+    const rooms = { store, lease, ledger, registry, tenants, log, gate, line, policies };
+    registerGauges({ metrics, ...rooms, ...counts });
     this.notReady = [];
     return { url, identities, registry, vault, acts, store, ledger, line, approvals };
   }

@@ -35,6 +35,11 @@ export const gaugeNames = {
     help: "Transactions waiting for a flush.",
     labels: [],
   },
+  leaseAgeSeconds: {
+    name: "signalbox_lease_age_seconds",
+    help: "Since the store was asked for what it confirmed of this node's lease last: about 5 at most while it takes writes. Alert above 10.",
+    labels: [],
+  },
   storeFlushes: { name: "signalbox_store_flushes", help: "Flushes since start.", labels: [] },
   storeTransactions: {
     name: "signalbox_store_transactions",

@@ -115,6 +115,16 @@ describe.runIf(canLimit)("when the disk breaks", () => {
     expect(ledger.unknown).toEqual([]);
   });
 
+  test("/readyz says so; /readyz/serving does not, because nobody else could be asked", async () => {
+    breakDisk();
+    await until(async () => (await node.page("/readyz")).text.includes("the store takes no writes"), 25_000);
+    expect((await node.page("/readyz")).status).toBe(503);
+    expect((await node.page("/readyz/serving")).status).toBe(200);
+    mendDisk();
+    await until(async () => (await node.page("/readyz")).status === 200);
+    await node.stop();
+  });
+
   // The sequencer pauses after a batch that failed; stopping cuts the pause short.
   test("and is mended again, a stop leaves no entry without its place in the tree", async () => {
     await pay("just before");
