@@ -1,5 +1,5 @@
 import { rmSync } from "node:fs";
-import type { Result } from "../base/index.ts";
+import type { Result, WallMs } from "../base/index.ts";
 import { Fault, msOf, ok, refuse } from "../base/index.ts";
 import { adminName, systemTenant } from "../identity/index.ts";
 import type { Config } from "./config.ts";
@@ -8,14 +8,16 @@ import { issueKey } from "./launch-keys.ts";
 import type { Launched, Process } from "./launch.ts";
 import { launch } from "./launch.ts";
 import type { RunningNode } from "./node.ts";
-import { writeNewPrivateFile, writePrivateFile } from "./private-file.ts";
+import { readPrivateFile, writeNewPrivateFile, writePrivateFile } from "./private-file.ts";
 
 /** Long enough to make keys of one's own, short enough that a forgotten file opens nothing. */
 const firstKeyTtlMs = 24 * 3_600_000;
+const firstKeyLabel = "first start";
+const keyCharactersMax = 1_024;
 
 /**
  *  written     the file holds an API key of the admin of tenant `system`, for one day
- *  not-needed  that admin has a key already, or the file is there
+ *  not-needed  that admin has a key already, or something is in the file
  */
 export type FirstKey = "written" | "not-needed";
 
@@ -53,13 +55,17 @@ async function writeFirstKey(running: RunningNode, file: string, { clock }: Proc
   if (!node.ok) throw new Fault("internal", "there is no tenant system");
   const admin = identities.find(node.value, "person", adminName);
   if (!admin.ok) throw new Fault("internal", "tenant system has no admin");
+  // Made below and not filled: that process died, and its key, if it came so far, ends in a day without anybody having seen it.
+  const isUnfinished = isEmpty(file);
   const keys = identities.apiKeys(node.value, admin.value.id);
   const now = msOf(clock.wall());
-  if (keys.ok && keys.value.some(({ expiresAt }) => expiresAt === null || msOf(expiresAt) > now))
+  const works = (expiresAt: WallMs | null) => expiresAt === null || msOf(expiresAt) > now;
+  const isSeen = (label: string) => !isUnfinished || label !== firstKeyLabel;
+  if (keys.ok && keys.value.some(({ expiresAt, label }) => works(expiresAt) && isSeen(label)))
     return "not-needed";
   // The file comes first: a key that nobody could read would block the next try for a day.
   try {
-    writeNewPrivateFile(file, "");
+    if (!isUnfinished) writeNewPrivateFile(file, "");
   } catch (thrown) {
     if (thrown instanceof Error && "code" in thrown && thrown.code === "EEXIST") return "not-needed";
     throw new Fault("config-invalid", `the file for the first admin key cannot be written: ${file}`, {
@@ -67,11 +73,16 @@ async function writeFirstKey(running: RunningNode, file: string, { clock }: Proc
     });
   }
   try {
-    const secret = await issueKey(running, admin.value, { label: "first start", ttlMs: firstKeyTtlMs });
+    const secret = await issueKey(running, admin.value, { label: firstKeyLabel, ttlMs: firstKeyTtlMs });
     writePrivateFile(file, `${secret}\n`);
     return "written";
   } catch (thrown) {
     rmSync(file, { force: true });
     throw thrown;
   }
+}
+
+function isEmpty(file: string): boolean {
+  const found = readPrivateFile(file, keyCharactersMax);
+  return found.kind === "found" && found.text === "";
 }

@@ -55,6 +55,25 @@ describe("signalbox serve", () => {
     expect(existsSync(join(machine.work, "second.key"))).toBe(false);
   });
 
+  test("writes it after all when the start before died on the way, and never over a file with something in it", async () => {
+    production();
+    chmodSync(machine.put("work/first.key", ""), 0o600); // before it had a key
+    const first = await machine.node(serve);
+    expect(first.said.firstAdminKey).toBe("written");
+    const lost = machine.read("work/first.key");
+    expect(await first.node.stop()).toBe(0);
+    chmodSync(machine.put("work/first.key", ""), 0o600); // when it had one, and had not written it down
+    const second = await machine.node(serve);
+    expect(second.said.firstAdminKey).toBe("written");
+    const key = machine.read("work/first.key");
+    expect(key).not.toBe(lost);
+    const env = { SIGNALBOX_URL: second.said.url, SIGNALBOX_TOKEN: key.trim() };
+    expect((await machine.run(["tenants", "admin-key", "default"], { env })).code).toBe(0);
+    expect(await second.node.stop()).toBe(0);
+    expect((await machine.node(serve)).said.firstAdminKey).toBe("not-needed");
+    expect(machine.read("work/first.key")).toBe(key);
+  });
+
   test("leaves nothing for the command line, and finds no servers by itself", async () => {
     production();
     machine.put(".cursor/mcp.json", { mcpServers: { mine: { url: "http://127.0.0.1:9/mcp" } } });
