@@ -90,6 +90,8 @@ describe("faults", () => {
     expect(explain(faultFrom(new Error("inner", { cause: "deepest" }), "outer"))).toBe(
       "outer: inner: 'deepest'",
     );
+    const repeated = new Fault("internal", "no write: gone", { cause: new Error("gone", { cause: "why" }) });
+    expect(explain(repeated)).toBe("no write: gone: 'why'");
     expect(fault).toMatchObject({ retry: "never", effect: "unknown" });
   });
 });

@@ -48,12 +48,13 @@ export function faultFrom(thrown: unknown, doing: string): Fault {
   return new Fault("internal", doing, { cause: thrown });
 }
 
-/** The chain of messages, outermost first, for logs. Bounded, because causes can be circular. */
+/** The chain of messages, outermost first, for logs; what ends one is not said again. Bounded, because causes can be circular. */
 export function explain(thrown: unknown): string {
   const parts: string[] = [];
   let current: unknown = thrown;
   for (let depth = 0; depth < 8 && current !== undefined && current !== null; depth++) {
-    parts.push(current instanceof Error ? current.message : inspect(current, { depth: 1 }));
+    const said = current instanceof Error ? current.message : inspect(current, { depth: 1 });
+    if (parts.at(-1)?.endsWith(said) !== true) parts.push(said);
     current = current instanceof Error ? current.cause : undefined;
   }
   return parts.join(": ");

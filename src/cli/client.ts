@@ -246,7 +246,7 @@ const text = (value: unknown): string => (typeof value === "string" ? value : ""
 const credentialHint =
   "Give a valid key with SIGNALBOX_TOKEN or --token; `signalbox dev` leaves one for this machine.";
 const ruleHint = "Ask someone whose role allows it; `signalbox policy show` shows the rules.";
-const diskHint = "The node cannot write: look at its disk and its log.";
+const diskHint = "The node cannot write: look at its log, and at its disk or its database.";
 const laterHint = "Try again shortly.";
 
 const hints: Partial<Record<Code, string>> = {

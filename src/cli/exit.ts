@@ -96,19 +96,39 @@ function sentences(fault: Fault): string {
 const hints: Partial<Record<Code, string>> = {
   "store-in-use": "Only one process works on a data directory: stop that one, or choose another with --data.",
   "store-version": "Use the version of Signalbox that wrote it, or a newer one.",
-  "store-unavailable": "Look at the disk: space, permissions, mount. `signalbox doctor` checks them.",
   "not-found": "Name the data directory with --data.",
 };
 
 function hintOf(fault: Fault): string | null {
   if (isListening(fault)) return listenHint(fault);
   if (isOccupied(fault)) return "Nothing is ever overwritten: name a place that is empty.";
+  if (fault.code === "store-unavailable") return storeHint(fault);
   return hints[fault.code] ?? null;
 }
 
 /** There is data where new data should go; nobody need work on it. */
 const isOccupied = ({ code, message }: Fault): boolean =>
   code === "store-in-use" && /is not empty$|has data already$/.test(message);
+
+/** Null = the sentence says what is wrong with the database, and no other try would find it right. */
+function storeHint({ evidence, message, retry }: Fault): string | null {
+  const { sqlState } = evidence;
+  if (typeof sqlState !== "string" && !/\bdatabase\b/.test(message))
+    return "Look at the disk: space, permissions, mount. `signalbox doctor` checks them.";
+  if (retry === "never") return null;
+  return databaseHint(typeof sqlState === "string" ? sqlState : "");
+}
+
+/** By PostgreSQL's code; "" = it was not PostgreSQL that said no. */
+function databaseHint(sqlState: string): string {
+  if (sqlState === "3D000")
+    return "Make the database first, with the role that signs in as its owner: CREATE DATABASE … OWNER …. Its tables are made by Signalbox.";
+  if (sqlState.startsWith("28"))
+    return "Look at the user and its password, and whether pg_hba.conf lets it in from this machine.";
+  if (sqlState === "42501")
+    return "The role has to own its schema, or to have the right to make one: GRANT CREATE ON DATABASE … TO ….";
+  return "Look whether the database runs at this address, lets this machine in, and takes writes.";
+}
 
 const causeCode = (fault: Fault): unknown =>
   fault.cause instanceof Error && "code" in fault.cause ? fault.cause.code : null;

@@ -6,6 +6,7 @@ import { Machine } from "../../src/cli/machine.fixture.ts";
 import { verifyReceipt } from "../../src/ledger/index.ts";
 import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
+import { Postgres } from "../fixtures/postgres.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 let bank: CountingServer;
@@ -72,6 +73,28 @@ test("a moved store is the same installation: receipts, steps and all go on, and
     to,
     answers.map((answer) => answer.receipt),
   );
+});
+
+test("a database that cannot take it is named, with what to do about it, and the old place goes on", async () => {
+  const cluster = await Postgres.start({ fsync: false });
+  const url = await cluster.createDatabase();
+  await cluster.sql("CREATE ROLE guest LOGIN");
+  const movedTo = (address: string) =>
+    machine.run(["store", "move", "--from", join(to, "data"), "--to", address]);
+  const missing = await movedTo(cluster.url("nowhere"));
+  expect(missing.stderr).toContain('cannot be written: database "nowhere" does not exist.\n');
+  expect(missing.stderr).toContain("CREATE DATABASE");
+  expect((await movedTo(url.replace("signalbox@", "stranger@"))).stderr).toMatch(
+    /"stranger".*\n.*pg_hba.conf/,
+  );
+  expect((await movedTo(url.replace("signalbox@", "guest@"))).stderr).toMatch(/denied.*\n.*GRANT CREATE/);
+  await cluster.stop();
+  expect((await movedTo(url)).stderr).toMatch(/ECONNREFUSED.*\n.*runs at this address/);
+  const malformed = await movedTo(`${url}?a=b`);
+  expect(malformed.stderr).toMatch(/is not of the form postgres:/);
+  expect(malformed.stderr).not.toContain("→");
+  expect(malformed.code).toBe(1);
+  await (await start(to)).stop();
 });
 
 test("what is not there is not moved, and nothing is overwritten", async () => {

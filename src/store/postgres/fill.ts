@@ -10,7 +10,7 @@ import { valuesOf } from "../transaction.ts";
 import type { Parameter, Statement } from "./connection.ts";
 import { Connection } from "./connection.ts";
 import { encodeIndexed, encodeText, indexedColumns, longTexts } from "./encode.ts";
-import { unavailable } from "./failure.ts";
+import { sqlState, unavailable } from "./failure.ts";
 import type { PostgresConnection } from "./options.ts";
 import { schemaDefault } from "./options.ts";
 import { prepareSchema } from "./schema.ts";
@@ -62,6 +62,7 @@ function fillOver(connection: Connection, names: Names, made: ReadonlyMap<string
         throw new Fault("store-unavailable", `filling ${table.name} failed`, {
           effect: "none",
           cause: thrown,
+          evidence: { sqlState: sqlState(thrown) },
         });
       }
     },
