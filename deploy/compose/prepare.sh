@@ -3,6 +3,7 @@
 # is there already stays. Giving files away needs root: run it with sudo, or let Docker do that part in a container.
 set -eu
 umask 077
+mkdir -p "$(dirname "$0")/secrets"
 cd "$(dirname "$0")/secrets"
 
 make() { # name, then the command that prints it

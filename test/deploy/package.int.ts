@@ -7,6 +7,7 @@ import {
   copyFileSync,
   cpSync,
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -16,7 +17,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { until } from "../fixtures/node-process.ts";
 
@@ -36,20 +37,31 @@ const settings = join(directory, "etc");
 /** A copy: a user that is not root may not even see what lies below root's home, and the tests may run there. */
 const program = join(directory, "node");
 const started: ChildProcess[] = [];
+const isOurs = (path: string): boolean => basename(path) !== "node_modules";
+/** What may lie about where somebody packs. */
+const notPacked = [
+  "dist/src/of-an-earlier-build.js",
+  "deploy/compose/secrets/node.key",
+  "examples/runtimes/node_modules/a.js",
+];
 
 beforeAll(() => {
   chmodSync(directory, 0o755);
   copyFileSync(process.execPath, program);
   const source = join(directory, "source");
-  // As .dockerignore lets them in.
-  for (const name of ["contract", "docs", "sdk", "src", "tools", "worker"])
-    cpSync(join(root, name), join(source, name), { recursive: true });
+  // As .dockerignore lets them in, and then what a package has beyond an image.
+  const inPackageAlone = ["bench/results", "deploy", "examples"];
+  for (const name of ["contract", "docs", "sdk", "src", "tools", "worker", ...inPackageAlone])
+    cpSync(join(root, name), join(source, name), { recursive: true, filter: isOurs });
   for (const name of readdirSync(root).filter((each) => /\.(json|md)$|^LICENSE$|^\.npmrc$/.test(each)))
     copyFileSync(join(root, name), join(source, name));
   symlinkSync(join(root, "node_modules"), join(source, "node_modules"));
   const npm = (cwd: string, ...args: string[]) =>
     execFileSync("npm", args, { cwd, stdio: ["ignore", "pipe", "inherit"] });
-  npm(source, "run", "-s", "build");
+  for (const name of notPacked) {
+    mkdirSync(dirname(join(source, name)), { recursive: true });
+    writeFileSync(join(source, name), "");
+  }
   npm(source, "pack", "--silent", "--pack-destination", directory);
   const archive = readdirSync(directory).find((name) => name.endsWith(".tgz")) ?? "";
   mkdirSync(installed);
@@ -117,6 +129,22 @@ describe("what is published", () => {
       expect(existsSync(join(installed, "node_modules", name)), name).toBe(false);
     const kib = Number(execFileSync("du", ["-sk", installed], { encoding: "utf8" }).split("\t")[0]);
     expect(kib / 1024).toBeLessThan(installedMiBMax);
+  });
+
+  test("is built by packing it, and leaves out what only lies about", () => {
+    for (const name of notPacked) expect(existsSync(join(installed, name)), name).toBe(false);
+  });
+
+  test("has what its pages link to", () => {
+    const pages = globSync(["*.md", "{docs,deploy,examples}/**/*.md"], { cwd: installed });
+    expect(pages).toContain("README.md");
+    const missing = pages.flatMap((page) =>
+      [...readFileSync(join(installed, page), "utf8").matchAll(/\]\(([^)\s#]+)[^)]*\)/g)]
+        .map(([, target = ""]) => target)
+        .filter((target) => !/^[a-z]+:/.test(target) && !existsSync(join(installed, dirname(page), target)))
+        .map((target) => `${page}: ${target}`),
+    );
+    expect(missing).toEqual([]);
   });
 
   test("serves as a user that can write to its data alone, and ends with 0 at SIGTERM, twice on the same data", async () => {
