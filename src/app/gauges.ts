@@ -23,6 +23,7 @@ export function registerGauges(rooms: {
   readonly policies: PolicyDesk;
   readonly unknownCalls: TenantCount;
   readonly deadRuns: TenantCount;
+  readonly runsInReview: TenantCount;
 }): void {
   const { metrics, store, lease, ledger, registry, tenants, log, gate, line, policies } = rooms;
   const perTenant = (count: TenantCount) =>
@@ -55,6 +56,7 @@ export function registerGauges(rooms: {
   metrics.gauge("callsWaiting", () => one(gate.waiting));
   metrics.gauge("unknownCalls", () => perTenant(rooms.unknownCalls));
   metrics.gauge("deadRuns", () => perTenant(rooms.deadRuns));
+  metrics.gauge("runsInReview", () => perTenant(rooms.runsInReview));
   metrics.gauge("policyLoaded", () =>
     tenants().map((tenant) => ({ labels: { tenant }, value: policies.trouble(tenant) === null ? 1 : 0 })),
   );

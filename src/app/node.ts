@@ -496,7 +496,13 @@ export class Node {
       list: (tenant, limit) => listRuns(store, tenant, { state: "dead", limit }),
     });
     await this.openPart("the count of dead runs", deadRuns);
-    const counts = { unknownCalls, deadRuns };
+    const runsInReview = new TenantCount({
+      clock,
+      tenants,
+      list: (tenant, limit) => listRuns(store, tenant, { state: "review", limit }),
+    });
+    await this.openPart("the count of runs in review", runsInReview);
+    const counts = { unknownCalls, deadRuns, runsInReview };
     const rooms = { store, lease, ledger, registry, tenants, log, gate, line, policies };
     registerGauges({ metrics, ...rooms, ...counts });
     this.notReady = [];

@@ -106,6 +106,11 @@ export const gaugeNames = {
     help: "Runs that cannot go on by themselves and wait for a person, who has them retried or drops them.",
     labels: ["tenant"],
   },
+  runsInReview: {
+    name: "signalbox_runs_in_review",
+    help: "Runs that were open when the data was brought back to an earlier state, and wait for an operator to release them.",
+    labels: ["tenant"],
+  },
   policyLoaded: {
     name: "signalbox_policy_loaded",
     help: "1 when the newest policy text is in force, 0 when it is broken and the last good one is.",

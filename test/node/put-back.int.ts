@@ -69,9 +69,15 @@ test("a database put back to an earlier state is found at the next start: runs w
   expect(await pay(third, "s-2")).toMatchObject({ code: "run-in-review", effect: "unknown" });
   expect(bank.count("pay")).toBe(received);
   expect((await third.admin("GET", "/review")).body).toMatchObject({ review: { reason: "short" } });
+  const waiting = async () =>
+    /signalbox_runs_in_review\{[^}]*tenant="default"[^}]*\} (\d+)/.exec(
+      (await third.page("/metrics")).text,
+    )?.[1];
+  expect(await waiting()).toBe("1");
   // No process of before, on whatever copy, has a fence like this.
   expect(await fenceOf(third)).toBeGreaterThan(fence * 1_000);
   await third.admin("POST", "/review/release", { reason: "the bank says so" });
+  await until(async () => (await waiting()) === "0", 30_000);
   await third.stop();
 
   // It was dealt with: the next start finds nothing.
