@@ -5,14 +5,17 @@ import type { Write } from "../transaction.ts";
 import { arrayOf, ordinals } from "./array.ts";
 import type { Parameter, Statement } from "./connection.ts";
 import { encodeIndexed, encodeText, indexedColumns, longTexts } from "./encode.ts";
+import type { Hopes } from "./hopes.ts";
 import type { Numbered } from "./segments.ts";
 import { tableOf } from "./segments.ts";
 import type { Names } from "./sql.ts";
-import { deleteStatement, insertStatement, updateStatement } from "./sql.ts";
+import { deleteStatement, hopefulInsertStatement, insertStatement, updateStatement } from "./sql.ts";
 
 /** Writes of one kind: one statement, one array per column. */
 export interface Kind {
   readonly statement: Statement;
+  /** The table whose keys the statement hopes free, and fails where one is not; null = it answers with those whose guard did not hold. */
+  readonly hopesFor: string | null;
   /** Whose write each row is, in the order of the ordinals (which start at 1). */
   readonly rows: readonly { readonly index: number; readonly write: number }[];
 }
@@ -27,6 +30,8 @@ interface Collected {
 interface Shape {
   readonly order: number;
   readonly text: string;
+  /** null = it always asks. */
+  readonly hopefulText: string | null;
   readonly table: Table;
   /** Set, key, expect; for a row: its columns. */
   readonly columns: readonly string[];
@@ -49,14 +54,16 @@ export class Batches {
     this.names = names;
   }
 
-  /** One statement per kind, in the order in which they are to run. */
-  kinds(transactions: readonly Numbered[]): readonly Kind[] {
+  /** One statement per kind, in the order in which they are to run. `hopes` null = all ask. */
+  kinds(transactions: readonly Numbered[], hopes: Hopes | null): readonly Kind[] {
     const collected = new Map<Shape, Collected>();
     for (const { index, writes } of transactions) {
       for (let write = 0; write < writes.length; write++)
         this.collect(collected, writes[write] as Write, index, write);
     }
-    return [...collected.values()].toSorted((a, b) => a.shape.order - b.shape.order).map(kindOf);
+    return [...collected.values()]
+      .toSorted((a, b) => a.shape.order - b.shape.order)
+      .map((each) => kindOf(each, hopes));
   }
 
   /** A statement for each write, in the order of the writes. */
@@ -66,7 +73,7 @@ export class Batches {
       this.collect(collected, write, transaction.index, i);
       const [only] = collected.values();
       invariant(only, "a write is of some kind");
-      return kindOf(only);
+      return kindOf(only, null);
     });
   }
 
@@ -98,7 +105,8 @@ export class Batches {
     if (write.op === "insert" || write.op === "append") {
       const columns = Object.keys(table.columns);
       const text = insertStatement(this.names, table);
-      return { order, text, table, columns, indexed, set: columns.length };
+      const hopefulText = hopefulInsertStatement(this.names, table);
+      return { order, text, hopefulText, table, columns, indexed, set: columns.length };
     }
     const key = Object.keys(write.key);
     const expect = Object.keys(write.expect);
@@ -107,7 +115,8 @@ export class Batches {
       write.op === "update"
         ? updateStatement(this.names, table, set, key, expect)
         : deleteStatement(this.names, table, key, expect);
-    return { order, text, table, columns: [...set, ...key, ...expect], indexed, set: set.length };
+    const columns = [...set, ...key, ...expect];
+    return { order, text, hopefulText: null, table, columns, indexed, set: set.length };
   }
 }
 
@@ -142,12 +151,15 @@ function encoded(shape: Shape, at: number, value: Value): Value {
   return shape.indexed.has(shape.columns[at] ?? "") ? encodeIndexed(value) : encodeText(value);
 }
 
-function kindOf({ shape, columns, long, rows }: Collected): Kind {
+function kindOf({ shape, columns, long, rows }: Collected, hopes: Hopes | null): Kind {
   const values: Parameter[] = [ordinals(rows.length)];
   for (let i = 0; i < columns.length; i++) {
     const type = shape.table.columns[shape.columns[i] ?? ""]?.type ?? "text";
     values.push(arrayOf(type, columns[i] ?? []));
   }
   values.push(arrayOf("text", long));
-  return { statement: { text: shape.text, values, isKept: true }, rows };
+  const { table, hopefulText } = shape;
+  if (hopefulText !== null && hopes?.takeFor(table.name) === true)
+    return { statement: { text: hopefulText, values, isKept: true }, hopesFor: table.name, rows };
+  return { statement: { text: shape.text, values, isKept: true }, hopesFor: null, rows };
 }

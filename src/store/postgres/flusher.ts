@@ -6,6 +6,7 @@ import { Batches } from "./batch.ts";
 import type { Connection, Statement } from "./connection.ts";
 import { fulfilled } from "./connection.ts";
 import type { Standing, Take } from "./own-statements.ts";
+import { HopedInVain, Hopes } from "./hopes.ts";
 import { OwnStatements } from "./own-statements.ts";
 import { SegmentCarrier, needsSavepoints } from "./segment-carrier.ts";
 import type { Segment } from "./segments.ts";
@@ -70,6 +71,7 @@ export class Flusher {
   readonly own: OwnStatements;
   private readonly options: FlusherOptions;
   private readonly batches: Batches;
+  private readonly hopes = new Hopes();
   private carefulFlushes = 0;
 
   constructor(options: FlusherOptions) {
@@ -90,8 +92,9 @@ export class Flusher {
     } catch (thrown) {
       if (thrown instanceof CommitInDoubt || connection.isLost) throw thrown;
       await connection.runEach([{ text: "ROLLBACK" }]);
-      if (thrown !== needsSavepoints) throw thrown;
-      this.carefulFlushes = carefulFlushesMax;
+      if (thrown instanceof HopedInVain) this.hopes.dash(thrown.table);
+      else if (thrown === needsSavepoints) this.carefulFlushes = carefulFlushesMax;
+      else throw thrown;
       return this.carry(connection, load);
     }
   }
@@ -103,7 +106,7 @@ export class Flusher {
     isCareful: boolean,
   ): Promise<Carried> {
     const { own, isSynchronous } = this.options;
-    const carrier = new SegmentCarrier(this.options, this.batches, connection, isCareful);
+    const carrier = new SegmentCarrier(this.options, this.batches, this.hopes, connection, isCareful);
     const prepared = segments.map((segment) => carrier.prepare(segment));
     const opening = [own.open(isSynchronous), own.begin(load.wallMs, load.standing, load.proof)];
     const each = await connection.runEach([...opening, ...(prepared[0]?.statements ?? [])]);

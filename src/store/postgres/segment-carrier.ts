@@ -6,6 +6,8 @@ import type { Batches, Kind } from "./batch.ts";
 import type { Connection, Outcome, Statement } from "./connection.ts";
 import { fulfilled } from "./connection.ts";
 import { isDuplicate, isFatal, isGone, statementFault } from "./failure.ts";
+import { HopedInVain } from "./hopes.ts";
+import type { Hopes } from "./hopes.ts";
 import { OwnStatements } from "./own-statements.ts";
 import type { Numbered, Segment } from "./segments.ts";
 import { mayFree, tableOf } from "./segments.ts";
@@ -33,10 +35,12 @@ export class SegmentCarrier {
   private readonly connection: Connection;
   private readonly hasSavepoints: boolean;
   private readonly mayShrink: boolean;
+  private readonly hopes: Hopes;
 
   constructor(
     options: { readonly tables: TablesByName; readonly own: OwnStatements; readonly mayShrink: boolean },
     batches: Batches,
+    hopes: Hopes,
     connection: Connection,
     hasSavepoints: boolean,
   ) {
@@ -44,6 +48,7 @@ export class SegmentCarrier {
     this.own = options.own;
     this.mayShrink = options.mayShrink;
     this.batches = batches;
+    this.hopes = hopes;
     this.connection = connection;
     this.hasSavepoints = hasSavepoints;
   }
@@ -59,7 +64,11 @@ export class SegmentCarrier {
       case "single":
         return this.prepared(segment, this.batches.oneByOne(segment.transaction));
       case "set":
-        return this.prepared(segment, this.batches.kinds(segment.transactions));
+        // With savepoints there are others in the flush, who would be carried again with it.
+        return this.prepared(
+          segment,
+          this.batches.kinds(segment.transactions, this.hasSavepoints ? null : this.hopes),
+        );
     }
   }
 
@@ -97,6 +106,7 @@ export class SegmentCarrier {
     let done = this.ofWrites(outcomes);
     for (let attempt = 1; ; attempt++) {
       this.throwFatal(done);
+      throwDashed(kinds, done);
       const refused = failedIn(kinds, done);
       if (refused === null || this.mayHaveComeTooEarly(left, refused)) break;
       for (const [index, write] of refused) answers[index] = write;
@@ -175,6 +185,15 @@ export class SegmentCarrier {
 const savepoint: Statement = { text: "SAVEPOINT item" };
 const rollbackTo: Statement = { text: "ROLLBACK TO item" };
 const release: Statement = { text: "RELEASE item" };
+
+/** What fails first: those behind it are told that the transaction is over. */
+function throwDashed(kinds: readonly Kind[], done: Outcomes): void {
+  const at = done.findIndex((one) => one.status === "rejected");
+  const failed = done[at];
+  const table = kinds[at]?.hopesFor ?? null;
+  if (failed?.status === "rejected" && table !== null && isDuplicate(failed.reason))
+    throw new HopedInVain(table);
+}
 
 /** For each refused transaction the first write whose guard did not hold; null when a statement failed. */
 function failedIn(kinds: readonly Kind[], done: Outcomes): Map<number, number> | null {

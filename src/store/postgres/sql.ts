@@ -112,18 +112,36 @@ function ordered(table: Table, column: string, isDescending: boolean): string {
 /** Arrays: ordinals, the declared columns, `_long`. */
 export function insertStatement(names: Names, table: Table): string {
   const columns = Object.keys(table.columns);
-  const all = [...columns, longColumn];
   const arrays = unnest(columns.map((name) => typeOf(table, name)));
-  const values = columns.map((_, i) => `c${i}`);
+  const into = insertInto(names, table);
   if (table.shape === "log") {
-    // Cursors go on from the highest there is. Whoever writes holds the store's lock until the commit, so no other flush takes
-    // the same, and none with a lower one becomes visible later: see `flusher.ts`.
     const id = `c${columns.indexOf(table.id)}`;
-    const last = `(SELECT coalesce(max("cursor"), 0) FROM ${names.of(table.name)})`;
-    return `WITH v AS (${arrays}), done AS (INSERT INTO ${names.of(table.name)} ("cursor", ${list(all)}) SELECT ${last} + o, ${[...values, "l::jsonb"].join(", ")} FROM v ON CONFLICT (${quoted(table.id)}) DO NOTHING RETURNING ${quoted(table.id)} AS k) SELECT o FROM v WHERE ${id} NOT IN (SELECT k FROM done)`;
+    return `WITH v AS (${arrays}), done AS (${into} FROM v ON CONFLICT (${quoted(table.id)}) DO NOTHING RETURNING ${quoted(table.id)} AS k) SELECT o FROM v WHERE ${id} NOT IN (SELECT k FROM done)`;
   }
   const key = table.key.map((name) => `c${columns.indexOf(name)}`).join(", ");
-  return `WITH v AS (${arrays}), done AS (INSERT INTO ${names.of(table.name)} (${list(all)}) SELECT ${[...values, "l::jsonb"].join(", ")} FROM v ORDER BY o ON CONFLICT DO NOTHING RETURNING ${list(table.key)}) SELECT o FROM v WHERE (${key}) NOT IN (SELECT * FROM done)`;
+  return `WITH v AS (${arrays}), done AS (${into} FROM v ORDER BY o ON CONFLICT DO NOTHING RETURNING ${list(table.key)}) SELECT o FROM v WHERE (${key}) NOT IN (SELECT * FROM done)`;
+}
+
+/**
+ * The same rows for two thirds of the work, but a key that is taken fails the statement instead of being answered: nothing is looked up
+ * before it is inserted, and no row is written down a second time as confirmed.
+ */
+export function hopefulInsertStatement(names: Names, table: Table): string {
+  const columns = Object.keys(table.columns);
+  const arrays = unnest(columns.map((name) => typeOf(table, name)));
+  return `WITH v AS (${arrays}) ${insertInto(names, table)} FROM v ORDER BY o`;
+}
+
+function insertInto(names: Names, table: Table): string {
+  const columns = Object.keys(table.columns);
+  const values = [...columns.map((_, i) => `c${i}`), "l::jsonb"].join(", ");
+  const into = `INSERT INTO ${names.of(table.name)}`;
+  const all = list([...columns, longColumn]);
+  if (table.shape === "keyed") return `${into} (${all}) SELECT ${values}`;
+  // Cursors go on from the highest there is. Whoever writes holds the store's lock until the commit, so no other flush takes
+  // the same, and none with a lower one becomes visible later: see `flusher.ts`.
+  const last = `(SELECT coalesce(max("cursor"), 0) FROM ${names.of(table.name)})`;
+  return `${into} ("cursor", ${all}) SELECT ${last} + o, ${values}`;
 }
 
 /** Arrays: ordinals, set, key, expect, `_long` (of what is set). Without `set` it only asks whether the rows are as expected. */
