@@ -26,6 +26,27 @@ export function arrayOf(type: ColumnType, values: readonly Value[]): Buffer {
   return array;
 }
 
+/**
+ * Texts of plain characters (U+0002 to U+007F), which is nearly all there are: they need no encoding and are written as one, then the
+ * lengths between them. null = some text has others.
+ */
+export function plainTexts(values: readonly (string | null)[]): Buffer | null {
+  const joined = values.join(lengthPlace);
+  if (joined.includes("\u0000") || joined.includes("\u0001")) return null;
+  if (Buffer.byteLength(joined) > joined.length) return null;
+  const array = head(oids.text, values.length, headBytes + lengthPlace.length + joined.length);
+  array.write(joined, headBytes + lengthPlace.length, "latin1");
+  let at = headBytes;
+  for (const value of values) {
+    at = array.writeInt32BE(value?.length ?? -1, at);
+    if (value !== null) at += value.length;
+  }
+  return array;
+}
+
+/** As many bytes as the length of a value has. */
+const lengthPlace = "\u0002".repeat(4);
+
 /** 1, 2, … count: which row a value belongs to. */
 export function ordinals(count: number): Buffer {
   const array = head(int4, count, headBytes + 8 * count);

@@ -1,10 +1,11 @@
 import { invariant } from "../../base/index.ts";
 import type { TablesByName } from "../check.ts";
-import type { Row, Table, Value } from "../table.ts";
+import type { ColumnType, Row, Table, Value } from "../table.ts";
 import type { Write } from "../transaction.ts";
-import { arrayOf, ordinals } from "./array.ts";
+import { arrayOf, ordinals, plainTexts } from "./array.ts";
 import type { Parameter, Statement } from "./connection.ts";
-import { encodeIndexed, encodeText, indexedColumns, longTexts } from "./encode.ts";
+import type { LongTexts } from "./encode.ts";
+import { encodeText, indexedColumns, isLong, mayBeLong, shortened } from "./encode.ts";
 import type { Hopes } from "./hopes.ts";
 import type { Numbered } from "./segments.ts";
 import { tableOf } from "./segments.ts";
@@ -22,8 +23,7 @@ export interface Kind {
 
 interface Collected {
   readonly shape: Shape;
-  readonly columns: Value[][];
-  readonly long: (string | null)[];
+  readonly writes: Write[];
   readonly rows: { index: number; write: number }[];
 }
 
@@ -34,10 +34,15 @@ interface Shape {
   readonly hopefulText: string | null;
   readonly table: Table;
   /** Set, key, expect; for a row: its columns. */
-  readonly columns: readonly string[];
-  readonly indexed: ReadonlySet<string>;
-  /** How many of the columns are set: only of those a long text is kept. */
-  readonly set: number;
+  readonly columns: readonly Column[];
+}
+
+interface Column {
+  readonly name: string;
+  readonly type: ColumnType;
+  /** Of what the write says, where it stands. A long text is kept only of what is set. */
+  readonly part: "row" | "set" | "key" | "expect";
+  readonly isIndexed: boolean;
 }
 
 /** Inserts before everything that may set a key free: see `segments.ts`. */
@@ -81,13 +86,10 @@ export class Batches {
     const shape = this.shapeOf(write);
     let batch = collected.get(shape);
     if (batch === undefined) {
-      batch = { shape, columns: shape.columns.map(() => []), long: [], rows: [] };
+      batch = { shape, writes: [], rows: [] };
       collected.set(shape, batch);
     }
-    const values = valuesOfWrite(write, shape);
-    for (let i = 0; i < values.length; i++) batch.columns[i]?.push(encoded(shape, i, values[i] ?? null));
-    const set = shape.columns.slice(0, shape.set);
-    batch.long.push(longTexts(set, shape.indexed, values));
+    batch.writes.push(write);
     batch.rows.push({ index, write: at });
   }
 
@@ -102,11 +104,16 @@ export class Batches {
     const table = tableOf(this.tables, write);
     const indexed = indexedColumns(table);
     const order = orderOf[write.op];
+    const columnsOf = (part: Column["part"], names: readonly string[]): readonly Column[] =>
+      names.map((name) => {
+        const type = table.columns[name]?.type;
+        invariant(type, `no column ${table.name}.${name}`);
+        return { name, type, part, isIndexed: indexed.has(name) };
+      });
     if (write.op === "insert" || write.op === "append") {
-      const columns = Object.keys(table.columns);
       const text = insertStatement(this.names, table);
       const hopefulText = hopefulInsertStatement(this.names, table);
-      return { order, text, hopefulText, table, columns, indexed, set: columns.length };
+      return { order, text, hopefulText, table, columns: columnsOf("row", Object.keys(table.columns)) };
     }
     const key = Object.keys(write.key);
     const expect = Object.keys(write.expect);
@@ -115,14 +122,15 @@ export class Batches {
       write.op === "update"
         ? updateStatement(this.names, table, set, key, expect)
         : deleteStatement(this.names, table, key, expect);
-    const columns = [...set, ...key, ...expect];
-    return { order, text, hopefulText: null, table, columns, indexed, set: set.length };
+    const columns = [...columnsOf("set", set), ...columnsOf("key", key), ...columnsOf("expect", expect)];
+    return { order, text, hopefulText: null, table, columns };
   }
 }
 
+/** Of rows that are put into a table there is one shape. */
 function nameOf(write: Write): string {
+  if (write.op === "insert" || write.op === "append") return write.table;
   let name = `${write.op} ${write.table}`;
-  if (write.op === "insert" || write.op === "append") return name;
   if (write.op === "update") for (const column in write.set) name += ` ${column}`;
   name += " by";
   for (const column in write.key) name += ` ${column}`;
@@ -131,35 +139,39 @@ function nameOf(write: Write): string {
   return name;
 }
 
-function valuesOfWrite(write: Write, shape: Shape): readonly Value[] {
-  const { columns } = shape;
-  if (write.op === "insert" || write.op === "append")
-    return columns.map((column) => write.row[column] ?? null);
-  const values: Value[] = [];
-  if (write.op === "update") addValues(write.set, values);
-  addValues(write.key, values);
-  addValues(write.expect, values);
-  return values;
-}
-
-function addValues(row: Row, values: Value[]): void {
-  for (const column in row) values.push(row[column] ?? null);
-}
-
-function encoded(shape: Shape, at: number, value: Value): Value {
-  if (typeof value !== "string") return value;
-  return shape.indexed.has(shape.columns[at] ?? "") ? encodeIndexed(value) : encodeText(value);
-}
-
-function kindOf({ shape, columns, long, rows }: Collected, hopes: Hopes | null): Kind {
-  const values: Parameter[] = [ordinals(rows.length)];
-  for (let i = 0; i < columns.length; i++) {
-    const type = shape.table.columns[shape.columns[i] ?? ""]?.type ?? "text";
-    values.push(arrayOf(type, columns[i] ?? []));
-  }
-  values.push(arrayOf("text", long));
+function kindOf({ shape, writes, rows }: Collected, hopes: Hopes | null): Kind {
+  const long: (LongTexts | null)[] = writes.map(() => null);
+  const columns = shape.columns.map((column) => columnOf(column, writes, long));
+  const wholes = long.map((texts) => (texts === null ? null : JSON.stringify(texts)));
+  const values: Parameter[] = [ordinals(rows.length), ...columns, arrayOf("text", wholes)];
   const { table, hopefulText } = shape;
   if (hopefulText !== null && hopes?.takeFor(table.name) === true)
     return { statement: { text: hopefulText, values, isKept: true }, hopesFor: table.name, rows };
   return { statement: { text: shape.text, values, isKept: true }, hopesFor: null, rows };
+}
+
+/** What all the writes say about one column, as the database holds it. The whole of a text that is too long for it goes into `long`. */
+function columnOf(column: Column, writes: readonly Write[], long: (LongTexts | null)[]): Buffer {
+  const { name, type, part, isIndexed } = column;
+  const values: Value[] = [];
+  for (const write of writes) values.push(partOf(write, part)[name] ?? null);
+  if (type !== "text") return arrayOf(type, values);
+  const texts = values as (string | null)[];
+  if (!isIndexed || !texts.some(mayBeLong)) {
+    const array = plainTexts(texts);
+    if (array !== null) return array;
+  }
+  for (const [i, text] of texts.entries()) {
+    if (text === null) continue;
+    const whole = encodeText(text);
+    const isShortened = isIndexed && isLong(whole);
+    texts[i] = isShortened ? shortened(whole) : whole;
+    if (isShortened && (part === "row" || part === "set")) (long[i] ??= {})[name] = whole;
+  }
+  return arrayOf("text", texts);
+}
+
+/** The writes of one shape have the same parts. */
+function partOf(write: Write, part: Column["part"]): Row {
+  return (write as unknown as Readonly<Record<Column["part"], Row>>)[part];
 }

@@ -37,10 +37,14 @@ export function encodeIndexed(value: string): string {
   return isLong(whole) ? shortened(whole) : whole;
 }
 
-const isLong = (encoded: string): boolean =>
+/** Of a text that is not encoded yet, and without counting its bytes. */
+export const mayBeLong = (value: string | null): boolean =>
+  value !== null && value.length * 6 > indexedBytesMax;
+
+export const isLong = (encoded: string): boolean =>
   encoded.length * 3 > indexedBytesMax && Buffer.byteLength(encoded) > indexedBytesMax;
 
-function shortened(encoded: string): string {
+export function shortened(encoded: string): string {
   // Cut between characters, and not inside one of our pairs.
   let at = 0;
   let bytes = 0;
@@ -64,17 +68,20 @@ export function indexedColumns(table: Table): ReadonlySet<string> {
   ]);
 }
 
-/** The whole of the texts that were shortened, as JSON; null when there are none. */
+/** The whole of the texts of a row that were shortened, by column. */
+export type LongTexts = Record<string, string>;
+
+/** The same as JSON; null when there are none. */
 export function longTexts(
   columns: Iterable<string>,
   indexed: ReadonlySet<string>,
   values: readonly Value[],
 ): string | null {
-  let long: Record<string, string> | null = null;
+  let long: LongTexts | null = null;
   let at = 0;
   for (const column of columns) {
     const value = values[at++] ?? null;
-    if (typeof value !== "string" || value.length * 6 <= indexedBytesMax || !indexed.has(column)) continue;
+    if (typeof value !== "string" || !mayBeLong(value) || !indexed.has(column)) continue;
     const encoded = encodeText(value);
     if (isLong(encoded)) (long ??= {})[column] = encoded;
   }
@@ -88,7 +95,7 @@ export function decodeValue(type: ColumnType, column: string, given: unknown, lo
   const text = given as string;
   if (!text.includes(escape)) return text;
   if (long !== null && text.includes(digestMark)) {
-    const whole = (JSON.parse(long) as Record<string, string>)[column];
+    const whole = (JSON.parse(long) as LongTexts)[column];
     if (whole !== undefined && shortened(whole) === text) return decodeText(whole);
   }
   return decodeText(text);
