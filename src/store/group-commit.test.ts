@@ -9,6 +9,8 @@ class PatientWriter implements Writer {
   readonly flushesMax?: number;
   readonly deadBecause = null;
   readonly sizes: number[] = [];
+  /** Of the newest flush. */
+  sayCommitting: () => void = () => {};
   private readonly open: {
     answer: (value: FlushAnswer) => void;
     fail: (fault: Fault) => void;
@@ -25,8 +27,9 @@ class PatientWriter implements Writer {
     queueMicrotask(action);
   }
 
-  flush(requests: readonly Request[]): Promise<FlushAnswer> {
+  flush(requests: readonly Request[], _proof: unknown, onCommitting?: () => void): Promise<FlushAnswer> {
     this.sizes.push(requests.length);
+    this.sayCommitting = onCommitting ?? this.sayCommitting;
     return new Promise((answer, fail) => this.open.push({ answer, fail, size: requests.length }));
   }
 
@@ -96,6 +99,25 @@ describe("group commit", () => {
     writer.answerOldest();
     await turn();
     expect(writer.sizes).toEqual([1, 600]);
+  });
+
+  it("hands over what waits behind a commit that is under way, unless it is little, and then one after the other", async () => {
+    const { writer, offer, settled } = await opened();
+    offer("a");
+    await turn();
+    offer("b", 10);
+    writer.sayCommitting();
+    expect(writer.sizes).toEqual([1]);
+    offer("c", 90);
+    writer.sayCommitting();
+    expect(writer.sizes).toEqual([1, 100]);
+    offer("d", 600);
+    writer.answerOldest();
+    await turn();
+    expect([writer.sizes, settled]).toEqual([[1, 100], ["a"]]);
+    writer.answerOldest();
+    await turn();
+    expect(writer.sizes).toEqual([1, 100, 600]);
   });
 
   it("fails those of one flush alone, and stops once all under way are answered", async () => {

@@ -13,6 +13,8 @@ import type { StoreStats } from "./store.ts";
 const flushRequestsMax = 1024;
 /** So many go out beside the flushes under way: by then a flush of their own costs each of them next to nothing more. */
 const flushBesideMin = 256;
+/** So many go out behind a commit that is under way; fewer wait for its answer, which brings more. */
+const flushBehindMin = 64;
 /** Bytes in one flush: about 20 ms of writing on a plain disk. A larger transaction goes alone. */
 const flushBytesMax = 8_388_608;
 /** Bytes that may wait. Twice the largest transaction, so that one of those never finds the door closed by another. */
@@ -138,7 +140,7 @@ export class GroupCommit {
     this.underWay++;
     const startedAt = this.clock.monotonic();
     const requests = batch.map((waiting) => waiting.request);
-    this.writer.flush(requests, this.proof).then(
+    this.writer.flush(requests, this.proof, this.flushBehind).then(
       (answer) => {
         this.lastFlushMs = elapsedMs(this.clock.monotonic(), startedAt);
         this.settle(batch, answer);
@@ -146,6 +148,10 @@ export class GroupCommit {
       (thrown: unknown) => this.fail(batch, faultFrom(thrown, "flushing the store")),
     );
   }
+
+  private readonly flushBehind = (): void => {
+    if (this.waiting >= flushBehindMin) this.flush();
+  };
 
   private takeBatch(): Waiting[] {
     const batch: Waiting[] = [];
@@ -170,7 +176,8 @@ export class GroupCommit {
     this.transactions += batch.length;
     this.underWay--;
     // Before anybody is answered, so that the writer is at work meanwhile.
-    if (this.waiting > 0 && (this.underWay === 0 || this.waiting >= flushBesideMin)) this.flush();
+    const mayGoBeside = this.waiting >= flushBesideMin && this.underWay < this.flushesMax;
+    if (this.waiting > 0 && (this.underWay === 0 || mayGoBeside)) this.flush();
     for (let i = 0; i < batch.length; i++) {
       const given = answer.answers[i] ?? null;
       if (given instanceof Fault) batch[i]?.fail(given);

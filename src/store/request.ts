@@ -41,7 +41,8 @@ export interface Writer {
   /** How many flushes it may have been handed and not answered yet. Left out: one. */
   readonly flushesMax?: number;
   start(): Promise<void>;
-  flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer>;
+  /** `onCommitting` is called at most once: this one waits for nothing but its commit, and the next may be handed over behind it. */
+  flush(requests: readonly Request[], proof: Proof | null, onCommitting?: () => void): Promise<FlushAnswer>;
   stop(): Promise<void>;
   /**
    * The store's time, where it can be told without asking: not before any that was told, and not after what a restart would go on from.

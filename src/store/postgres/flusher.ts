@@ -35,6 +35,10 @@ export interface Load {
   readonly standing: Standing;
   /** null = the database's clock. */
   readonly wallMs: number | null;
+  /** Whether the flush stands whose commit was sent before, and which this one presumes to; null = there is none under way. */
+  readonly before: Promise<boolean> | null;
+  /** Called when the commit has been sent. */
+  readonly onCommitting: () => void;
 }
 
 /** A flush that went through. */
@@ -48,6 +52,13 @@ export interface Carried {
 export class Interrupted extends Error {
   constructor() {
     super("the database is not the one this writer knew");
+  }
+}
+
+/** The flush that this one was sent behind may not stand. Given up before anything was committed, to be carried again once that is known. */
+export class Overtaken extends Error {
+  constructor() {
+    super("the commit before this flush is in doubt");
   }
 }
 
@@ -111,6 +122,7 @@ export class Flusher {
     const opening = [own.open(isSynchronous), own.begin(load.wallMs, load.standing, load.proof)];
     const each = await connection.runEach([...opening, ...(prepared[0]?.statements ?? [])]);
     fulfilled(each[0]);
+    if (load.before !== null && !(await load.before)) throw new Overtaken();
     const beginning = OwnStatements.beginning(fulfilled(each[1]).rows);
     if (!beginning.isIntact || beginning.knownTimeline !== beginning.timeline) {
       throw new Interrupted();
@@ -125,7 +137,7 @@ export class Flusher {
       await carrier.settle(one, outcomes, answers);
     }
     const answer = { storeNowMs: beginning.nowMs, answers };
-    await this.commit(connection, this.announcements(load.requests, answers), answer);
+    await this.commit(connection, this.announcements(load.requests, answers), answer, load.onCommitting);
     return { answer, committedIn: beginning.epoch };
   }
 
@@ -178,9 +190,12 @@ export class Flusher {
     connection: Connection,
     before: readonly Statement[],
     answer: FlushAnswer,
+    onCommitting: () => void,
   ): Promise<void> {
     const warnings = connection.warningCount;
-    const each = await connection.runEach([...before, commitStatement]);
+    const committing = connection.runEach([...before, commitStatement]);
+    onCommitting();
+    const each = await committing;
     const last = each.at(-1);
     for (const one of each.slice(0, -1))
       if (one.status === "rejected" && !connection.isLost) throw one.reason;

@@ -274,7 +274,8 @@ describe("a database that goes away", () => {
         }
       }
     };
-    const working = Promise.all(Array.from({ length: 32 }, work));
+    // So many that flushes are sent behind commits.
+    const working = Promise.all(Array.from({ length: 200 }, work));
     for (let kill = 1; kill <= 2; kill++) {
       const before = acknowledged.length;
       await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 500);
@@ -309,6 +310,75 @@ describe("a database that goes away", () => {
       expect((await store.commit(put("third"))).verdict).toBe("done");
     },
   );
+
+  /** Two waves of commits, the second while the first is under way, so that it is sent behind the commit of the first. */
+  async function twoWaves(store: PostgresStore): Promise<{ names: string[]; commits: Promise<string>[] }> {
+    const names = Array.from({ length: 200 }, (_, i) => `wave-${i}`);
+    const outcome = (name: string) =>
+      store.commit([...put(name), event(name)]).then(
+        ({ verdict }) => verdict,
+        (thrown: { code: string; effect: string }) => `${thrown.code} ${thrown.effect}`,
+      );
+    const first = names.slice(0, 100).map(outcome);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    return { names, commits: [...first, ...names.slice(100).map(outcome)] };
+  }
+
+  it.each(["before", "after"] as const)(
+    "in the instant of a commit that another flush was sent behind (cut %s the server has both): each is told what became of it",
+    async (when) => {
+      const url = await cluster.createDatabase();
+      const cut = await cutBefore(cluster.port);
+      const store = await open({ url: cut.through(url) });
+      await store.commit(put("first"));
+      let cuts = 0;
+      const behind: boolean[] = [];
+      cut.onRequest = (bytes) => {
+        if (!bytes.includes("COMMIT\u0000") || cuts++ > 0) return false;
+        behind.push(store.stats().waiting === 0);
+        return when;
+      };
+      const { names, commits } = await twoWaves(store);
+      const told = await Promise.all(commits);
+      expect(behind).toEqual([true]);
+      expect(new Set(told.slice(0, 100))).toEqual(
+        new Set([when === "after" ? "done" : "store-unavailable none"]),
+      );
+      const written = new Set(await follow(store));
+      expect(names.filter((name) => written.has(name))).toEqual(names.filter((_, i) => told[i] === "done"));
+      expect((await store.commit(put("last"))).verdict).toBe("done");
+    },
+  );
+
+  it("but not from a commit that came with a warning: what was sent behind it gives way until that is looked up, and is carried then", async () => {
+    const url = await cluster.createDatabase();
+    const store = await open({ url });
+    await store.commit(put("first"));
+    await cluster.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+    await cluster.sql("SELECT pg_reload_conf()");
+    const waiting = (database: string) =>
+      `pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = '${database}'`;
+    const hasBegun = async () => {
+      cluster.sql("CREATE TEMP TABLE probe ()").catch(() => {}); // its commit waits as well, once all have heard of it
+      return (await cluster.sql(`SELECT ${waiting("postgres")}`)).length > 0;
+    };
+    try {
+      await expect.poll(hasBegun).toBe(true);
+      const { names, commits } = await twoWaves(store);
+      const cancel = () =>
+        cluster.sql(`SELECT pg_cancel_backend(pid), ${waiting(new URL(url).pathname.slice(1))}`);
+      await expect.poll(cancel).toHaveLength(1);
+      expect(store.stats().waiting).toBe(0);
+      await cluster.sql("ALTER SYSTEM RESET synchronous_standby_names");
+      await cluster.sql("SELECT pg_reload_conf()");
+      expect(new Set(await Promise.all(commits))).toEqual(new Set(["done"]));
+      expect((await follow(store)).toSorted()).toEqual(names.toSorted());
+    } finally {
+      await cluster.sql("ALTER SYSTEM RESET synchronous_standby_names");
+      await cluster.sql("SELECT pg_reload_conf()");
+    }
+  });
 
   it("and stays away fails who waits at once, with no effect, and is found again when it is back", async () => {
     const url = await cluster.createDatabase();

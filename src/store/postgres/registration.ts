@@ -43,8 +43,10 @@ export class Registration {
     return this.doubted !== null;
   }
 
-  standing(): Standing {
-    return { writer: this.writer, acknowledged: this.acknowledgedFlush, next: ++this.lastFlush };
+  /** `presumed`: a flush whose commit was sent, and is not answered yet. */
+  standing(presumed: number | null): Standing {
+    const acknowledged = presumed ?? this.acknowledgedFlush;
+    return { writer: this.writer, acknowledged, next: ++this.lastFlush };
   }
 
   acknowledged(flush: number, epoch: number, storeNowMs: number): void {

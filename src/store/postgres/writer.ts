@@ -4,9 +4,10 @@ import { refuseVersion } from "../data-version.ts";
 import type { Absent } from "../given-up.ts";
 import { givesUpColumns, pruned, tablesWithout } from "../given-up.ts";
 import type { FlushAnswer, Proof, Request, Writer } from "../request.ts";
+import { Committing } from "./committing.ts";
 import { Connection } from "./connection.ts";
 import { isGone, isRetryable, isServerGoing, unavailable } from "./failure.ts";
-import { CommitInDoubt, Flusher, Interrupted } from "./flusher.ts";
+import { CommitInDoubt, Flusher, Interrupted, Overtaken } from "./flusher.ts";
 import type { FlusherOptions, Load } from "./flusher.ts";
 import type { PostgresConnection } from "./options.ts";
 import { OwnStatements } from "./own-statements.ts";
@@ -50,6 +51,10 @@ export class PostgresWriter implements Writer {
   /** Of what was given up; grows when the data is contracted while we work. */
   private absent: Absent = new Map();
   private readonly mayShrink: boolean;
+  /** The newest flush whose commit was sent, until its callers know; null = there is none. */
+  private committing: Committing | null = null;
+  /** Resolves once what was sent behind a commit holds nothing in the connection any more. */
+  private behind: Promise<unknown> = Promise.resolve();
   private isStopped = false;
   private death: Fault | null = null;
 
@@ -96,41 +101,83 @@ export class PostgresWriter implements Writer {
     await connection.close();
   }
 
-  async flush(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer> {
+  async flush(
+    requests: readonly Request[],
+    proof: Proof | null,
+    onCommitting: () => void = () => {},
+  ): Promise<FlushAnswer> {
+    const over = Promise.withResolvers<void>();
+    let mine: Committing | null = null;
+    const attempt = (before: Committing | null) =>
+      this.attempt(requests, proof, before, (connection, flush) => {
+        const isFirst = mine === null;
+        this.committing = mine = new Committing(connection, flush, over.promise);
+        if (isFirst) onCommitting();
+        return mine;
+      });
+    try {
+      return await this.patiently(attempt);
+    } finally {
+      if (this.committing === mine) this.committing = null;
+      over.resolve();
+    }
+  }
+
+  /** Attempts it until it is carried, or has failed for good. */
+  private async patiently(carry: (before: Committing | null) => Promise<FlushAnswer>): Promise<FlushAnswer> {
+    let before = this.committing;
     for (let attempt = 1; ; attempt++) {
       if (this.death !== null) throw this.death;
       try {
-        return await this.attempt(requests, proof);
+        const carried = carry(before);
+        if (before !== null) this.behind = carried.catch(() => {});
+        return await carried;
       } catch (thrown) {
+        await this.behind;
         if (thrown instanceof CommitInDoubt) return this.lookUp(thrown);
         if (thrown instanceof Interrupted) await this.meetOtherDatabase();
         else if (await this.isWithoutNow(thrown)) attempt = 0;
-        else if (!isRetryable(thrown)) throw this.failed(thrown);
+        else if (!(thrown instanceof Overtaken) && !isRetryable(thrown)) throw this.failed(thrown);
         if (attempt === attemptsMax) throw this.failed(thrown);
+        await before?.isOver;
+        before = null;
       }
     }
   }
 
-  private async attempt(requests: readonly Request[], proof: Proof | null): Promise<FlushAnswer> {
+  /** `before`: what it is sent behind. `begin` is called when its own commit was sent. */
+  private async attempt(
+    requests: readonly Request[],
+    proof: Proof | null,
+    before: Committing | null,
+    begin: (connection: Connection, flush: number) => Committing,
+  ): Promise<FlushAnswer> {
     const connection = await this.connected();
-    if (this.registration.isInDoubt) await this.settle(connection);
+    if (before !== null && before.connection !== connection) throw new Overtaken();
+    if (before === null && this.registration.isInDoubt) await this.settle(connection);
     const { flusher } = this;
     if (flusher === null) throw new Fault("shutting-down", "the store is not open");
+    const standing = this.registration.standing(before?.flush ?? null);
+    let committing: Committing | null = null;
     const load: Load = {
       requests: pruned(requests, this.absent),
       proof,
-      standing: this.registration.standing(),
+      standing,
       wallMs: this.wallMs(),
+      before: before?.isAcknowledged ?? null,
+      onCommitting: () => (committing = begin(connection, standing.next)),
     };
     const polled = await flusher.poll(connection, load);
     if (polled !== null) return polled;
+    const acknowledge = (isAcknowledged: boolean) => committing?.acknowledge(isAcknowledged);
     try {
       const { answer, committedIn } = await flusher.carry(connection, load);
-      if (committedIn !== null)
-        this.registration.acknowledged(load.standing.next, committedIn, answer.storeNowMs);
+      if (committedIn !== null) this.registration.acknowledged(standing.next, committedIn, answer.storeNowMs);
+      acknowledge(true);
       return answer;
     } catch (thrown) {
-      if (thrown instanceof CommitInDoubt) this.registration.doubt(load.standing.next);
+      if (thrown instanceof CommitInDoubt) this.registration.doubt(standing.next);
+      acknowledge(false);
       throw thrown;
     }
   }
