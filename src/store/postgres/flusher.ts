@@ -119,11 +119,12 @@ export class Flusher {
     const { own, isSynchronous } = this.options;
     const carrier = new SegmentCarrier(this.options, this.batches, this.hopes, connection, isCareful);
     const prepared = segments.map((segment) => carrier.prepare(segment));
-    const opening = [own.open(isSynchronous), own.begin(load.wallMs, load.standing, load.proof)];
+    const opening = [...own.open(isSynchronous), own.begin(load.wallMs, load.standing, load.proof)];
     const each = await connection.runEach([...opening, ...(prepared[0]?.statements ?? [])]);
-    fulfilled(each[0]);
+    const begun = each.slice(0, opening.length - 1);
+    for (const one of begun) fulfilled(one);
     if (load.before !== null && !(await load.before)) throw new Overtaken();
-    const beginning = OwnStatements.beginning(fulfilled(each[1]).rows);
+    const beginning = OwnStatements.beginning(fulfilled(each[begun.length]).rows);
     if (!beginning.isIntact || beginning.knownTimeline !== beginning.timeline) {
       throw new Interrupted();
     }

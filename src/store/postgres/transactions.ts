@@ -7,7 +7,7 @@ export function underStoreLock<T>(
   own: OwnStatements,
   body: () => Promise<T>,
 ): Promise<T> {
-  return inTransaction(connection, [own.open(false)], "SET LOCAL statement_timeout = 0; COMMIT", body);
+  return inTransaction(connection, own.open(false), "SET LOCAL statement_timeout = 0; COMMIT", body);
 }
 
 /**

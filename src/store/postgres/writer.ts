@@ -9,6 +9,7 @@ import { Connection } from "./connection.ts";
 import { isGone, isRetryable, isServerGoing, unavailable } from "./failure.ts";
 import { CommitInDoubt, Flusher, Interrupted, Overtaken } from "./flusher.ts";
 import type { FlusherOptions, Load } from "./flusher.ts";
+import { hasSession } from "./options.ts";
 import type { PostgresConnection } from "./options.ts";
 import { OwnStatements } from "./own-statements.ts";
 import type { ServerTraits } from "./server-traits.ts";
@@ -281,8 +282,11 @@ export class PostgresWriter implements Writer {
 
   private async makeFlusher(connection: Connection, traits: ServerTraits): Promise<void> {
     const { tables, names, announcement } = this.options;
-    const own = new OwnStatements(names, traits.canReadTimeline);
     this.absent = await absentIn(connection, names, [...tables.values()]);
+    // Where commits have to be told to wait, each is: that must not rest on nobody having put a pooler between.
+    const isOurs = hasSession(this.options.connection) && traits.isSynchronous;
+    if (isOurs) await connection.run([OwnStatements.settings()]);
+    const own = new OwnStatements(names, traits.canReadTimeline, isOurs);
     this.flusher = new Flusher({
       tables: tablesWithout(tables, this.absent),
       names,
