@@ -287,9 +287,9 @@ describe("a database that goes away", () => {
     state.isOver = true;
     await working;
     const written = new Set(await follow(store));
-    expect(acknowledged.filter((id) => !written.has(id))).toEqual([]);
-    expect(none.filter((id) => written.has(id))).toEqual([]);
-    expect(unknown).toEqual([]);
+    const lost = acknowledged.filter((id) => !written.has(id));
+    const denied = none.filter((id) => written.has(id));
+    expect({ lost, denied, unknown }).toEqual({ lost: [], denied: [], unknown: [] });
     for (const id of written) expect(await store.get(rows, { name: id })).not.toBeNull();
   });
 
