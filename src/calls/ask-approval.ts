@@ -4,7 +4,7 @@ import type { EntryId, OpenCall } from "../ledger/index.ts";
 import { openCall, pendAnew } from "../ledger/index.ts";
 import { awaitDecision } from "./await-decision.ts";
 import { endorsementsOf } from "./endorsed.ts";
-import { entryId, sealingScope } from "./entries.ts";
+import { entryId, requestEntryId, sealingScope } from "./entries.ts";
 import { sameness } from "./identical.ts";
 import { holderOf } from "./house.ts";
 import type { House } from "./house.ts";
@@ -112,9 +112,8 @@ async function openOf(call: Approved, request: ApprovalRequest, house: House): P
   };
 }
 
-/** `<call id>:a1`, `:a2` … */
 function entryAfter(call: Approved, before: ApprovalRequest | null): EntryId {
   const n =
     before === null ? 0 : Number(before.requestEntry.slice(before.requestEntry.lastIndexOf(":a") + 2));
-  return `${call.id}:a${n + 1}` as EntryId;
+  return requestEntryId(call.id, n + 1);
 }

@@ -55,6 +55,9 @@ export function entryOf(call: Known, part: EntryPart): Entry {
 
 export const entryId = (call: string, n: number): EntryId => `${call}:${n}` as EntryId;
 
+/** Of what people were asked about a call: `<call id>:a1`, and `:a2` and so on when they are asked anew. */
+export const requestEntryId = (call: string, n: number): EntryId => `${call}:a${n}` as EntryId;
+
 const decisionRecord = (decision: Decision): DecisionRecord => ({
   effect: decision.effect,
   policies: decision.reasons.map((policy) => policy.id),

@@ -1,16 +1,15 @@
 import type { ApprovalRequest } from "../approvals/index.ts";
 import type { Claim, EntryId } from "../ledger/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import { entryId } from "./entries.ts";
+import { entryId, requestEntryId } from "./entries.ts";
 import type { House } from "./house.ts";
 
 /** The salt a claim's call was first committed with; null = that record was erased. */
 export async function saltOf(claim: Claim, house: House): Promise<Uint8Array | null> {
   const first = await saltIn(claim.tenant, entryId(claim.call, 0), house);
   if (first !== undefined) return first;
-  // Its first record is what people were asked.
-  const request = await house.approvals.ofCall(claim.call);
-  return request === null ? null : saltOfRequest(request, house);
+  // Its first record is what people were asked; asked anew they are with the same salt.
+  return (await saltIn(claim.tenant, requestEntryId(claim.call, 1), house)) ?? null;
 }
 
 export const saltOfRequest = async (request: ApprovalRequest, house: House): Promise<Uint8Array | null> =>
