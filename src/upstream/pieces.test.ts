@@ -10,6 +10,7 @@ import type { UpstreamRequest } from "./exchange.ts";
 import { headerValue } from "./http/header-value.ts";
 import { findParamHeaders, paramHeaderValues } from "./http/param-headers.ts";
 import { offeredTool } from "./list-tools.ts";
+import { replyFrom } from "./reply.ts";
 import { legacyCapabilities, modernEnvelope, requestText } from "./request-text.ts";
 import { clearSecrets } from "./secrets.ts";
 import { idAtEdges, LineReader } from "./stdio/line-reader.ts";
@@ -209,6 +210,22 @@ describe("the text of a request, by era", () => {
         }),
       ),
     ).toEqual({ roots: {}, elicitation: { url: {} } });
+  });
+});
+
+describe("answers of a server", () => {
+  const answered = (method: string, value: Readonly<Record<string, unknown>>) =>
+    replyFrom(JSON.stringify(value), value, request({ method }), "legacy");
+
+  it.each([
+    ["tools/call", "content"],
+    ["prompts/get", "messages"],
+    ["resources/read", "contents"],
+  ])("to %s are garbage where their %s is no list", (method, list) => {
+    for (const bad of ["text", null, 7, { type: "text", text: "alone" }])
+      expect(answered(method, { [list]: bad })).toBe(`its ${list} is not a list`);
+    for (const good of [{ [list]: [] }, { [list]: [{ type: "unheard-of" }] }, {}])
+      expect(answered(method, good)).toMatchObject({ kind: "result", value: good });
   });
 });
 

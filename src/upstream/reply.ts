@@ -11,6 +11,12 @@ type JsonObject = Readonly<Record<string, unknown>>;
 const rejections: ReadonlySet<number> = new Set([-32700, -32600, -32601, -32602, -32020, -32021, -32022]);
 /** The methods that may be answered with a question (MCP 2026-07-28, basic/patterns/mrtr). */
 const mayAskBack: ReadonlySet<string> = new Set(["tools/call", "prompts/get", "resources/read"]);
+/** Where the answers to these hold a list, without which no client can read them. One that is left out is the server's business. */
+const listIn: ReadonlyMap<string, string> = new Map([
+  ["tools/call", "content"],
+  ["prompts/get", "messages"],
+  ["resources/read", "contents"],
+]);
 /** What reads something at a URI. */
 const readings: ReadonlySet<string> = new Set(["resources/read", "skills/get", "resources/directory/read"]);
 /** Servers keep no state of their own then and put it all in here; ours is sealed around it and travels with the caller. */
@@ -32,7 +38,12 @@ export function replyFrom(
   era: Era,
 ): UpstreamReply | string {
   const kind = value["resultType"];
-  if (kind === undefined || kind === "complete") return { kind: "result", raw, value };
+  if (kind === undefined || kind === "complete") {
+    const list = listIn.get(request.method);
+    if (list !== undefined && value[list] !== undefined && !Array.isArray(value[list]))
+      return `its ${list} is not a list`;
+    return { kind: "result", raw, value };
+  }
   if (era === "modern" && kind === "input_required") return readInputRequired(raw, value, request);
   if (era === "modern" && kind === "task") return readTask(raw, value, request);
   return `its resultType is ${JSON.stringify(kind)?.slice(0, 60)}, which was not offered`;
