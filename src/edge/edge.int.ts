@@ -115,6 +115,16 @@ describe("the pages beside /mcp", () => {
       expect((await ask(node.port, { path: "/metrics" })).status).toBe(404);
     }));
 
+  test("tell a client that was refused, and would register now, how it gets a token", () =>
+    withEdge({}, async (node) => {
+      const answer = await ask(node.port, {
+        path: "/register",
+        body: '{"redirect_uris":["http://localhost/cb"]}',
+      });
+      expect(answer.status).toBe(404);
+      expect(answer.body).toContain("`signalbox agents token`");
+    }));
+
   test("name the public URL when there is one, and accept its host name", () =>
     withEdge({ publicUrl: "https://box.example/" }, async (node) => {
       const answer = await get(node.port, "/.well-known/oauth-protected-resource", { Host: "box.example" });

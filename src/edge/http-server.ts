@@ -112,7 +112,8 @@ export class Dispatcher {
     }
     if (path === "/oauth/callback" && (await this.pages.callback(request, response))) return;
     if (isRead && (await this.pages.answer(path, request, response))) return;
-    this.responder.refuseUnread(request, response, "public", { code: "not-found", detail: "" });
+    const detail = path === "/register" ? noRegistration : "";
+    this.responder.refuseUnread(request, response, "public", { code: "not-found", detail });
   }
 
   private isServed(request: IncomingMessage, response: ServerResponse): boolean {
@@ -141,6 +142,10 @@ export class Dispatcher {
     return true;
   }
 }
+
+/** A client that was refused, and is told of no authorization server, would register here, and shows its user what it is answered. */
+const noRegistration =
+  "Clients cannot register here. They need a token from `signalbox agents token`; one that they sent is not valid.";
 
 /** From this machine: the agents that the node itself has started. */
 const isFromHere = ({ socket }: IncomingMessage): boolean =>
