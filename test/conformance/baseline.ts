@@ -92,6 +92,16 @@ const clientEntries: readonly Omit<Entry, "upstreams">[] = [
     revisions: ["2026-07-28"],
     checks: ["auth/basic-cimd cimd-client-id-used/Client ID Metadata Document Usage"],
   },
+  {
+    reason:
+      "Where an authorization server has no metadata its addresses are not guessed, as clients of 2025-03-26 did and later ones do not: nothing would say that it knows PKCE.",
+    revisions: ["2025-03-26"],
+    checks: [
+      "auth/2025-03-26-oauth-endpoint-fallback authorization-request/Expected Check Missing: authorization-request",
+      "auth/2025-03-26-oauth-endpoint-fallback client-registration/Expected Check Missing: client-registration",
+      "auth/2025-03-26-oauth-endpoint-fallback token-request/Expected Check Missing: token-request",
+    ],
+  },
 ];
 
 /** The checks given up in this leg. Every one of them has to fail, or its entry is stale and fails the run. */

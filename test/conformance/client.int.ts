@@ -1,10 +1,10 @@
-import { describe, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { clientBaselineFor } from "./baseline.ts";
-import { clientRuns } from "./legs.ts";
+import { authorizationRuns, clientRuns, leftOut } from "./legs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import type { Driver } from "./run-client.ts";
 import { runScenario, runScenarios } from "./run-client.ts";
-import { runMsMax } from "./run-suite.ts";
+import { clientScenariosOf, runMsMax } from "./run-suite.ts";
 import { asExpected, judge } from "./verdict.ts";
 
 /** What the scenario's server meets: the official client, or the official client through a gateway. */
@@ -22,3 +22,16 @@ describe.concurrent("a client behind the gateway is, to the suite's servers, as 
       expect(await judge(alone, through, clientBaselineFor(run), again)).toEqual(asExpected);
     });
 });
+
+test.each(["stable", "preview"] as const)(
+  "every scenario of the %s suite for clients is run, or left out for a reason",
+  async (suite) => {
+    const listed = await clientScenariosOf(suite);
+    expect(listed).toContain("tools_call");
+    const known = new Set([
+      ...[...clientRuns, ...authorizationRuns].flatMap(({ scenarios }) => scenarios),
+      ...Object.keys(leftOut),
+    ]);
+    expect(listed.filter((scenario) => !known.has(scenario))).toEqual([]);
+  },
+);

@@ -4,7 +4,7 @@ import { eras } from "./fixture/fixture.ts";
 /** The two releases of the official suite: the newest stable one, and the one that knows the 2026 revision. */
 export type Suite = "stable" | "preview";
 
-export type Revision = "2025-06-18" | "2025-11-25" | "2026-07-28";
+export type Revision = "2025-03-26" | "2025-06-18" | "2025-11-25" | "2026-07-28";
 
 /** One run of a suite: its clients speak this revision, and the server behind the gateway is of this era. */
 export interface Leg {
@@ -19,6 +19,7 @@ export const legName = ({ suite, revision, upstream }: Leg): string =>
 const sessionRuns = [
   { suite: "stable", revision: "2025-06-18" },
   { suite: "stable", revision: "2025-11-25" },
+  { suite: "preview", revision: "2025-03-26" },
   { suite: "preview", revision: "2025-06-18" },
   { suite: "preview", revision: "2025-11-25" },
 ] as const;
@@ -54,6 +55,7 @@ const sessionScenarios = ["initialize", "tools_call", "elicitation-sep1034-clien
 
 export const clientRuns: readonly ClientRun[] = [
   { suite: "stable", revision: "2025-11-25", scenarios: sessionScenarios },
+  { suite: "preview", revision: "2025-06-18", scenarios: ["initialize", "tools_call"] },
   {
     suite: "preview",
     revision: "2025-11-25",
@@ -77,7 +79,7 @@ export const clientRuns: readonly ClientRun[] = [
 ];
 
 /** Those in which the gateway itself is the client: it gets its own tokens, at the suite's authorization servers. */
-export const authorizationScenarios: readonly string[] = [
+const authorizationScenarios: readonly string[] = [
   "auth/metadata-default",
   "auth/metadata-var1",
   "auth/metadata-var2",
@@ -108,3 +110,31 @@ export const authorizationScenarios: readonly string[] = [
   "auth/dpop",
   "auth/dpop-nonce",
 ];
+
+/** Once by the newest revision, and by the older ones what a server that opens a session could do to it, or what only they have. */
+export const authorizationRuns: readonly ClientRun[] = [
+  { suite: "preview", revision: "2026-07-28", scenarios: authorizationScenarios },
+  {
+    suite: "preview",
+    revision: "2025-11-25",
+    scenarios: [
+      "auth/metadata-default",
+      "auth/pre-registration",
+      "auth/scope-step-up",
+      "auth/scope-retry-limit",
+    ],
+  },
+  { suite: "preview", revision: "2025-06-18", scenarios: ["auth/token-endpoint-auth-basic"] },
+  {
+    suite: "preview",
+    revision: "2025-03-26",
+    scenarios: ["auth/2025-03-26-oauth-metadata-backcompat", "auth/2025-03-26-oauth-endpoint-fallback"],
+  },
+];
+
+/** Scenarios in which the suite is the server and that nobody runs, and why. */
+export const leftOut: Readonly<Record<string, string>> = {
+  "auth/enterprise-managed-authorization": "Not built: an identity provider that vouches for us.",
+  "auth/cross-app-access-complete-flow": "The same, under its older name.",
+  "auth/wif-jwt-bearer": "Not built: a workload's own identity in place of a client's.",
+};

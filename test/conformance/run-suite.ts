@@ -77,6 +77,12 @@ export async function runSuite(
   }
 }
 
+/** Scenarios in which the suite is the server, as it lists them itself. */
+export async function clientScenariosOf(suite: Suite): Promise<readonly string[]> {
+  const said = await commanded(suite, ["list", "--client"], {});
+  return [...said.matchAll(/^ {2}- (\S+) \[/gm)].map(([, name = ""]) => name);
+}
+
 const require = createRequire(import.meta.url);
 
 /** Where the command of each suite stands. */
