@@ -193,7 +193,7 @@ describe("what comes of a call that goes wrong", () => {
     expect(world.upstream.sent.map(({ name }) => name)).toEqual(["read", "read", "write"]);
   });
 
-  test("a result that breaks its output schema is withheld, and the tool's health says so", async () => {
+  test("a result that breaks its output schema is withheld, and the tool's health says so until one fits again", async () => {
     world.upstream.answer = () => resultOf('{"content":[],"structuredContent":{"n":"one"}}');
     const answer = textOf(await world.call("files__checked", {}));
     expect(JSON.stringify(answer)).toContain("result-invalid");
@@ -201,6 +201,12 @@ describe("what comes of a call that goes wrong", () => {
     const tool = world.registry.toolNamed(defaultTenant, "files__checked");
     expect(world.registry.healthOf(tool!)).toMatchObject({ state: "degraded", cause: "correctness" });
     expect(world.records.at(-1)?.outcome).toBe("succeeded");
+    world.upstream.answer = () => resultOf('{"content":[],"isError":true}');
+    await world.call("files__checked", {});
+    expect(world.registry.healthOf(tool!).state).toBe("degraded");
+    world.upstream.answer = () => resultOf('{"content":[],"structuredContent":{"n":1}}');
+    await world.call("files__checked", {});
+    expect(world.registry.healthOf(tool!).state).not.toBe("degraded");
   });
 
   test("an identical effect while the first is unknown is refused, another one is not", async () => {

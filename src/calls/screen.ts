@@ -44,7 +44,11 @@ function textOf(call: Ended, reply: Reply, house: House): string | null {
       return isTool(call) ? withheldText(reply.code, reply.detail) : null;
     case "answered": {
       const violation = outputViolation(call.subject, reply.value, reply.isError, house);
-      if (violation === null) return withoutOurKeys(reply.raw, reply.value);
+      if (violation === null) {
+        if (call.subject.kind === "tool" && !reply.isError)
+          house.registry.reportToolHealth(call.subject, { state: "healthy", since: house.clock.wall() });
+        return withoutOurKeys(reply.raw, reply.value);
+      }
       if (call.subject.kind !== "tool") return null;
       house.registry.reportToolHealth(call.subject, {
         state: "degraded",

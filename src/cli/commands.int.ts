@@ -138,6 +138,8 @@ describe("servers and tools", () => {
       tool: { class: { kind: "verifiable", verifyTool: "search_nodes" } },
       definition: { name: "create_entities" },
     });
+    const shown = await machine.run(["tools", "show", "memory__create_entities", "--no-json"]);
+    expect(shown.stdout).toMatch(/^health +healthy$/m);
     const diff = await machine.run(["tools", "diff", "memory__read_graph", "--no-json"]);
     expect(diff.stdout).toContain("is offered as it was approved");
     const approve = await machine.run(["tools", "approve", "memory__read_graph", "0123456789"]);

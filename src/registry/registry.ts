@@ -287,9 +287,10 @@ export class Registry {
 
   /** `healthy` takes the tool's own trouble back. */
   reportToolHealth(tool: Tool, health: Health): void {
+    const from = this.health.tool(tool.server.id, tool.name);
+    if (from === null && health.state === "healthy") return; // so it is with nearly every call
     const record = this.server(tool.server.id);
     if (record === null) return;
-    const from = this.health.tool(record.id, tool.name);
     if (this.health.putTool(record.id, tool.name, health))
       this.announcer.moved(record, tool.id, from, health);
   }

@@ -25,6 +25,7 @@ interface Tool {
   };
   readonly pin: string;
   readonly state: "live" | "quarantined" | "gone";
+  readonly health: { readonly state: string; readonly reason?: string };
   readonly callable: boolean;
   readonly why: string | null;
 }
@@ -185,6 +186,7 @@ const fields = ({ tool, definition, offered }: Detailed): readonly Field[] => [
       .join(":"),
   ],
   ["state", tool.state, colourOfState(tool.state)],
+  ["health", healthText(tool.health), colourOfState(tool.health.state)],
   ["callable", tool.callable ? "yes" : `no: ${tool.why ?? ""}`],
   ["pin", tool.pin],
   [
@@ -196,6 +198,9 @@ const fields = ({ tool, definition, offered }: Detailed): readonly Field[] => [
   ],
   ["definition", JSON.stringify(definition, null, 2)],
 ];
+
+const healthText = ({ state, reason }: Tool["health"]): string =>
+  reason === undefined ? state : `${state}: ${reason}`;
 
 function diffText(name: string, offered: NonNullable<Detailed["offered"]>, paint: Paint): string {
   const lines = offered.differences.flatMap(({ pointer, before, after }) => [
