@@ -81,6 +81,12 @@ export function takeServers(
       note(`Skipped ${quoted(foreignName)}: no server name can be made of it.`);
       continue;
     }
+    if (name === reservedServerName) {
+      note(
+        `Skipped ${quoted(foreignName)}: that is what nodes call themselves; under another name it can be added.`,
+      );
+      continue;
+    }
     if (taken.servers.has(name)) {
       note(`Skipped ${quoted(foreignName)}: there is a server "${name}" already.`);
       continue;
@@ -113,7 +119,7 @@ function ownName(foreign: string): string | null {
     .replace(/^-+/, "")
     .slice(0, serverNameMax)
     .replace(/-+$/, "");
-  return serverNamePattern.test(name) && name !== reservedServerName ? name : null;
+  return serverNamePattern.test(name) ? name : null;
 }
 
 /** Reads one server. `reason` is set when `transport` answers null. */

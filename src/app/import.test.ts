@@ -159,7 +159,7 @@ describe("servers of other clients", () => {
       'Skipped "f": its argument 1 needs ${input:path}, which has no value here.',
       'Skipped "g": its env hold something that is not text.',
       'Skipped "日本": no server name can be made of it.',
-      'Skipped "signalbox": no server name can be made of it.',
+      'Skipped "signalbox": that is what nodes call themselves; under another name it can be added.',
       '"Same" is called "same" here.',
       'Skipped "same": there is a server "same" already.',
       'Skipped "h": transport.url: carries a user name or password; use a header with a ${vault:…} reference.',
