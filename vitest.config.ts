@@ -12,6 +12,8 @@ export default defineConfig({
       "test/deploy/**/*.test.ts",
     ],
     pool: "forks",
+    // Nothing here keeps state in a module, so files share a process; one for each costs as much again as all of the tests.
+    isolate: false,
     testTimeout: 20_000,
   },
 });
