@@ -8,6 +8,7 @@ import type { Log, Metrics } from "../telemetry/index.ts";
 import type { NodeLease } from "./node-lease.ts";
 import type { PolicyDesk } from "./policy-desk.ts";
 import type { TenantCount } from "./tenant-count.ts";
+import type { WaitingCounts } from "./waiting-counts.ts";
 
 /** What is read from its owner at each scrape. */
 export function registerGauges(rooms: {
@@ -21,11 +22,9 @@ export function registerGauges(rooms: {
   readonly gate: Gate;
   readonly line: CallLine;
   readonly policies: PolicyDesk;
-  readonly unknownCalls: TenantCount;
-  readonly deadRuns: TenantCount;
-  readonly runsInReview: TenantCount;
+  readonly waiting: WaitingCounts;
 }): void {
-  const { metrics, store, lease, ledger, registry, tenants, log, gate, line, policies } = rooms;
+  const { metrics, store, lease, ledger, registry, tenants, log, gate, line, policies, waiting } = rooms;
   const perTenant = (count: TenantCount) =>
     [...count.current()].map(([tenant, value]) => ({ labels: { tenant }, value }));
   const one = (value: number) => [{ labels: {}, value }];
@@ -54,9 +53,9 @@ export function registerGauges(rooms: {
   metrics.gauge("callsUnderWay", () => one(line.callsUnderWay));
   metrics.gauge("queueAgeSeconds", () => one(gate.oldestWaitMs / 1000));
   metrics.gauge("callsWaiting", () => one(gate.waiting));
-  metrics.gauge("unknownCalls", () => perTenant(rooms.unknownCalls));
-  metrics.gauge("deadRuns", () => perTenant(rooms.deadRuns));
-  metrics.gauge("runsInReview", () => perTenant(rooms.runsInReview));
+  metrics.gauge("unknownCalls", () => perTenant(waiting.unknownCalls));
+  metrics.gauge("deadRuns", () => perTenant(waiting.deadRuns));
+  metrics.gauge("runsInReview", () => perTenant(waiting.runsInReview));
   metrics.gauge("policyLoaded", () =>
     tenants().map((tenant) => ({ labels: { tenant }, value: policies.trouble(tenant) === null ? 1 : 0 })),
   );

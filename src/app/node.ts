@@ -8,15 +8,7 @@ import { Edge } from "../edge/index.ts";
 import { Identities, defaultTenant, identityTables, systemTenant } from "../identity/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
-import {
-  Doubt,
-  Ledger,
-  ledgerTables,
-  listOpenCalls,
-  listRuns,
-  newestCheckpoints,
-  recoveriesIn,
-} from "../ledger/index.ts";
+import { Doubt, Ledger, ledgerTables, newestCheckpoints, recoveriesIn } from "../ledger/index.ts";
 import { Net } from "../net/index.ts";
 import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
@@ -52,9 +44,9 @@ import { RememberedCheckpoints } from "./remembered-checkpoints.ts";
 import { sessionSealing } from "./session-sealing.ts";
 import { Shutdown } from "./shutdown.ts";
 import { installationTable } from "./tables.ts";
-import { TenantCount } from "./tenant-count.ts";
 import { version } from "./version.ts";
 import { openWitnesses } from "./witnesses.ts";
+import { WaitingCounts } from "./waiting-counts.ts";
 import { policyTrouble, watchPolicies } from "./watched-policies.ts";
 
 /**
@@ -484,27 +476,9 @@ export class Node {
     this.shutdown.add("closing the edge", () => edge.stop(config.limits.shutdownGraceMs));
     this.shutdown.add("answering those who wait in runs", () => runs.stop());
     this.shutdown.add("answering those who wait for approvals", () => approvals.stop());
-    const unknownCalls = new TenantCount({
-      clock,
-      tenants,
-      list: (tenant, limit) => listOpenCalls(store, tenant, "unknown", { limit }),
-    });
-    await this.openPart("the count of unknown calls", unknownCalls);
-    const deadRuns = new TenantCount({
-      clock,
-      tenants,
-      list: (tenant, limit) => listRuns(store, tenant, { state: "dead", limit }),
-    });
-    await this.openPart("the count of dead runs", deadRuns);
-    const runsInReview = new TenantCount({
-      clock,
-      tenants,
-      list: (tenant, limit) => listRuns(store, tenant, { state: "review", limit }),
-    });
-    await this.openPart("the count of runs in review", runsInReview);
-    const counts = { unknownCalls, deadRuns, runsInReview };
-    const rooms = { store, lease, ledger, registry, tenants, log, gate, line, policies };
-    registerGauges({ metrics, ...rooms, ...counts });
+    const waiting = new WaitingCounts({ clock, store, tenants });
+    await this.openPart("the counts of what waits for people", waiting);
+    registerGauges({ metrics, store, lease, ledger, registry, tenants, log, gate, line, policies, waiting });
     this.notReady = [];
     return { url, identities, registry, vault, acts, store, ledger, line, approvals };
   }
