@@ -1,4 +1,4 @@
-import { invariant, plusMs } from "../base/index.ts";
+import { invariant } from "../base/index.ts";
 import { changeRun, dispatchPending } from "../ledger/index.ts";
 import { endPending } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
@@ -23,8 +23,7 @@ export async function fromPending(call: Admitted, house: House): Promise<Intende
     const request = call.approval ?? (await house.approvals.ofCall(call.id));
     if (request !== null) {
       // It may have waited for room until its time was over.
-      const now = plusMs(dispatchBy.at, -house.limits.dispatchWindowMs);
-      if (call.approval !== null && house.approvals.isOver(request, now))
+      if (call.approval !== null && house.approvals.isOver(request, house.storeClock.now()))
         return await endPending(call, request, "approval-expired", house);
       // A no is a no, also where policy has stopped asking.
       if (request.state === "denied") return await endPending(call, request, "approval-denied", house);
