@@ -14,7 +14,7 @@ const problemsOf = (agent: string) => {
 };
 
 describe("a hosted agent's settings", () => {
-  test("have defaults: a hundred losses a day, pauses from a second, any time, any input", () => {
+  test("have defaults: a hundred losses a day, pauses from a second, no deadline of their own, any input", () => {
     const config = read("runsMax: 3");
     expect(config.ok && config.value.agents).toMatchObject([
       {

@@ -97,7 +97,6 @@ export {
   listRuns,
   loseAgent,
   newRun,
-  runDeadline,
   noteLoss,
   overdueRuns,
   proveUnfinished,
@@ -108,6 +107,7 @@ export {
   releaseRun,
   reviveRun,
   runById,
+  runDeadline,
   runsHeldBy,
   runsToWake,
 } from "./run-records.ts";
