@@ -4,12 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { built } from "./built.ts";
+import { machine } from "./runs/machine.ts";
 import type { SessionOrder, SessionReport } from "./session-load.ts";
 
 /**
  * Sessions of the older era: a whole governed node (authentication, policy, durable entries, receipts, log, metrics) beside a
  * proxy made of the official SDK's server and client, which governs nothing, both before the same upstream, in interleaved rounds
- * of one run: `npm run bench -- legacy [--rounds 3] [--seconds 4] [--sessions 10000]`. `edge` is our edge with nothing behind it:
+ * of one run: `npm run bench -- legacy [--rounds 3] [--seconds 4] [--sessions 10000] [--save]`. `edge` is our edge with nothing behind it:
  * what sessions cost by themselves. All are processes of their own.
  */
 const option = (name: string, fallback: number): number => {
@@ -30,6 +31,7 @@ interface Target {
   readonly tool: string;
 }
 
+const before = machine();
 const directory = mkdtempSync(join(tmpdir(), "signalbox-bench-"));
 const policies = join(directory, "all.cedar");
 writeFileSync(policies, 'permit(principal is Agent, action == Action::"call", resource);');
@@ -205,12 +207,28 @@ function report(): void {
     ),
   );
   const rate = (key: string) => of(key, (s) => s.perSecond);
-  console.table({
-    "calls/s, node ÷ SDK proxy": { ratio: Number((rate("node calls") / rate("proxy calls")).toFixed(1)) },
-    "sessions/s, node ÷ SDK proxy": {
-      ratio: Number((rate("node sessions") / rate("proxy sessions")).toFixed(1)),
-    },
-  });
+  const ratios = {
+    "calls/s, node ÷ SDK proxy": rate("node calls") / rate("proxy calls"),
+    "sessions/s, node ÷ SDK proxy": rate("node sessions") / rate("proxy sessions"),
+  };
+  console.table(
+    Object.fromEntries(Object.entries(ratios).map(([key, ratio]) => [key, Number(ratio.toFixed(1))])),
+  );
+  if (process.argv.includes("--save")) save(ratios);
+}
+
+function save(ratios: Readonly<Record<string, number>>): void {
+  const settings = "sqlite, full sync, log of every call to a file, metrics on, screening on, receipts on";
+  const options = { rounds, seconds: durationMs / 1000, sessions, connections };
+  const envelope = { before, after: machine(), settings, options };
+  const results = {
+    ...ratios,
+    ...Object.fromEntries([...memory].map(([key, bytes]) => [`${key}, RSS MiB`, bytes / 2 ** 20])),
+  };
+  writeFileSync(
+    new URL("results/legacy.json", import.meta.url),
+    `${JSON.stringify({ envelope, results, samples: Object.fromEntries(samples) }, null, 2)}\n`,
+  );
 }
 
 function median(values: readonly number[]): number {
