@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { canonicalDigest, systemClock } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
-import type { ServerInput } from "../registry/index.ts";
+import type { Limits, ServerInput } from "../registry/index.ts";
+import { limitDefaults } from "../registry/index.ts";
 import { applyFileSection } from "./apply-file.ts";
 import type { Office } from "./office.suite.ts";
 import { newestEntries, openOffice } from "./office.suite.ts";
@@ -18,12 +19,13 @@ const server = (name: string, more: Partial<ServerInput> = {}): ServerInput => (
   ...more,
 });
 
-const apply = (servers: readonly ServerInput[]) =>
+const apply = (servers: readonly ServerInput[], limits: Limits | null = null) =>
   applyFileSection({
     registry: office.registry,
     acts: office.acts,
     actor: office.node(),
     section: { digest: canonicalDigest(servers), servers },
+    limits,
     lease: { store: office.store, clock: systemClock, holder: "local" },
   });
 
@@ -79,5 +81,31 @@ describe("the servers of the configuration file", () => {
     if (lease !== null) await office.store.releaseLease(lease);
     expect(await applying).toEqual([]);
     expect(office.registry.serversOf(defaultTenant)).toHaveLength(1);
+  });
+});
+
+describe("the limits of the configuration file", () => {
+  const few = { perPrincipalCallsMax: 5, tenantCallsMax: 50, agents: { invoicer: 2 } };
+  const inForce = () => office.registry.limits.of(defaultTenant);
+
+  test("hold by an act of the node, once, and are read-only to the API", async () => {
+    expect(await apply([], few)).toEqual([]);
+    expect(inForce()).toMatchObject({ version: 1, origin: "file", limits: few });
+    expect(await newestEntries(office, 2)).toContain("act admin.limits.set succeeded");
+    await apply([], few);
+    expect(inForce().version).toBe(1);
+    const answer = await office.send(office.admin, "PUT", "/limits", { perPrincipalCallsMax: 7 });
+    expect([answer.status, answer.body.error.code]).toEqual([409, "conflict"]);
+    expect(answer.body.error.detail).toContain("configuration file");
+  });
+
+  test("take over what the API has set, and are gone with the file's last word of them", async () => {
+    await office.send(office.admin, "PUT", "/limits", { perPrincipalCallsMax: 7 });
+    await apply([], null);
+    expect(inForce()).toMatchObject({ version: 1, origin: "api" });
+    await apply([], few);
+    expect(inForce()).toMatchObject({ version: 2, origin: "file" });
+    await apply([], null);
+    expect(inForce()).toMatchObject({ version: 3, origin: "default", limits: limitDefaults });
   });
 });

@@ -1,16 +1,18 @@
 import type { Clock } from "../base/index.ts";
 import { Fault, delay } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
-import type { FileSection, FileStep, Registry } from "../registry/index.ts";
+import type { FileSection, FileStep, Limits, Registry } from "../registry/index.ts";
 import type { Lease, Store } from "../store/index.ts";
 import type { Acts } from "./act.ts";
 
 export interface ApplyFileOptions {
-  readonly registry: Pick<Registry, "applyFile" | "catchUp" | "serverNamed">;
+  readonly registry: Pick<Registry, "applyFile" | "catchUp" | "limits" | "serverNamed">;
   readonly acts: Pick<Acts, "perform" | "recordRefusal">;
   /** The node's service principal in the tenant that the section is about. */
   readonly actor: Principal;
   readonly section: FileSection;
+  /** Of the tenant's callers; null = the file says nothing of them. */
+  readonly limits: Limits | null;
   /** Left out where the node's own lease on its data already keeps others away. */
   readonly lease?: LeaseOptions;
 }
@@ -28,7 +30,7 @@ const leaseRetryMs = 250;
 const stepsPerRenewal = 50;
 
 /**
- * Makes the servers of origin `file` what the file says: the same acts as through the API, each with its entry, by the node's own
+ * Makes the servers of origin `file`, and the limits where the file has any, what it says: the same acts as through the API, each with its entry, by the node's own
  * service principal. Nothing is done when this digest was applied last. Returns what did not work, for the log: declared classes
  * that do not fit, or why the rest was not applied; then what was in force before still is, and it is tried again at the next
  * start. Rejects with a Fault when the store fails, or another node holds the lease for a minute.
@@ -54,6 +56,27 @@ export async function applyFileSection(options: ApplyFileOptions): Promise<reado
 }
 
 async function applyUnderLease(
+  options: ApplyFileOptions,
+  keepLease: () => Promise<void>,
+): Promise<readonly string[]> {
+  const limits = await applyLimits(options);
+  return [...limits, ...(await applyServers(options, keepLease))];
+}
+
+async function applyLimits({ registry, acts, actor, limits }: ApplyFileOptions): Promise<readonly string[]> {
+  const { tenant } = actor;
+  const before = registry.limits.of(tenant);
+  const planned = registry.limits.applyFile(tenant, limits);
+  if (!planned.ok) return [planned.refusal.detail];
+  if (planned.value.writes.length === 0) return [];
+  const { version, origin, limits: to } = planned.value.value;
+  const act = { actor, action: "admin.limits.set", decision: null };
+  const note = { origin, version, from: { origin: before.origin, ...before.limits }, to };
+  const performed = await acts.perform(act, tenant, planned.value, note);
+  return performed.ok ? [] : [`limits: ${performed.refusal.detail}`];
+}
+
+async function applyServers(
   { registry, acts, actor, section }: ApplyFileOptions,
   keepLease: () => Promise<void>,
 ): Promise<readonly string[]> {

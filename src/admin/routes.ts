@@ -5,6 +5,7 @@ import { approvalRoutes } from "./routes/approvals.ts";
 import { auditRoutes } from "./routes/audit.ts";
 import { backupRoutes } from "./routes/backup.ts";
 import { callRoutes } from "./routes/calls.ts";
+import { limitRoutes } from "./routes/limits.ts";
 import { offeredRoutes } from "./routes/offered.ts";
 import { policyRoutes } from "./routes/policies.ts";
 import { principalRoutes } from "./routes/principals.ts";
@@ -27,6 +28,7 @@ const gated = [
   ...principalRoutes,
   ...tenantRoutes,
   ...policyRoutes,
+  ...limitRoutes,
   ...callRoutes,
   ...approvalRoutes,
   ...runRoutes,

@@ -3,8 +3,9 @@ import { agentSchema, hookSchema, webhookSchema } from "./config-schema-agents.t
 import { postgresSchema } from "./config-schema-postgres.ts";
 import { serverSchema } from "./config-schema-servers.ts";
 import { ledgerSchema } from "./config-schema-ledger.ts";
+import { limitsSchema } from "./config-schema-limits.ts";
 import type { Schema } from "./config-schema-terms.ts";
-import { section, duration, bytes, count, path, texts } from "./config-schema-terms.ts";
+import { section, duration, count, path, texts } from "./config-schema-terms.ts";
 
 export type { Schema };
 
@@ -166,54 +167,7 @@ export const configSchema: Schema = {
         "x-reason": "A chat, a pager and a ticket system are three; each message goes to all of them.",
       },
     }),
-    limits: section("Bounds that keep one caller, or all of them, from exhausting the node.", {
-      callsInFlightMax: count(
-        "Calls being worked on at once, in the whole node.",
-        "About a tenth of a second of work at the throughput measured on two cores.",
-        "calls",
-        1,
-        100_000,
-        1_000,
-      ),
-      perPrincipalCallsMax: count(
-        "Calls being worked on at once for one principal.",
-        "No single agent may hold more than a tenth of the node.",
-        "calls",
-        1,
-        100_000,
-        100,
-      ),
-      bodyBytesMax: bytes(
-        "The largest request body that is read.",
-        "Forty times the largest arguments seen in the field; parsing more would stall other callers.",
-        "1KiB",
-        "64MiB",
-        "4MiB",
-      ),
-      connectionsMax: count(
-        "Client connections at once.",
-        "10,000 idle connections cost about 100 MB.",
-        "connections",
-        1,
-        100_000,
-        10_000,
-      ),
-      processesMax: count(
-        "Server processes that may run at once.",
-        "At about 100 MB each, 64 of them fill a small machine.",
-        "processes",
-        0,
-        10_000,
-        64,
-      ),
-      shutdownGrace: duration(
-        "How long calls in flight may take to finish when the node is told to stop.",
-        "Open requests may take this long, then calls nobody listens to as long again: whoever kills has to wait for twice this and ten seconds more.",
-        "0s",
-        "1h",
-        "20s",
-      ),
-    }),
+    limits: limitsSchema,
     log: section("What is logged, and where.", {
       level: {
         enum: ["trace", "debug", "info", "warn", "error", "fatal"],

@@ -93,6 +93,18 @@ describe("a configuration", () => {
     });
   });
 
+  test("has limits for callers where it says one of them, and leaves them to the API where it says none", () => {
+    const limitsOf = (text: string) => accepted(text, {}).callerLimits;
+    expect(limitsOf("limits: { callsInFlightMax: 5 }")).toBeNull();
+    expect(limitsOf("limits: { agents: { invoicer: 3 } }")).toEqual({
+      perPrincipalCallsMax: 100,
+      tenantCallsMax: null,
+      agents: { invoicer: 3 },
+    });
+    expect(limitsOf("limits: { perPrincipalCallsMax: 100 }")).toMatchObject({ perPrincipalCallsMax: 100 });
+    expect(limitsOf("limits: { tenantCallsMax: 7 }")).toMatchObject({ tenantCallsMax: 7 });
+  });
+
   test("left out altogether has its defaults, and is frozen to the bottom", () => {
     const config = defaultConfig("/home/me/signalbox.yaml");
     expect(config.listen).toEqual({
@@ -154,7 +166,7 @@ servers:
       "7 listen.host: 7 is not text",
       '9 limits.bodyBytesMax: "4MB" is not an amount of bytes; write it like 512B, 64KiB, 4MiB or 1GiB',
       '10 limits.shutdownGrace: "2h" is outside 0s to 1h',
-      '11 limits.zebra: there is no setting "zebra" here; there are callsInFlightMax, perPrincipalCallsMax, bodyBytesMax, connectionsMax, processesMax, shutdownGrace',
+      '11 limits.zebra: there is no setting "zebra" here; there are callsInFlightMax, bodyBytesMax, connectionsMax, processesMax, shutdownGrace, perPrincipalCallsMax, tenantCallsMax, agents',
       '13 log.level: "warning" is not one of trace, debug, info, warn, error, fatal; did you mean "warn"?',
       '15 servers.Files: "Files" cannot be a server\'s name: a-z and 0-9 with single hyphens between, at most 24 characters, not "signalbox"',
       '16 servers.signalbox: "signalbox" cannot be a server\'s name: a-z and 0-9 with single hyphens between, at most 24 characters, not "signalbox"',

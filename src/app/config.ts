@@ -2,7 +2,7 @@ import { dirname, resolve } from "node:path";
 import type { Result, Sha256Hex } from "../base/index.ts";
 import { canonicalDigest, invariant, ok, refuse } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import type { OAuthSettings, SecretText, ServerInput, ToolClass } from "../registry/index.ts";
+import type { Limits, OAuthSettings, SecretText, ServerInput, ToolClass } from "../registry/index.ts";
 import { serverProblems } from "../registry/index.ts";
 import { parseBytes, parseDuration } from "./config-units.ts";
 import type { Variables } from "./config-references.ts";
@@ -54,9 +54,11 @@ export interface Config {
   readonly hooks: readonly HookSettings[];
   readonly agents: readonly AgentSettings[];
   readonly approvals: { readonly webhooks: readonly WebhookSettings[] };
+  /** Of the tenant's callers, as the file has them; null = it says nothing of them. */
+  readonly callerLimits: Limits | null;
+  /** Of this node. */
   readonly limits: {
     readonly callsInFlightMax: number;
-    readonly perPrincipalCallsMax: number;
     readonly bodyBytesMax: number;
     readonly connectionsMax: number;
     readonly processesMax: number;
@@ -167,6 +169,8 @@ interface RawConfig {
   readonly limits: {
     readonly callsInFlightMax: number;
     readonly perPrincipalCallsMax: number;
+    readonly tenantCallsMax?: number;
+    readonly agents: Readonly<Record<string, number>>;
     readonly bodyBytesMax: string;
     readonly connectionsMax: number;
     readonly processesMax: number;
@@ -218,7 +222,7 @@ function configOf(
     readonly directory: string;
   },
 ): Config {
-  const { shutdownGrace, bodyBytesMax, ...counts } = raw.limits;
+  const { shutdownGrace, bodyBytesMax, callsInFlightMax, connectionsMax, processesMax } = raw.limits;
   const config: Config = {
     tenant: raw.tenant,
     listen: { ...raw.listen, publicUrl: raw.listen.publicUrl?.replace(/\/$/, "") ?? null },
@@ -234,7 +238,14 @@ function configOf(
     agents,
     policies: { files: raw.policies.files.map((pattern) => resolve(directory, pattern)) },
     approvals: { webhooks },
-    limits: { ...counts, bodyBytesMax: bytes(bodyBytesMax), shutdownGraceMs: ms(shutdownGrace) },
+    callerLimits: callerLimits(raw.limits, given),
+    limits: {
+      callsInFlightMax,
+      connectionsMax,
+      processesMax,
+      bodyBytesMax: bytes(bodyBytesMax),
+      shutdownGraceMs: ms(shutdownGrace),
+    },
     log: {
       level: raw.log.level,
       file: raw.log.file === undefined ? null : resolve(directory, raw.log.file),
@@ -245,6 +256,12 @@ function configOf(
     literalSecrets,
   };
   return freeze(config);
+}
+
+function callerLimits(raw: RawConfig["limits"], given: ReadonlySet<string>): Limits | null {
+  const { perPrincipalCallsMax, tenantCallsMax = null, agents } = raw;
+  const limits = { perPrincipalCallsMax, tenantCallsMax, agents };
+  return Object.keys(limits).some((name) => given.has(`limits.${name}`)) ? limits : null;
 }
 
 function serverInput(

@@ -527,6 +527,7 @@ export class Node {
       lease: { store, clock, holder },
       actor: this.node(identities, config.tenant),
       section: { digest: config.serversDigest, servers: config.servers },
+      limits: config.callerLimits,
     });
     for (const problem of problems)
       this.options.log.warn("something in the configuration file is not applied", { problem });

@@ -1,14 +1,16 @@
 import type { Result } from "../base/index.ts";
 import { elapsedMs } from "../base/index.ts";
-import type { Leave } from "../dispatch/index.ts";
+import type { Bound, Leave } from "../dispatch/index.ts";
+import type { Principal } from "../identity/index.ts";
 import type { PolicySet } from "../policy/index.ts";
+import type { Limits } from "../registry/index.ts";
 import type { House } from "./house.ts";
 import type { Admitted, Approved } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop, refused } from "./station.ts";
 import { subjectOf } from "./subject.ts";
 
-/** Is the tool well, and is there room? Bounds what runs at once, per node, principal and server. */
+/** Is the tool well, and is there room? Bounds what runs at once, per node, principal, server and tenant. */
 export const admit: Station<Approved, Admitted> = {
   name: "admit",
   visit(call, house) {
@@ -16,19 +18,14 @@ export const admit: Station<Approved, Admitted> = {
       return refused({ code: "shutting-down", detail: "ask another node or try again" });
     const callable = house.registry.callable(call.subject);
     if (!callable.ok) return refused(callable.refusal);
-    const { limits, clock } = house;
     const entering = house.gate.enter(
       call.principal.id,
-      [
-        { key: "node", max: limits.callsInFlightMax },
-        { key: call.principal.id, max: limits.perPrincipalCallsMax },
-        { key: call.subject.server.id, max: call.subject.server.concurrencyMax },
-      ],
+      () => boundsOf(call, house),
       call.deadline,
       call.input.signal,
     );
     if (!(entering instanceof Promise)) return enter(call, entering);
-    const queuedAt = clock.monotonic();
+    const queuedAt = house.clock.monotonic();
     const policies = house.policies.current(call.principal.tenant);
     return entering.then(async (result) => {
       call.trace.queuedMs += elapsedMs(house.clock.monotonic(), queuedAt);
@@ -37,6 +34,29 @@ export const admit: Station<Approved, Admitted> = {
     });
   },
 };
+
+/** As they are now; the call remembers by which version of its tenant's limits it was last measured, also where it is refused for them. */
+function boundsOf(
+  call: Approved & { limitsVersion?: number },
+  { limits, registry }: House,
+): readonly Bound[] {
+  const { principal, subject } = call;
+  const { version, limits: own } = registry.limits.of(principal.tenant);
+  call.limitsVersion = version;
+  const bounds = [
+    { key: "node", max: limits.callsInFlightMax },
+    { key: principal.id, max: callsMaxOf(principal, own) },
+    { key: subject.server.id, max: subject.server.concurrencyMax },
+  ];
+  if (own.tenantCallsMax !== null)
+    bounds.push({ key: `tenant/${principal.tenant}`, max: own.tenantCallsMax });
+  return bounds;
+}
+
+function callsMaxOf({ kind, name }: Principal, { agents, perPrincipalCallsMax }: Limits): number {
+  const own = kind === "agent" && Object.hasOwn(agents, name) ? agents[name] : undefined;
+  return own ?? perPrincipalCallsMax;
+}
 
 /**
  * What was true before the wait may not be any more: the node stops, the server is down, the token was revoked. Where roles, tool
@@ -60,5 +80,5 @@ async function changedMeanwhile(call: Approved, policies: PolicySet, house: Hous
 }
 
 function enter(call: Approved, result: Result<Leave>): Admitted | Stop {
-  return result.ok ? Object.assign(call, { leave: result.value }) : refused(result.refusal);
+  return result.ok ? (Object.assign(call, { leave: result.value }) as Admitted) : refused(result.refusal);
 }

@@ -13,6 +13,7 @@ export type Known = Authenticated &
     readonly intentDigest?: Sha256Hex;
     readonly approval?: ApprovalRequest | null;
     readonly endorsed?: readonly ApprovalId[];
+    readonly limitsVersion?: number;
   };
 
 export interface EntryPart {
@@ -34,6 +35,8 @@ export function entryOf(call: Known, part: EntryPart): Entry {
     versions["class"] = subject.class.kind;
   }
   if (decision !== undefined) versions["policy"] = decision.partition;
+  if (call.limitsVersion !== undefined && call.limitsVersion > 0)
+    versions["limits"] = `${call.limitsVersion}`;
   if (call.approval !== undefined && call.approval !== null) versions["approval"] = call.approval.id;
   if (call.endorsed !== undefined && call.endorsed.length > 0) versions["endorsed"] = call.endorsed.join(" ");
   return {

@@ -80,7 +80,6 @@ export interface Verifying {
 export interface CallLimits {
   /** Calls between `admit` and their answer, on this node. */
   readonly callsInFlightMax: number;
-  readonly perPrincipalCallsMax: number;
   /** From the durable intent to the first byte; an intent older than this is never dispatched. */
   readonly dispatchWindowMs: number;
   /** A call is surely not sent any more once its dispatch-by and one lease of its node have passed. */

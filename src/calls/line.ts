@@ -104,6 +104,7 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
   approval: undefined,
   rules: undefined,
   endorsed: undefined,
+  limitsVersion: undefined,
   leave: undefined,
   intent: undefined,
   mayDispatch: undefined,
@@ -127,6 +128,7 @@ export class CallLine implements Calls {
   private stopping = false;
   private houseKept = 0;
   private cancelHousekeeping: (() => void) | null = null;
+  private forgetLimits: (() => void) | null = null;
 
   constructor(options: CallLineOptions) {
     this.options = options;
@@ -157,6 +159,8 @@ export class CallLine implements Calls {
   async start(): Promise<void> {
     const before = this.house.storeClock.reading();
     this.house.storeClock.learn(before, await this.options.store.now());
+    const { registry, gate } = this.options;
+    this.forgetLimits = registry.limits.onChange(() => gate.reconsider());
     this.keepHouseLater();
   }
 
@@ -174,6 +178,7 @@ export class CallLine implements Calls {
         });
       });
     }
+    this.forgetLimits?.();
     await this.settleRest();
     await this.writeSummaries(true);
     await this.duty.giveUp().catch(() => undefined); // it runs out by itself

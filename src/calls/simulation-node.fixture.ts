@@ -6,7 +6,7 @@ import { defaultTenant } from "../identity/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import { Keys, keyTables } from "../keys/index.ts";
 import { Ledger, entryTable, ledgerTables } from "../ledger/index.ts";
-import { Registry, registryTables } from "../registry/index.ts";
+import { Registry, limitDefaults, registryTables } from "../registry/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import type { Change, FaultOptions, Lease, MemoryDatabase, MemoryStore } from "../store/index.ts";
 import type { Ask, AskAnswer, UpstreamReply, UpstreamRequest } from "../upstream/index.ts";
@@ -127,7 +127,7 @@ export class SimulatedNode {
         catalogueFor: () => Promise.resolve(),
         watchResource: () => Promise.resolve(() => undefined),
       },
-      limits: { callsInFlightMax: 6, perPrincipalCallsMax: 4, dispatchWindowMs, leaseMs },
+      limits: { callsInFlightMax: 6, dispatchWindowMs, leaseMs },
       tenants: () => tenants,
       serviceOf: this.parts.serviceOf,
       node,
@@ -249,6 +249,7 @@ async function offerTools(registry: Registry, store: MemoryStore, description: s
     return change.value.value;
   };
   for (const tenant of tenants) {
+    await make(registry.limits.put(tenant, { ...limitDefaults, perPrincipalCallsMax: 4 }, "api"));
     const server =
       registry.serverNamed(tenant, "sim") ??
       (await make(

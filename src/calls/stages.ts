@@ -77,6 +77,8 @@ export interface Approved extends Authorised {
 }
 
 export interface Admitted extends Approved {
+  /** Of the tenant's limits that it was measured by; 0 = none were ever set. */
+  limitsVersion: number;
   leave: Leave;
 }
 

@@ -9,7 +9,7 @@ import { Ledger, ledgerTables } from "../ledger/index.ts";
 import { compilePolicies } from "../policy/index.ts";
 import type { PolicySet } from "../policy/index.ts";
 import { Registry, noCapabilities, registryTables } from "../registry/index.ts";
-import type { Profile, ToolClass } from "../registry/index.ts";
+import type { LimitVersion, Limits, Profile, ToolClass } from "../registry/index.ts";
 import { openMemoryStore } from "../store/index.ts";
 import type { Change, MemoryStore } from "../store/index.ts";
 import type { CallRecord } from "../telemetry/index.ts";
@@ -79,6 +79,8 @@ export interface World {
   person(name: string, roles: readonly string[]): Promise<Principal>;
   /** From here on these decide. */
   setPolicies(text: string): void;
+  /** Put in force like an administrator's. */
+  setLimits(limits: Partial<Limits>): Promise<LimitVersion>;
   /** The server offers its tools anew; a changed definition is taken as it is. */
   offer(definitions: readonly Readonly<Record<string, unknown>>[]): Promise<void>;
   outcomes(): Promise<string[]>;
@@ -165,7 +167,7 @@ export async function openWorld(policies = "permit(principal, action, resource);
       policies: { current: () => compiled },
       gate: new Gate({ clock, waitingMax: 100, waitingOfOneMax: 100 }),
       upstreams: upstream,
-      limits: { callsInFlightMax: 50, perPrincipalCallsMax: 20, dispatchWindowMs: 10_000, leaseMs: 15_000 },
+      limits: { callsInFlightMax: 50, dispatchWindowMs: 10_000, leaseMs: 15_000 },
       tenants: () => [defaultTenant],
       serviceOf: (tenant) => {
         const node = identities.node(tenant);
@@ -221,6 +223,10 @@ export async function openWorld(policies = "permit(principal, action, resource);
     setPolicies(text) {
       compiled = compile(text, registry);
     },
+    setLimits: (limits) =>
+      make(
+        registry.limits.put(defaultTenant, { ...registry.limits.of(defaultTenant).limits, ...limits }, "api"),
+      ),
     async offer(definitions) {
       const [server] = registry.serversOf(defaultTenant);
       const offered = await registry.offer(server?.id ?? never(), definitions);

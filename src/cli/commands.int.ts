@@ -360,6 +360,33 @@ permit (principal in Role::"admin", action in Action::"admin", resource);
   });
 });
 
+describe("limits", () => {
+  test("are shown, changed one by one, and listed by version", async () => {
+    expect(await machine.json(["limits", "show"])).toMatchObject({ version: 0, perPrincipalCallsMax: 100 });
+    await machine.json(["limits", "set", "--per-principal", "50", "--agent", "invoicer=5"]);
+    const more = ["--agent", "invoicer=none", "--agent", "clerk=2", "--together", "400"];
+    expect(await machine.json(["limits", "set", ...more])).toMatchObject({
+      limits: { version: 2, perPrincipalCallsMax: 50, tenantCallsMax: 400, agents: { clerk: 2 } },
+    });
+    const { items } = await machine.json<Page<{ version: number; agents: object }>>(["limits", "versions"]);
+    expect(items.map(({ version, agents }) => [version, agents])).toEqual([
+      [2, { clerk: 2 }],
+      [1, { invoicer: 5 }],
+    ]);
+  });
+
+  test.each([
+    [[], "Nothing is named"],
+    [["--agent", "invoicer"], "is not <name>=<calls>"],
+    [["--per-principal", "0"], "from 1 to 100000"],
+    [["--together", "many"], "from 1 to 100000"],
+  ])("that are not understood change nothing: %j", async (args, text) => {
+    const { code, stderr } = await machine.run(["limits", "set", ...args]);
+    expect([code, stderr]).toEqual([2, expect.stringContaining(text)]);
+    expect(await machine.json(["limits", "show"])).toMatchObject({ version: 2 });
+  });
+});
+
 describe("calls and the ledger", () => {
   test("a call is listed, shown with its payload, proven, and its proof verified offline", async () => {
     const client = await connected(dev.mcp, dev.token);

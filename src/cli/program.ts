@@ -6,6 +6,7 @@ import { backupCommand } from "./commands/backup.ts";
 import { callsCommand } from "./commands/calls.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { importCommand } from "./commands/import.ts";
+import { limitsCommand } from "./commands/limits.ts";
 import { offeredCommands } from "./commands/offered.ts";
 import { policyCommand } from "./commands/policy.ts";
 import { principalCommands } from "./commands/principals.ts";
@@ -57,6 +58,7 @@ export function buildProgram(terminal: Terminal, isQuiet = false): Command {
   tenantsCommand(program, terminal);
   program.commandsGroup("Rules and records:");
   policyCommand(program, terminal);
+  limitsCommand(program, terminal);
   callsCommand(program, terminal);
   approvalsCommand(program, terminal);
   runsCommand(program, terminal);

@@ -12,7 +12,7 @@ const setUp = (waitingMax = 100, waitingOfOneMax = waitingMax) => {
   const clock = new ManualClock();
   const gate = new Gate({ clock, waitingMax, waitingOfOneMax });
   const enter = (bounds: readonly Bound[], ms = 1000, signal = never, owner = "x") =>
-    gate.enter(owner, bounds, deadlineIn(clock, ms), signal);
+    gate.enter(owner, () => bounds, deadlineIn(clock, ms), signal);
   return { clock, gate, enter };
 };
 const one: readonly Bound[] = [{ key: "a", max: 1 }];
@@ -68,6 +68,41 @@ describe("the gate", () => {
     leaveOf(await second)();
     leaveOf(await third)();
     expect(order).toEqual(["second", "third"]);
+  });
+
+  test("lets those who wait in when a bound has grown, and nobody in nor out when it has shrunk", async () => {
+    const { clock, gate } = setUp();
+    let max = 1;
+    const enter = () => gate.enter("x", () => [{ key: "a", max }], deadlineIn(clock, 1000), never);
+    const leave = leaveOf(enter());
+    const waiting = [enter(), enter(), enter()];
+    max = 3;
+    expect(gate.insideOf("a")).toBe(1);
+    gate.reconsider();
+    expect(gate.insideOf("a")).toBe(3);
+    expect(gate.waiting).toBe(1);
+    max = 1;
+    gate.reconsider();
+    expect(gate.insideOf("a")).toBe(3);
+    leave();
+    leaveOf((await waiting[0]) as Result<Leave>)();
+    expect(gate.waiting).toBe(1);
+    leaveOf((await waiting[1]) as Result<Leave>)();
+    leaveOf((await waiting[2]) as Result<Leave>)();
+    expect(gate.insideOf("a")).toBe(0);
+  });
+
+  test("counts under a bound that came while somebody was inside whoever enters from then on", () => {
+    const { clock, gate } = setUp();
+    let bounds = one;
+    const enter = () => gate.enter("x", () => bounds, deadlineIn(clock, 1000), never);
+    const leave = leaveOf(enter());
+    leave();
+    leaveOf(enter());
+    bounds = [{ key: "b", max: 1 }];
+    leaveOf(enter())();
+    expect(gate.insideOf("b")).toBe(0);
+    expect(gate.insideOf("a")).toBe(1);
   });
 
   test("lets owners take turns: one with many does not stand in front of one with one", async () => {

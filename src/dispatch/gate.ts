@@ -9,6 +9,9 @@ export interface Bound {
   readonly max: number;
 }
 
+/** What holds for one caller now. Asked again whenever it may enter, since bounds change while it waits. */
+export type Bounds = () => readonly Bound[];
+
 export interface GateOptions {
   readonly clock: Clock;
   /** Callers waiting at once, over all keys. Beyond it: `queue-full`. */
@@ -22,7 +25,7 @@ export type Leave = () => void;
 
 interface Waiter {
   readonly owner: string;
-  readonly bounds: readonly Bound[];
+  readonly bounds: Bounds;
   readonly since: MonotonicMs;
   /** Where it waits; null = it waits no more. */
   waitsAt: string | null;
@@ -71,12 +74,13 @@ export class Gate {
   /** `owner`: on whose behalf. */
   enter(
     owner: string,
-    bounds: readonly Bound[],
+    bounds: Bounds,
     deadline: Deadline,
     signal: AbortSignal,
   ): Result<Leave> | Promise<Result<Leave>> {
-    const full = this.firstFull(bounds);
-    if (full === null) return ok(this.take(bounds));
+    const now = bounds();
+    const full = this.firstFull(now);
+    if (full === null) return ok(this.take(now));
     if (this.waitingNow >= this.options.waitingMax) {
       return refuse({
         code: "queue-full",
@@ -95,9 +99,14 @@ export class Gate {
     return this.wait(owner, bounds, full, deadline, signal);
   }
 
+  /** Bounds have changed: who waits enters where there is room now. Those inside stay, also where they are too many. */
+  reconsider(): void {
+    for (const key of this.queues.keys()) this.letIn(key);
+  }
+
   private wait(
     owner: string,
-    bounds: readonly Bound[],
+    bounds: Bounds,
     full: Bound,
     deadline: Deadline,
     signal: AbortSignal,
@@ -118,7 +127,7 @@ export class Gate {
         bounds,
         since: this.options.clock.monotonic(),
         waitsAt: null,
-        enter: () => finish(ok(this.take(bounds))),
+        enter: () => finish(ok(this.take(bounds()))),
       };
       const onAbort = () =>
         finish(refuse({ code: "cancelled", detail: "withdrawn while waiting for a free place" }));
@@ -167,7 +176,7 @@ export class Gate {
     const waiters = this.queues.get(key);
     if (waiters === undefined) return;
     for (let waiter = waiters.first(); waiter !== null; waiter = waiters.first()) {
-      const full = this.firstFull(waiter.bounds);
+      const full = this.firstFull(waiter.bounds());
       if (full?.key === key) return;
       waiters.shift();
       waiter.waitsAt = null;

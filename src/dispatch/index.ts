@@ -5,4 +5,4 @@
  * Bounds: waiters over all keys, and of one owner. Refusals: `queue-full`, `too-many-calls`, `cancelled`. Never runs the work itself.
  */
 export { Gate } from "./gate.ts";
-export type { Bound, Leave } from "./gate.ts";
+export type { Bound, Bounds, Leave } from "./gate.ts";

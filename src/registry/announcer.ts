@@ -4,27 +4,9 @@ import type { Catalogue } from "./catalogue.ts";
 import type { FeatureBook } from "./feature-book.ts";
 import type { HealthBoard, HealthTransition } from "./health.ts";
 import { ListWatch } from "./list-watch.ts";
+import { Listeners } from "./listeners.ts";
 import type { Health, ServerId, ServerRecord } from "./records.ts";
 import type { ListKind } from "./subject.ts";
-
-/** Those who want to hear of one thing. */
-class Listeners<About extends readonly unknown[]> {
-  private readonly all = new Set<(...about: About) => void>();
-
-  /** Returns how to stop listening. */
-  add(listener: (...about: About) => void): () => void {
-    this.all.add(listener);
-    return () => this.all.delete(listener);
-  }
-
-  tell(...about: About): void {
-    for (const listener of this.all) listener(...about);
-  }
-
-  clear(): void {
-    this.all.clear();
-  }
-}
 
 /** Tells whoever listens what has changed, after it has: in which tenant, whose health, and which lists clients now see differently. */
 export class Announcer {

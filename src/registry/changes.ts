@@ -1,5 +1,5 @@
 import type { Clock, Random } from "../base/index.ts";
-import { invariant, newId } from "../base/index.ts";
+import { newId } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Change } from "../store/index.ts";
 import { append } from "../store/index.ts";
@@ -8,10 +8,11 @@ import { changeTable } from "./tables.ts";
 
 export const changeLog = "registry";
 
-/** What other nodes have to read again: a server with its tools, which policies are in force, or what a file was last applied as. */
+/** What other nodes have to read again: a server with its tools, which policies or limits are in force, or what a file was last applied as. */
 export type Changed =
   | { readonly kind: "server"; readonly server: ServerId }
   | { readonly kind: "policies"; readonly tenant: TenantId }
+  | { readonly kind: "limits"; readonly tenant: TenantId }
   | { readonly kind: "file"; readonly tenant: TenantId };
 
 interface Ground {
@@ -32,16 +33,25 @@ function subjectOf(changed: Changed): string {
     case "server":
       return `server ${changed.server}`;
     case "policies":
+    case "limits":
     case "file":
       return `${changed.kind} ${changed.tenant}`;
   }
 }
 
-export function changedOf(subject: string): Changed {
+/** null = something that newer code tells of, and this code has no part in. */
+export function changedOf(subject: string): Changed | null {
   const space = subject.indexOf(" ");
   const kind = subject.slice(0, space);
   const id = subject.slice(space + 1);
-  if (kind === "server") return { kind, server: id as ServerId };
-  invariant(kind === "policies" || kind === "file", `the registry's change log names "${subject}"`);
-  return { kind, tenant: id as TenantId };
+  switch (kind) {
+    case "server":
+      return { kind, server: id as ServerId };
+    case "policies":
+    case "limits":
+    case "file":
+      return { kind, tenant: id as TenantId };
+    default:
+      return null;
+  }
 }

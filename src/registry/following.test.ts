@@ -1,9 +1,12 @@
 import { expect, test, vi } from "vitest";
 import { seededRandom } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
+import { append } from "../store/index.ts";
 import { openMemoryStore } from "../store/memory/index.ts";
+import { changeLog } from "./changes.ts";
 import type { Pin } from "./index.ts";
 import { Registry, registryTables } from "./index.ts";
+import { changeTable } from "./tables.ts";
 import { Rig, definition, stdio } from "./rig.suite.ts";
 
 /** Two nodes on the same data: what one changes, the other holds after it has caught up. */
@@ -83,6 +86,30 @@ test("policies put in force on one node are in force on the other, which is told
   await other.catchUp();
   expect(other.activePolicies(defaultTenant)?.version.digest).toBe(version.digest);
   expect(told).toEqual([defaultTenant]);
+});
+
+test("limits set on one node are in force on the other, which is told once; of two who set them at once one is told so", async () => {
+  const { rig, other } = await Pair.started();
+  const told: string[] = [];
+  other.limits.onChange((tenant) => told.push(tenant));
+  const few = { perPrincipalCallsMax: 5, tenantCallsMax: 20, agents: { invoicer: 2 } };
+  const late = other.limits.put(defaultTenant, { ...few, tenantCallsMax: 7 }, "api");
+  await rig.commit(rig.registry.limits.put(defaultTenant, few, "api"));
+  if (!late.ok) throw new Error(late.refusal.detail);
+  expect(await rig.tryCommit(late.value)).toBe(false);
+  await other.catchUp();
+  await other.catchUp();
+  expect(other.limits.of(defaultTenant)).toEqual(rig.registry.limits.of(defaultTenant));
+  expect(other.limits.of(defaultTenant)).toMatchObject({ version: 1, origin: "api", limits: few });
+  expect(told).toEqual([defaultTenant]);
+});
+
+test("what newer code tells of is passed over", async () => {
+  const { rig, other } = await Pair.started();
+  await rig.store.commit([append(changeTable, { id: "rgc_1", log: changeLog, subject: "weather default" })]);
+  const { id } = await rig.add("files");
+  await other.catchUp();
+  expect(other.server(id)?.name).toBe("files");
 });
 
 test("a file applied by one node is not applied again by another", async () => {

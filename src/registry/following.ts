@@ -77,8 +77,10 @@ export class Following {
           after: this.cursor,
           limit: changesPerPage,
         });
-        for (const subject of new Set(page.map((row) => row.subject)))
-          await this.options.reread(changedOf(subject));
+        for (const subject of new Set(page.map((row) => row.subject))) {
+          const changed = changedOf(subject);
+          if (changed !== null) await this.options.reread(changed);
+        }
         this.cursor = page.at(-1)?.cursor ?? this.cursor;
         if (page.length < changesPerPage) break;
       }

@@ -1,5 +1,5 @@
 /**
- * registry: servers, tools, resources, prompts, skills, classes, versions, pins, health; policy versions as records. Opens no connection.
+ * registry: servers, tools, resources, prompts, skills, classes, versions, pins, health; policies and limits by version, as records. Opens no connection.
  *
  * A server is added by an administrator or by the configuration file. What it offers comes in through `offer`: a tool seen for
  * the first time is pinned as it stands; one whose definition differs from its pin is quarantined until a person approves the
@@ -19,12 +19,12 @@
  * are a node's own (`own-tools.ts`): found by name and id, and in no list of servers or tools. URIs are exposed as they are; of two servers
  * that list one, the older has it. What stands in the directory of a listed skill is its server's.
  * Bounds: 1,000 servers per tenant, 2,000 tools offered and 4,000 known per server, 32 definitions kept per tool, 4 MiB of policy text
- * per version; 32 profiles per server, of each 5,000 resources, templates, prompts and skills and 8 MiB; see the constants. Memory holds
+ * per version, 1,000 agents with limits of their own; 32 profiles per server, of each 5,000 resources, templates, prompts and skills and 8 MiB; see the constants. Memory holds
  * every pinned definition.
  * Errors: refusals `invalid-params`, `not-found`, `conflict`, `unknown-tool`, `unknown-resource`, `unknown-prompt`,
  * `tool-unavailable`, `tool-quarantined`; faults are the store's.
  * Signals: `onChange` per tenant after its revision grew, `onListChanged` with the lists that clients may see differently,
- * `onHealth` for each transition.
+ * `onHealth` for each transition, `limits.onChange`.
  */
 export type { FileApplication, FileSection, FileStep } from "./apply-file.ts";
 export type { Collision } from "./catalogue.ts";
@@ -33,6 +33,9 @@ export type { DefinitionDiff, Difference } from "./diff.ts";
 export { reservedServerName, serverNameMax, serverNamePattern } from "./exposed-name.ts";
 export type { HealthTransition } from "./health.ts";
 export type { DefinitionVersion, ServerVersion } from "./history.ts";
+export { callsMaxMax, limitDefaults, limitedAgentsMax } from "./limits.ts";
+export type { Limits } from "./limits.ts";
+export type { LimitVersion, LimitsOrigin } from "./limit-versions.ts";
 export type { AddedTool, ChangedTool, Offer, OfferReport } from "./offer.ts";
 export type { RefusedDefinition } from "./parse-definition.ts";
 export { noCapabilities, profileOf } from "./profile.ts";

@@ -20,6 +20,7 @@ import { Holdings } from "./holdings.ts";
 import type { DefinitionVersion, ServerVersion } from "./history.ts";
 import { definitionsOf, versionsOf } from "./history.ts";
 import { appliedDigest, loadApplied, loadCatalogue } from "./load.ts";
+import { LimitVersions } from "./limit-versions.ts";
 import type { Offer } from "./offer.ts";
 import { planOffer } from "./offer.ts";
 import { OwnTools, isOwnTool } from "./own-tools.ts";
@@ -50,6 +51,8 @@ export interface RegistryOptions {
 
 /** See index.ts. Reads are answered from memory; verbs return what to commit and touch memory only in `applied`. */
 export class Registry {
+  /** How many calls callers may have under way, by tenant. */
+  readonly limits: LimitVersions;
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly random: Random;
@@ -75,6 +78,7 @@ export class Registry {
     const unprefixed = options.unprefixed ?? false;
     this.catalogue = new Catalogue(unprefixed);
     this.policies = new PolicyVersions(options.store);
+    this.limits = new LimitVersions(options);
     const { catalogue, book, health } = this;
     this.announcer = new Announcer({ catalogue, book, health, clock: this.clock, unprefixed });
     this.holdings = new Holdings({ catalogue, book, health, announcer: this.announcer });
@@ -100,6 +104,7 @@ export class Registry {
     await loadCatalogue(this.store, this.catalogue);
     this.applied = await loadApplied(this.store, serversSection);
     await this.policies.load();
+    await this.limits.load();
     this.announcer.see();
     await this.following.catchUp(); // what changed while it was read
     this.following.start();
@@ -517,6 +522,8 @@ export class Registry {
         if (!(await this.policies.reread(changed.tenant))) return;
         this.announcer.policies.tell(changed.tenant);
         return;
+      case "limits":
+        return this.limits.reread(changed.tenant);
       case "file": {
         const digest = await appliedDigest(this.store, changed.tenant, serversSection);
         if (digest !== null) this.applied.set(changed.tenant, digest);

@@ -84,6 +84,14 @@ export const activePolicyTable = keyedTable({
   key: ["tenant"],
 });
 
+/** Every version of a tenant's limits; the newest is in force. `limits`: JSON of `Limits`. */
+export const limitsTable = keyedTable({
+  name: "registry_limits",
+  columns: { tenant: text, version: integer, origin: text, limits: text, since: integer },
+  key: ["tenant", "version"],
+  since: 2,
+});
+
 /** The digest of each configuration file section as it was last applied. */
 export const appliedSectionTable = keyedTable({
   name: "registry_applied_section",
@@ -110,6 +118,7 @@ export const registryTables = [
   definitionTable,
   policyVersionTable,
   activePolicyTable,
+  limitsTable,
   appliedSectionTable,
   changeTable,
 ] as const;

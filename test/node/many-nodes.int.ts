@@ -108,6 +108,20 @@ describe("three nodes that started at once on an empty database", () => {
     for (const node of all()) await until(async () => (await asGuest(node)) !== 200);
   });
 
+  test("hold what one of them is told of limits, and name it in what they decide by it", async () => {
+    const set = await fleet.node(1).admin("PUT", "/limits", { agents: { nobody: 1 } });
+    expect(set.status).toBe(200);
+    const inForce = async (node: NodeProcess) =>
+      (await node.admin<{ version: number }>("GET", "/limits")).body.version;
+    for (const node of all()) {
+      await until(async () => (await inForce(node)) === 1);
+      const { receipt } = await pay(node, `limited-${node.port}`);
+      const path = `/audit/entries/${encodeURIComponent(receipt?.entry ?? "")}`;
+      const { body } = await node.admin<{ entry: { versions: object } }>("GET", path);
+      expect(body.entry.versions).toMatchObject({ limits: "1" });
+    }
+  });
+
   test("hold what one of them is told of policies; people vote at a second for a call that a third carries on", async () => {
     await setPolicies(fleet.node(0), paymentsAreApproved);
     for (const node of all()) await until(async () => (await pay(node, fresh())).isError);
