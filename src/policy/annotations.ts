@@ -18,7 +18,7 @@ const idPattern = /^[A-Za-z0-9._:/#@-]{1,128}$/;
 
 /**
  * `@id`, `@approve` and `@description` are ours; every other annotation of a permit is an obligation for the rooms that carry
- * decisions out. `obligationNames` null = any name is one. On a forbid there is nothing to oblige, so others are refused there.
+ * decisions out. `obligationNames` null = any name is one that is not nearly one of ours: `@aprove` that is read over asks nobody. On a forbid there is nothing to oblige, so others are refused there.
  */
 export function readAnnotations(
   policy: PolicyJson,
@@ -73,13 +73,14 @@ function obligationProblem(
       hint: close === null ? "obligations stand on permits" : `did you mean @${close}?`,
     };
   }
-  if (known === null || known.includes(name)) return null;
-  const close = nearest(name, [...ours, ...known]);
+  if (known?.includes(name) === true) return null;
+  const close = nearest(name, [...ours, ...(known ?? [])]);
+  if (known === null && close === null) return null;
   return {
     message: `there is no annotation @${name}`,
     hint:
       close === null
-        ? `known: ${[...ours, ...known].map((each) => `@${each}`).join(" ")}`
+        ? `known: ${[...ours, ...(known ?? [])].map((each) => `@${each}`).join(" ")}`
         : `did you mean @${close}?`,
   };
 }

@@ -99,6 +99,19 @@ describe("policy text", () => {
     ]);
   });
 
+  it.each([
+    ["aprove", "approve"],
+    ["desciption", "description"],
+  ])("with @%s on a permit is refused, and any other name is an obligation", (name, meant) => {
+    const files = (annotation: string) => [{ path: "x", text: `@${annotation}("a") ${anyone}` }];
+    const result = compilePolicies({ catalog, files: files(name) });
+    expect(result.ok ? null : result.refusal[0]).toMatchObject({
+      message: `there is no annotation @${name}`,
+      hint: `did you mean @${meant}?`,
+    });
+    expect(compilePolicies({ catalog, files: files("ticket") }).ok).toBe(true);
+  });
+
   it("knows obligations by name when it is told them", () => {
     const result = compilePolicies({
       catalog,
