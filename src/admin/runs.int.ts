@@ -3,7 +3,7 @@ import type { Principal } from "../identity/index.ts";
 import { systemTenant } from "../identity/index.ts";
 import type { EntryId } from "../ledger/index.ts";
 import { dieRun } from "../ledger/index.ts";
-import { systemClock } from "../base/index.ts";
+import { systemClock, storeMs } from "../base/index.ts";
 import type { Office } from "./office.suite.ts";
 import { newestEntries, openOffice } from "./office.suite.ts";
 
@@ -125,7 +125,11 @@ describe("a run that stands still", () => {
   async function dead(name: string): Promise<string> {
     const run = await runs.attach(agent, name, { deadlineMs: null, hook: "starter" });
     if (!run.ok) throw new Error(run.refusal.detail);
-    const death = { at: systemClock.wall(), entry: "evt_none:0" as EntryId };
+    const death = {
+      at: systemClock.wall(),
+      entry: "evt_none:0" as EntryId,
+      until: storeMs(Number.MAX_SAFE_INTEGER),
+    };
     const verdict = await office.store.commit([dieRun(run.value.run, "starts-used-up", death)]);
     expect(verdict.verdict).toBe("done");
     return run.value.run.run;

@@ -54,7 +54,7 @@ export interface RunRecord {
   readonly waitsFor: readonly RunWait[];
   /** What starts its agent again; null = nothing does. */
   readonly hook: string | null;
-  /** From then on its hook may start the agent, unless it says meanwhile that it lives. null = not by itself. */
+  /** From then on its hook may start the agent, unless it says meanwhile that it lives. null = not by itself. Of a dead run: until when people may have it retried. */
   readonly wakeAt: StoreMs | null;
   /** null = nobody drives it, or somebody who does not end with a node. */
   readonly holder: RunHolder | null;
@@ -259,13 +259,13 @@ export const noteLoss = (run: RunRecord, entry: EntryId, wakeAt: StoreMs): Write
   );
 
 /**
- * It cannot go on by itself. What it waits for stays on record, for the case that somebody has it retried. Fails when it was attached,
+ * It cannot go on by itself, and waits for people `until` then. What it waits for stays on record, for the case that somebody has it retried. Fails when it was attached,
  * ended or woken meanwhile, or has said that it lives.
  */
 export const dieRun = (
   run: RunRecord,
   reason: DeadReason,
-  death: { readonly at: WallMs; readonly entry: EntryId },
+  death: { readonly at: WallMs; readonly entry: EntryId; readonly until: StoreMs },
 ): Write =>
   update(
     runTable,
@@ -276,7 +276,7 @@ export const dieRun = (
       endedAt: msOf(death.at),
       endEntry: death.entry,
       ...nobody,
-      wakeAt: null,
+      wakeAt: msOf(death.until),
     },
     {
       attempt: run.attempt,
@@ -460,16 +460,17 @@ export async function listRuns(
     .map(runOf);
 }
 
-/** Open runs whose deadline has passed, over all tenants. */
+/** Runs that are to be ended, over all tenants, at most `limit` of each kind: open or in review past their deadline, and dead for too long. */
 export async function overdueRuns(store: Reader, now: StoreMs, limit: number): Promise<readonly RunRecord[]> {
-  const rows = await store.list(runTable, {
-    index: "deadline",
-    equals: { state: "open" },
-    from: 0,
-    upTo: msOf(now),
-    limit,
-  });
-  return rows.map(runOf);
+  const upTo = msOf(now);
+  const past = (state: RunState, index: "deadline" | "wake") =>
+    store.list(runTable, { index, equals: { state }, from: 0, upTo, limit });
+  const rows = await Promise.all([
+    past("open", "deadline"),
+    past("review", "deadline"),
+    past("dead", "wake"),
+  ]);
+  return rows.flat().map(runOf);
 }
 
 const keyOf = (run: RunRecord) => ({ tenant: run.tenant, owner: run.chain.join(" "), name: run.name });

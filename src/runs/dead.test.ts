@@ -5,7 +5,8 @@ import { listRuns, overdueRuns, runsToWake } from "../ledger/index.ts";
 import { seededRandom, storeMs } from "../base/index.ts";
 import { dropWrites } from "./dead.ts";
 import { startRefused } from "./hook.ts";
-import { aliveForMs } from "./limits.ts";
+import { Deadlines } from "./deadlines.ts";
+import { aliveForMs, deadForMs } from "./limits.ts";
 import { countLoss, defaultRetries, pauseAfterLoss } from "./retries.ts";
 import { agent, value } from "./runs.fixture.ts";
 import type { Watched } from "./waker.fixture.ts";
@@ -110,6 +111,31 @@ test("the deadline of a run does not pass while it is dead", async () => {
   await world.pass(5 * aliveForMs);
   expect(await value(world.runs.find(agent, name))).toMatchObject({ state: "dead" });
   expect(await overdueRuns(world.store, await world.store.now(), 9)).toEqual([]);
+});
+
+test("a dead run that nobody has retried is dropped in the end, and says why", async () => {
+  const world = await dead();
+  const troubles: unknown[] = [];
+  const deadlines = new Deadlines({
+    ...world,
+    random: seededRandom("deadlines"),
+    nodeOf: () => agent,
+    onTrouble: (_doing, thrown) => void troubles.push(thrown),
+  });
+  await world.waker.stop();
+  deadlines.start();
+  const stateAfter = async (ms: number) => {
+    world.clock.advance(ms);
+    await new Promise((resolve) => setImmediate(resolve));
+    return (await nightly(world)).state;
+  };
+  expect(await stateAfter(deadForMs - 60_000)).toBe("dead");
+  await expect.poll(() => stateAfter(30_000)).toBe("failed");
+  await deadlines.stop();
+  const run = await nightly(world);
+  expect(run).toMatchObject({ deadReason: null, wakeAt: null });
+  expect((await world.runs.endOf(run))?.reason).toBe("it was dead, and nobody had it retried within 90 days");
+  expect(troubles).toEqual([]);
 });
 
 describe("a dead run that is tried again", () => {

@@ -7,7 +7,7 @@ import { dieRun, reviveRun } from "../ledger/index.ts";
 import type { Write } from "../store/index.ts";
 import { endingWrites } from "./end.ts";
 import type { House, Records } from "./house.ts";
-import { reasonCharactersMax } from "./limits.ts";
+import { deadForMs, reasonCharactersMax } from "./limits.ts";
 import { prepareEntry, saltBytes } from "./run-entry.ts";
 
 /** For whoever acts on a run: done when they are committed, and refused when it has changed meanwhile. */
@@ -17,7 +17,7 @@ export interface RunAct {
 }
 
 /**
- * The writes of a run's death: it cannot go on by itself, and says why to whoever looks. `last` is what its agent, or what starts it,
+ * The writes of a run's death: it cannot go on by itself, and says why to whoever looks; people have `deadForMs` to do something about it. `last` is what its agent, or what starts it,
  * said when it came to nothing; null = as its record has it.
  */
 export async function dyingWrites(
@@ -32,7 +32,8 @@ export async function dyingWrites(
   const reason = told === null ? sentence : `${sentence}: ${told}`.slice(0, reasonCharactersMax);
   const note = { reason, why: death.reason, starts: run.starts, ...last };
   const entry = await prepareEntry(node, run, { ...blank(house), method: "runs/dead", note }, house);
-  return [dieRun(run, death.reason, { at: entry.at, entry: entry.id }), entry.write];
+  const until = plusMs(await house.store.now(), deadForMs);
+  return [dieRun(run, death.reason, { at: entry.at, entry: entry.id, until }), entry.write];
 }
 
 /** Somebody has a dead run tried again: it goes on where it stood, with its starts and losses counted anew. `deadlineMs` from now; null = as it was. */

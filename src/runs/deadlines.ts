@@ -1,7 +1,9 @@
 import { Rounds } from "../base/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
+import type { RunRecord } from "../ledger/index.ts";
 import { overdueRuns } from "../ledger/index.ts";
 import { endingWrites } from "./end.ts";
+import { deadForMs } from "./limits.ts";
 import type { Records } from "./house.ts";
 
 /** A deadline is for what has gone wrong, so a few seconds late is in time. */
@@ -15,7 +17,7 @@ export interface DeadlinesOptions extends Records {
   readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
 
-/** Fails runs that are still open at their deadline, so that every run ends, whatever became of its agent. */
+/** Fails runs that have not ended at their deadline, so that every run ends, whatever became of its agent and of the people it waits for. */
 export class Deadlines {
   private readonly options: DeadlinesOptions;
   private readonly rounds: Rounds;
@@ -40,7 +42,7 @@ export class Deadlines {
       for (const run of await overdueRuns(store, await store.now(), runsPerLook)) {
         const node = nodeOf(run.tenant);
         if (node === null) continue;
-        const ending = { state: "failed", reason: "its deadline passed" } as const;
+        const ending = { state: "failed", reason: reasonFor(run) } as const;
         const { writes } = await endingWrites(node, run, ending, this.options);
         // When its agent was faster to end it, or attached anew, this fails and the next look decides.
         if ((await store.commit(writes)).verdict === "done") ledger.noted(run.tenant);
@@ -49,4 +51,9 @@ export class Deadlines {
       onTrouble("ending runs whose deadline has passed", thrown);
     }
   }
+}
+
+function reasonFor({ state }: RunRecord): string {
+  if (state === "dead") return `it was dead, and nobody had it retried within ${deadForMs / 86_400_000} days`;
+  return state === "review" ? "its deadline passed while it waited to be released" : "its deadline passed";
 }

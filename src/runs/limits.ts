@@ -13,6 +13,9 @@ export const reasonCharactersMax = 4_000;
 /** A run past this is better made of several: thirty days, longer than any approval or notice that it could wait for. */
 export const deadlineMsMax = 30 * 24 * 60 * 60_000;
 
+/** A dead run is dropped by then: a quarter is longer than anybody is away, and what depends on it must not wait for ever. */
+export const deadForMs = 90 * 24 * 60 * 60_000;
+
 /** A year: what is further away is a date in a calendar and no step of a run. */
 export const sleepMsMax = 366 * 24 * 60 * 60_000;
 

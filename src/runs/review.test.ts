@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Sha256Hex } from "../base/index.ts";
 import { plusMs } from "../base/index.ts";
 import { beginReview, endReview, listRuns, releaseRun, runsToWake } from "../ledger/index.ts";
-import { forkRun, holdOpenRuns, signalWrites, startRun } from "./index.ts";
+import { Deadlines, forkRun, holdOpenRuns, signalWrites, startRun } from "./index.ts";
 import type { Hook } from "./hook.ts";
 import type { RunsWorld } from "./runs.fixture.ts";
 import { agent, openRuns, value } from "./runs.fixture.ts";
@@ -79,6 +79,30 @@ describe("a run in review", () => {
       await codeOf(forkRun(agent, agent, await found(), { name: "again", from: null, hook: null }, house)),
     ]).toEqual(Array.from({ length: 7 }, () => "run-in-review"));
     expect(await runs.endOf(await found())).toBeNull();
+  });
+
+  test("fails at its deadline all the same, and says that it was not released by then", async () => {
+    await begin();
+    const { clock, store, runs } = world;
+    const troubles: unknown[] = [];
+    const deadlines = new Deadlines({
+      ...house,
+      nodeOf: () => agent,
+      onTrouble: (_doing, thrown) => void troubles.push(thrown),
+    });
+    deadlines.start();
+    await expect
+      .poll(async () => {
+        clock.advance(10_000);
+        await store.now();
+        return (await found()).state;
+      })
+      .toBe("failed");
+    await deadlines.stop();
+    expect(await runs.endOf(await found())).toMatchObject({
+      reason: "its deadline passed while it waited to be released",
+    });
+    expect(troubles).toEqual([]);
   });
 
   test("is not started by its hook before it is released, and then at once", async () => {

@@ -67,6 +67,10 @@ const run = named(
       description:
         "why it is dead: `starts-used-up`, in a row and without getting on; `retries-used-up`, in a stretch of time; `start-refused` by what starts its agent; null = it is not",
     },
+    dropLeftMs: {
+      type: ["integer", "null"],
+      description: "how long people have to retry it, until it is dropped by itself; null = it is not dead",
+    },
     waitsFor: listOf(
       object({
         kind: { enum: ["timer", "signal", "approval", "child"] },
@@ -456,6 +460,7 @@ async function runView(house: House, found: RunRecord, now: StoreMs): Promise<Sh
     starts: found.starts,
     losses: found.losses,
     deadReason: found.deadReason,
+    dropLeftMs: found.state === "dead" ? leftMs(found.wakeAt) : null,
     waitsFor: waits.map((wait) => ({
       kind: wait.kind,
       step: wait.step,

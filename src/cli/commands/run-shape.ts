@@ -20,6 +20,7 @@ export interface Run {
   readonly starts: number;
   readonly losses: number;
   readonly deadReason: "starts-used-up" | "retries-used-up" | "start-refused" | null;
+  readonly dropLeftMs: number | null;
   readonly waitsFor: readonly RunWait[];
   readonly parent: { readonly run: string; readonly step: string } | null;
   readonly children: number;

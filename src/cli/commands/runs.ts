@@ -286,8 +286,11 @@ const runFields = (found: Run, who: Who): readonly Field[] => [
   ["tokens", tokensText(found)],
   [
     "fails",
-    found.deadlineLeftMs === null || found.state !== "open" ? null : `in ${inWords(found.deadlineLeftMs)}`,
+    found.deadlineLeftMs === null || !["open", "review"].includes(found.state)
+      ? null
+      : `in ${inWords(found.deadlineLeftMs)}`,
   ],
+  ["is dropped", found.dropLeftMs === null ? null : `in ${inWords(found.dropLeftMs)}, if nobody retries it`],
   [found.state === "dead" ? "dead since" : "ended", instantText(found.endedAt)],
   ["entry", found.endEntry],
 ];
