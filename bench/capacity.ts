@@ -56,7 +56,7 @@ const assumed = {
 } as const;
 
 console.log(
-  `measured ${saved.envelope.before.at}, load ${saved.envelope.before.load.join(" ")}; seed ${seed}; a flush by itself: ${flush.nodeUs.toFixed(0)} us of a node, ${flush.databaseUs.toFixed(0)} us of the database`,
+  `measured ${saved.envelope.before.at}, load ${saved.envelope.before.load.join(" ")}; seed ${seed}; a flush by itself: ${flush.nodeUs.toFixed(0)} us of a node's main thread, ${flush.databaseUs.toFixed(0)} us of the database`,
 );
 reproduce("local steps over the room", room);
 for (const what of ["read", "effect", "step"] as const)

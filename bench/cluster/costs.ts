@@ -1,7 +1,7 @@
 import type { Sample } from "./calls.ts";
 import type { Costs } from "./turns.ts";
 
-/** What a flush costs by itself, whatever it carries. */
+/** What a flush costs by itself, whatever it carries: CPU of a node's main thread, and of the database. */
 export interface FlushCosts {
   readonly nodeUs: number;
   readonly databaseUs: number;
@@ -18,7 +18,7 @@ export function flushCostsOf(few: Sample, many: Sample): FlushCosts {
   const flushesEach = (sample: Sample) => sample.cost.flushes / sample.operations;
   const more = flushesEach(few) - flushesEach(many);
   const slope = (of: (sample: Sample) => number) => Math.max(0, (of(few) - of(many)) / more);
-  return { nodeUs: slope(nodeUsOf), databaseUs: slope(databaseUsOf) };
+  return { nodeUs: slope(mainUsOf), databaseUs: slope(databaseUsOf) };
 }
 
 /** What a sample says one operation takes, apart from its part of flushes. */
@@ -32,8 +32,9 @@ export function costsOf(sample: Sample, flush: FlushCosts): Costs {
   const held = (cost.turn.inDatabase * cost.ms * 1_000) / operations;
   const inTurn = Math.min(database, Math.max(held, byFlushes));
   return {
-    nodeUs: Math.max(leastUs, nodeUsOf(sample) - flush.nodeUs * flushesEach),
+    nodeUs: Math.max(leastUs, mainUsOf(sample) - flush.nodeUs * flushesEach),
     nodeFlushUs: flush.nodeUs,
+    besideUs: nodeUsOf(sample) - mainUsOf(sample),
     transactions,
     turnUs: Math.max(leastUs, (inTurn - byFlushes) / transactions),
     turnFlushUs: flush.databaseUs,
@@ -45,5 +46,8 @@ export function costsOf(sample: Sample, flush: FlushCosts): Costs {
 
 export const nodeUsOf = (sample: Sample): number => usOf(sample, sample.cost.cores["nodes"] ?? 0);
 export const databaseUsOf = (sample: Sample): number => usOf(sample, sample.cost.postgresCores);
+/** Of the busiest node; the others' are taken to be the same. */
+const mainUsOf = (sample: Sample): number =>
+  Math.min(nodeUsOf(sample), usOf(sample, sample.cost.busiestMainThread * sample.nodes));
 
 const usOf = ({ cost, operations }: Sample, cores: number): number => (cores * cost.ms * 1_000) / operations;

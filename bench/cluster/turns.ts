@@ -9,6 +9,8 @@ export interface Costs {
   readonly nodeUs: number;
   /** … and for one flush. */
   readonly nodeFlushUs: number;
+  /** CPU of a node's other threads (the collector's, the compiler's), for one operation. */
+  readonly besideUs: number;
   /** Transactions of one operation, one after the other: a call of class read has one, of class effect two. */
   readonly transactions: number;
   /** CPU of the database with the turn, for one transaction. */
@@ -46,6 +48,8 @@ export interface Outcome {
 
 /** As in store/group-commit.ts. */
 const flushTransactionsMax = 1_024;
+const flushBesideMin = 256;
+const flushBehindMin = 64;
 /** What an event loop does to send a flush's second packet. */
 const secondPacketUs = 30;
 
@@ -110,7 +114,7 @@ class World {
   }
 }
 
-/** The store's advisory lock: first come, first served. */
+/** First come, first served: the store's advisory lock; and a node's connection, where what was sent behind a commit waits for it. */
 class Turn {
   private readonly timeline: Timeline;
   private readonly waiting: (() => void)[] = [];
@@ -147,19 +151,25 @@ interface Operation {
 
 class SimulatedNode {
   readonly main: Thread;
+  private readonly beside: Thread;
   private readonly world: World;
+  private readonly connection: Turn;
   private readonly backend: Thread;
   private readonly readers: Thread;
   /** null = those who ask have machines of their own. */
   private readonly load: Thread | null;
   private waiting: Operation[] = [];
-  private isFlushing = false;
+  /** Flushes sent and not answered: one, or one behind another's commit. */
+  private underWay = 0;
+  private isScheduled = false;
   /** An operation's work on the main thread, in as many pieces as it has waits, and one. */
   private readonly pieceUs: number;
 
   constructor(world: World, own: Cores, ofDatabase: Cores, shared: Cores | null) {
     this.world = world;
     this.main = new Thread(own);
+    this.beside = new Thread(own);
+    this.connection = new Turn(world.timeline);
     this.backend = new Thread(ofDatabase);
     this.readers = new Thread(ofDatabase);
     this.load = shared === null ? null : new Thread(shared);
@@ -171,6 +181,7 @@ class SimulatedNode {
     const { costs, timeline } = world;
     const arrive = () => {
       const operation = { begunAt: timeline.now, left: costs.transactions };
+      this.beside.do(world.about(costs.besideUs), () => {});
       this.read(() => this.main.do(world.about(this.pieceUs), () => this.write(operation)));
     };
     if (load === null || costs.loadUs === 0) arrive();
@@ -185,35 +196,58 @@ class SimulatedNode {
 
   private write(operation: Operation): void {
     this.waiting.push(operation);
-    if (!this.isFlushing) this.flush();
+    if (this.underWay > 0) return;
+    if (this.waiting.length >= flushBesideMin) this.flush();
+    else this.schedule();
   }
 
-  private flush(): void {
-    this.isFlushing = true;
-    const { world, main, backend } = this;
-    const { costs, layout, timeline, turn } = world;
-    main.do(world.about(costs.nodeFlushUs), () => {
-      const batch = this.waiting.splice(0, flushTransactionsMax);
-      const oneWayUs = layout.roundTripUs / 2;
-      const commit = () =>
-        timeline.after(world.about(costs.walUs), () => {
-          turn.give();
-          world.flushes++;
-          timeline.after(oneWayUs, () => this.settle(batch));
-        });
-      const written = () => {
-        if (layout.trips === 1) commit();
-        else timeline.after(oneWayUs, () => main.do(secondPacketUs, () => timeline.after(oneWayUs, commit)));
-      };
-      timeline.after(oneWayUs, () =>
-        turn.take(() => backend.do(world.about(costs.turnFlushUs + costs.turnUs * batch.length), written)),
-      );
+  /** After everything that the event loop has before it. */
+  private schedule(): void {
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    this.main.do(0, () => {
+      this.isScheduled = false;
+      if (this.underWay === 0) this.flush();
     });
   }
 
+  private flush(): void {
+    this.underWay++;
+    const { world, main, connection } = this;
+    const { costs, layout, timeline, turn } = world;
+    const batch = this.waiting.splice(0, flushTransactionsMax);
+    const arrive = () => connection.take(() => turn.take(() => this.carry(batch)));
+    const send = () => timeline.after(layout.roundTripUs / 2, arrive);
+    main.doNext(world.about(costs.nodeFlushUs), send);
+  }
+
+  /** What the database does once the flush has the turn. */
+  private carry(batch: readonly Operation[]): void {
+    const { world, main, connection } = this;
+    const { costs, layout, timeline, turn } = world;
+    const oneWayUs = layout.roundTripUs / 2;
+    const commit = () =>
+      timeline.after(world.about(costs.walUs), () => {
+        turn.give();
+        connection.give();
+        world.flushes++;
+        timeline.after(oneWayUs, () => main.do(0, () => this.settle(batch)));
+      });
+    const sendCommit = () => {
+      timeline.after(oneWayUs, commit);
+      if (this.waiting.length >= flushBehindMin) this.flush();
+    };
+    const written = () => {
+      if (layout.trips === 1) commit();
+      else timeline.after(oneWayUs, () => main.do(secondPacketUs, sendCommit));
+    };
+    this.backend.do(world.about(costs.turnFlushUs + costs.turnUs * batch.length), written);
+  }
+
   private settle(batch: readonly Operation[]): void {
-    this.isFlushing = false;
-    if (this.waiting.length > 0) this.flush(); // before anybody is answered, so that the database is at work meanwhile
+    this.underWay--;
+    // Before anybody is answered, so that the database is at work meanwhile.
+    if (this.waiting.length > 0 && this.underWay === 0) this.flush();
     for (const operation of batch) this.main.do(this.world.about(this.pieceUs), () => this.goOn(operation));
   }
 
