@@ -76,6 +76,8 @@ describe("the reasons of a request", () => {
       { reasons: null },
       { reasonsProof: null },
       { reasonsProof: request.proof },
+      // As many characters as a proof has, and more bytes.
+      { reasonsProof: "é".repeat(request.proof.length) },
     ])
       expect(isProvenRequest({ ...request, ...change }, prover), JSON.stringify(change)).toBe(false);
     const other = { ...asked(null), id: "apr_other" as never };
