@@ -160,10 +160,13 @@ export function globalOptions(program: Command): void {
   program.addOption(new Option("--no-json").hideHelp());
 }
 
-export function durationOf(option: string, text: string): number {
+/** `atMost` is written like the option itself; left out = any duration. */
+export function durationOf(option: string, text: string, atMost?: string): number {
   const ms = parseDuration(text);
   if (ms === null || ms === 0)
     throw usage(`${option} is "${text}"; write a number and a unit, like 500ms, 30s, 5m, 2h or 1d.`);
+  if (atMost !== undefined && ms > (parseDuration(atMost) ?? Number.POSITIVE_INFINITY))
+    throw usage(`${option} is "${text}"; at most ${atMost} can be had.`);
   return ms;
 }
 

@@ -21,6 +21,8 @@ describe("what is not understood", () => {
     [["servers", "ls", "--limt", "3"], "Did you mean --limit?"],
     [["servers", "show"], "missing required argument"],
     [["agents", "token", "x", "--ttl", "ten"], "like 500ms"],
+    [["agents", "token", "x", "--ttl", "100d"], "at most 24h"],
+    [["agents", "keys", "create", "x", "--label", "y", "--ttl", "4000d"], "at most 3660d"],
     [["servers", "ls", "--limit", "0"], "from 1 to"],
     [["servers", "add", "x"], "--upstream"],
     [["tools", "set-class", "x", "idempotent"], "idempotent:<argument>"],

@@ -110,7 +110,7 @@ function principalCommand(
       run(terminal, async (session, name: string, options: { ttl?: string; scope?: readonly string[] }) => {
         const { ttl, scope } = options;
         const body = {
-          ...(ttl === undefined ? {} : { ttlMs: durationOf("--ttl", ttl) }),
+          ...(ttl === undefined ? {} : { ttlMs: durationOf("--ttl", ttl, "24h") }),
           ...(scope === undefined
             ? {}
             : { scopes: scope.map((each) => oneOf("--scope", each, ["mcp:read", "mcp:call", "admin"])) }),
@@ -207,10 +207,10 @@ function keysCommand(
     example: line(`keys create ${example} --label "build machine" --ttl 90d`),
   })
     .requiredOption("--label <label>", "where the key is used, for those who revoke it")
-    .option("--ttl <duration>", "how long it works (until it is revoked)")
+    .option("--ttl <duration>", "how long it works (until it is revoked; at most 3660d)")
     .action(
       run(terminal, async (session, name: string, options: { label: string; ttl?: string }) => {
-        const ttlMs = options.ttl === undefined ? null : durationOf("--ttl", options.ttl);
+        const ttlMs = options.ttl === undefined ? null : durationOf("--ttl", options.ttl, "3660d");
         const answer = await session
           .api()
           .post<{ key: Key; secret: string; receipt: ReceiptReference }>(`${of(name)}/keys`, {
