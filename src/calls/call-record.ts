@@ -59,6 +59,6 @@ function outcomeKind(end: Recorded | Stop, answer: CallAnswer): CallRecord["outc
 
 function codeOf(end: Recorded | Stop, answer: CallAnswer): Code | null {
   if (answer.kind === "refused") return answer.refusal.code;
-  if (end instanceof Stop || end.reply.kind === "answered") return null;
-  return end.reply.code;
+  if (end instanceof Stop) return null;
+  return end.reply.kind === "answered" ? end.withheld : end.reply.code;
 }

@@ -200,7 +200,10 @@ describe("what comes of a call that goes wrong", () => {
     expect(JSON.stringify(answer)).not.toContain('"one"');
     const tool = world.registry.toolNamed(defaultTenant, "files__checked");
     expect(world.registry.healthOf(tool!)).toMatchObject({ state: "degraded", cause: "correctness" });
-    expect(world.records.at(-1)?.outcome).toBe("succeeded");
+    expect(world.records.at(-1)).toMatchObject({ outcome: "succeeded", code: "result-invalid" });
+    const [newest] = await world.ledger.list(defaultTenant, { limit: 1 });
+    const said = { kind: "succeeded", isError: false, withheld: "result-invalid" };
+    expect(newest?.entry.outcome).toEqual(said);
     world.upstream.answer = () => resultOf('{"content":[],"isError":true}');
     await world.call("files__checked", {});
     expect(world.registry.healthOf(tool!).state).toBe("degraded");

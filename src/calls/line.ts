@@ -111,6 +111,7 @@ const unknownYet: Readonly<Record<Exclude<keyof Recorded, keyof Arrived>, undefi
   reply: undefined,
   inputs: undefined,
   seen: undefined,
+  withheld: undefined,
   outcome: undefined,
   answer: undefined,
 };

@@ -10,7 +10,7 @@ import { holderOf } from "./house.ts";
 import type { House } from "./house.ts";
 import { claimWrites } from "./record-intent.ts";
 import { withReceipt } from "./result-text.ts";
-import type { Reply, Screened } from "./stages.ts";
+import type { Screened } from "./stages.ts";
 import type { Station } from "./station.ts";
 import { Stop } from "./station.ts";
 import { committed, writeEntry } from "./write-entry.ts";
@@ -24,7 +24,7 @@ export interface Recorded extends Screened {
 export const recordOutcome: Station<Screened, Recorded> = {
   name: "recordOutcome",
   async visit(call, house) {
-    const outcome = outcomeOf(call.reply);
+    const outcome = outcomeOf(call);
     const id = entryId(call.id, call.intent === null ? 0 : 1);
     invariant(call.salt !== null, "recall stops a call whose record was erased");
     const commitments: Record<string, string> = { arguments: call.argumentsCommitment };
@@ -56,12 +56,13 @@ export const recordOutcome: Station<Screened, Recorded> = {
   },
 };
 
-function outcomeOf(reply: Reply): Outcome {
+function outcomeOf({ reply, withheld }: Screened): Outcome {
   switch (reply.kind) {
     case "answered":
-      return { kind: "succeeded", isError: reply.isError };
-    case "withheld":
-      return { kind: "succeeded", isError: false };
+    case "withheld": {
+      const isError = reply.kind === "answered" && reply.isError;
+      return { kind: "succeeded", isError, ...(withheld === null ? {} : { withheld }) };
+    }
     case "failed":
     case "unknown":
       return { kind: reply.kind, code: reply.code };
@@ -132,10 +133,10 @@ function lostRace(call: Screened, house: House): Stop | Recorded {
   const refusal = {
     code: "outcome-not-recorded",
     detail: "another node has settled this call",
-    evidence: { call: call.id, node: house.node.name, binds: bindsStep(outcomeOf(call.reply).kind) },
+    evidence: { call: call.id, node: house.node.name, binds: bindsStep(outcomeOf(call).kind) },
   } as const;
   return Object.assign(call, {
-    outcome: outcomeOf(call.reply),
+    outcome: outcomeOf(call),
     answer: { kind: "refused" as const, refusal, receipt: null },
   });
 }

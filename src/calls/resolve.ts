@@ -50,6 +50,7 @@ export async function resolveUnknown(
       by: "person",
       happened: resolution === "done",
       isError: false,
+      withheld: null,
       after: null,
       commitments: {},
       payload: { note: { resolution, reason } },

@@ -1,3 +1,4 @@
+import type { Code } from "../../contract/index.ts";
 import { removeKnownSecrets, removeKnownSecretsFromJson } from "../screening/index.ts";
 import type { Subject } from "../registry/index.ts";
 import type { JsonRpcError } from "../upstream/index.ts";
@@ -18,8 +19,8 @@ export const screen: Station<Ended, Screened> = {
   visit(call, house) {
     const secrets = house.vault.knownSecrets(call.principal.tenant);
     const reply = withoutSecrets(call.reply, secrets);
-    const text = textOf(call, reply, house);
-    return Object.assign(call, { reply, seen: text === null ? null : cleaned(text, secrets) });
+    const shown = shownOf(call, reply, house);
+    return Object.assign(call, { reply, ...cleaned(shown, secrets) });
   },
 };
 
@@ -35,37 +36,49 @@ function withoutSecrets(reply: Reply, secrets: readonly string[]): Reply {
   };
 }
 
-function textOf(call: Ended, reply: Reply, house: House): string | null {
+type Shown = Pick<Screened, "seen" | "withheld">;
+
+const nothing: Shown = { seen: null, withheld: null };
+
+function shownOf(call: Ended, reply: Reply, house: House): Shown {
   switch (reply.kind) {
     case "failed":
     case "unknown":
-      return null;
+      return nothing;
     case "withheld":
-      return isTool(call) ? withheldText(reply.code, reply.detail) : null;
+      return withheldFrom(call, reply.code, reply.detail);
     case "answered": {
       const violation = outputViolation(call.subject, reply.value, reply.isError, house);
       if (violation === null) {
         if (call.subject.kind === "tool" && !reply.isError)
           house.registry.reportToolHealth(call.subject, { state: "healthy", since: house.clock.wall() });
-        return withoutOurKeys(reply.raw, reply.value);
+        return { seen: withoutOurKeys(reply.raw, reply.value), withheld: null };
       }
-      if (call.subject.kind !== "tool") return null;
+      if (call.subject.kind !== "tool") return withheldFrom(call, "result-invalid", violation);
       house.registry.reportToolHealth(call.subject, {
         state: "degraded",
         since: house.clock.wall(),
         cause: "correctness",
         reason: `its result broke its own output schema: ${violation}`,
       });
-      return withheldText("result-invalid", violation);
+      return withheldFrom(call, "result-invalid", violation);
     }
   }
 }
 
-function cleaned(text: string, secrets: readonly string[]): string {
-  const clean = removeKnownSecretsFromJson(text, secrets).text;
-  return clean === text || clean.trimStart().startsWith("{")
-    ? clean
-    : withheldText("result-invalid", "all of it was a credential");
+/** Only a tool has an answer of its own kind that says so. */
+const withheldFrom = (call: Ended, code: Code, detail: string): Shown => ({
+  seen: isTool(call) ? withheldText(code, detail) : null,
+  withheld: code,
+});
+
+function cleaned(shown: Shown, secrets: readonly string[]): Shown {
+  if (shown.seen === null) return shown;
+  const clean = removeKnownSecretsFromJson(shown.seen, secrets).text;
+  if (clean === shown.seen) return shown;
+  return clean.trimStart().startsWith("{")
+    ? { ...shown, seen: clean }
+    : { seen: withheldText("result-invalid", "all of it was a credential"), withheld: "result-invalid" };
 }
 
 /** What is wrong with a result by the tool's own output schema; null = nothing. */

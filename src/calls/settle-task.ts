@@ -1,4 +1,4 @@
-import type { ReceiptReference } from "../../contract/index.ts";
+import type { Code, ReceiptReference } from "../../contract/index.ts";
 import { metaKeys } from "../../contract/index.ts";
 import type { Principal, TenantId } from "../identity/index.ts";
 import type { CallId, Outcome, Payload } from "../ledger/index.ts";
@@ -69,9 +69,8 @@ async function record(
   const opened = await house.ledger.payload(intent);
   const salt = opened === null || opened.erased ? null : Buffer.from(opened.payload.salt ?? "", "base64");
   const commitments: Record<string, string> = { ...intent.entry.commitments };
-  // A step that is asked for again gives back the tool's result, in whatever way it came.
   const { result, ...task } = status;
-  const seen = toolResultText(result, task, told.subject, house);
+  const { seen, withheld } = toolResult(result, task, told.subject, house);
   if (salt !== null) {
     if (told.raw !== null) commitments["raw"] = committed(salt, told.raw);
     commitments["result"] = committed(salt, seen);
@@ -83,7 +82,7 @@ async function record(
     kind: "outcome" as const,
     id,
     at,
-    outcome,
+    outcome: withheld === null || outcome.kind !== "succeeded" ? outcome : { ...outcome, withheld },
     commitments,
     after: open.intentEntry,
   };
@@ -101,14 +100,24 @@ async function record(
   if (verdict.verdict === "done") house.ledger.noted(open.tenant);
 }
 
-function toolResultText(result: unknown, task: JsonObject, subject: Subject, house: House): string {
+/** A step that is asked for again gives back the tool's result, in whatever way it came. */
+function toolResult(
+  result: unknown,
+  task: JsonObject,
+  subject: Subject,
+  house: House,
+): { readonly seen: string; readonly withheld: Code | null } {
   if (isObject(result)) {
     const violation = outputViolation(subject, result, result["isError"] === true, house);
-    if (violation !== null) return withheldText("result-invalid", violation);
-    return withoutOurKeys(JSON.stringify(result), result);
+    return violation === null
+      ? { seen: withoutOurKeys(JSON.stringify(result), result), withheld: null }
+      : { seen: withheldText("result-invalid", violation), withheld: "result-invalid" };
   }
   const text = `The task ended ${String(task["status"])}: ${JSON.stringify(task["error"] ?? task["statusMessage"] ?? null)}`;
-  return JSON.stringify({ content: [{ type: "text", text }], isError: true });
+  return {
+    seen: JSON.stringify({ content: [{ type: "text", text }], isError: true }),
+    withheld: null,
+  };
 }
 
 const isObject = (value: unknown): value is JsonObject =>

@@ -1,3 +1,4 @@
+import type { Code } from "../../contract/index.ts";
 import type { Clock } from "../base/index.ts";
 import { msOf } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
@@ -18,6 +19,8 @@ export interface Settlement {
   /** null = the entry follows the one that says that nobody knows. */
   readonly after: EntryId | null;
   readonly isError: boolean;
+  /** Why whoever asks for the call is given other words instead of its result; null = it is given the result. */
+  readonly withheld: Code | null;
   readonly commitments: Entry["commitments"];
   readonly payload: Payload;
   /** null = what the actor did that day is erased together. */
@@ -43,7 +46,11 @@ export async function settlementWrites(
   const unknown = await ledger.entry(open.tenant, entryId(open.call, 1));
   const about = unknown?.entry ?? null;
   const outcome: Outcome = happened
-    ? { kind: "succeeded", isError: settlement.isError }
+    ? {
+        kind: "succeeded",
+        isError: settlement.isError,
+        ...(settlement.withheld === null ? {} : { withheld: settlement.withheld }),
+      }
     : { kind: "failed", code: "outcome-unknown" };
   const entry: Entry = {
     id,

@@ -103,6 +103,8 @@ export interface Ended extends Executed {
 export interface Screened extends Ended {
   /** JSON text of what the caller sees, without the receipt; null = the refusal is all there is to see. */
   seen: string | null;
+  /** Why that is not what the server answered; null = it is, or there is no answer. */
+  withheld: Code | null;
 }
 
 /** The run a call names, which exists or is made with the call's first durable record. */

@@ -15,7 +15,8 @@ export async function settleVerified(
   house: House,
 ): Promise<boolean> {
   const happened = verdict.kind === "happened";
-  const result = happened ? resultText(subject, verdict.result, house) : null;
+  const violation = happened ? violationOf(subject, verdict.result, house) : null;
+  const result = happened ? resultText(verdict.result, violation) : null;
   const { writes } = await settlementWrites(
     open,
     {
@@ -23,6 +24,7 @@ export async function settleVerified(
       by: "verify-tool",
       happened,
       isError: happened && verdict.result?.["isError"] === true,
+      withheld: violation === null ? null : "result-invalid",
       after: answered,
       commitments: result === null ? {} : { result: committed(salt, result) },
       payload: result === null ? {} : { salt: Buffer.from(salt).toString("base64"), result },
@@ -35,12 +37,15 @@ export async function settleVerified(
   return end === "done";
 }
 
+const violationOf = (subject: Question["subject"], result: Verified, house: House): string | null =>
+  result === null ? null : outputViolation(subject, result, result["isError"] === true, house);
+
 /** The call's result as its caller is given it. The verify tool's own answer has been cleared of known credentials already. */
-function resultText(subject: Question["subject"], result: Verified, house: House): string {
+function resultText(result: Verified, violation: string | null): string {
   if (result === null) return confirmedText;
-  const violation = outputViolation(subject, result, result["isError"] === true, house);
-  if (violation !== null) return withheldText("result-invalid", violation);
-  return withoutOurKeys(JSON.stringify(result), result);
+  return violation === null
+    ? withoutOurKeys(JSON.stringify(result), result)
+    : withheldText("result-invalid", violation);
 }
 
 type Verified = Extract<Verdict, { kind: "happened" }>["result"];

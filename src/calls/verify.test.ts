@@ -251,6 +251,9 @@ describe("a verifiable call whose outcome is unknown", () => {
     const answer = await ask();
     expect(answer.kind).toBe("result");
     expect(textOf(answer)).toContain("result-invalid");
+    const entries = await world.ledger.list(defaultTenant, { limit: 100 });
+    const settled = entries.find(({ entry }) => entry.kind === "resolve");
+    expect(settled?.entry.outcome).toMatchObject({ kind: "succeeded", withheld: "result-invalid" });
   });
 
   test("stays unknown when the ledger cannot be written, and is settled when it can", async () => {

@@ -13,6 +13,11 @@ const wordOrNull = fc.option(words);
 const outcome: fc.Arbitrary<Outcome> = fc.oneof(
   fc.record({ kind: fc.constant("succeeded" as const), isError: fc.boolean() }),
   fc.record({
+    kind: fc.constant("succeeded" as const),
+    isError: fc.boolean(),
+    withheld: fc.constant("result-invalid" as const),
+  }),
+  fc.record({
     kind: fc.constantFrom("failed" as const, "unknown" as const, "refused" as const),
     code: fc.constantFrom("denied" as const, "upstream-lost" as const, "internal" as const),
   }),

@@ -69,7 +69,9 @@ function outcomeText(outcome: Outcome | null): string {
   if (outcome === null) return "null";
   switch (outcome.kind) {
     case "succeeded":
-      return `{"isError":${outcome.isError},"kind":"succeeded"}`;
+      return outcome.withheld === undefined
+        ? `{"isError":${outcome.isError},"kind":"succeeded"}`
+        : `{"isError":${outcome.isError},"kind":"succeeded","withheld":"${escaped(outcome.withheld)}"}`;
     case "failed":
     case "unknown":
     case "refused":

@@ -12,13 +12,14 @@ export type EntryId = Brand<"entry">;
 
 /**
  * How a call ended.
- *  succeeded  the tool answered; `isError` is its own flag, and an error answer may have had effects
+ *  succeeded  the tool answered; `isError` is its own flag, and an error answer may have had effects. `withheld`: why the caller was
+ *             given other words instead of the answer; left out = it has the answer
  *  failed     provably not executed: no byte left, or a protocol rejection
  *  unknown    bytes left and no valid answer came
  *  refused    we said no
  */
 export type Outcome =
-  | { readonly kind: "succeeded"; readonly isError: boolean }
+  | { readonly kind: "succeeded"; readonly isError: boolean; readonly withheld?: Code }
   | { readonly kind: "failed"; readonly code: Code }
   | { readonly kind: "unknown"; readonly code: Code }
   | { readonly kind: "refused"; readonly code: Code };

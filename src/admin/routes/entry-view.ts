@@ -24,6 +24,11 @@ export const outcome = named(
       type: "boolean",
       description: "with `succeeded`: the tool said so itself, and may have had effects",
     },
+    withheld: {
+      type: "string",
+      description:
+        "with `succeeded`: why the caller was given other words than the tool's answer, a code; left out = it has the answer",
+    },
     code: { type: "string", description: "with the others: the code of the refusal or failure" },
   }),
 );
@@ -100,7 +105,11 @@ export function entryView(
 export function outcomeView(found: Outcome): Shape<typeof outcome> {
   switch (found.kind) {
     case "succeeded":
-      return { kind: "succeeded", isError: found.isError };
+      return {
+        kind: "succeeded",
+        isError: found.isError,
+        ...(found.withheld === undefined ? {} : { withheld: found.withheld }),
+      };
     case "failed":
     case "unknown":
     case "refused":

@@ -2,6 +2,7 @@
 export interface Outcome {
   readonly kind: "succeeded" | "failed" | "unknown" | "refused";
   readonly isError?: boolean;
+  readonly withheld?: string;
   readonly code?: string;
 }
 
@@ -27,9 +28,8 @@ export interface Entry {
   readonly hasPayload: boolean;
 }
 
-export const outcomeText = ({ kind, isError, code }: Outcome): string =>
-  kind === "succeeded"
-    ? isError === true
-      ? "succeeded, the tool says error"
-      : kind
-    : `${kind}: ${code ?? ""}`;
+export function outcomeText({ kind, isError, withheld, code }: Outcome): string {
+  if (kind !== "succeeded") return `${kind}: ${code ?? ""}`;
+  if (withheld !== undefined) return `succeeded, its answer withheld: ${withheld}`;
+  return isError === true ? "succeeded, the tool says error" : kind;
+}
