@@ -6,9 +6,10 @@ import type { Prompt, Resource, Subject } from "./subject.ts";
 
 /**
  * Whether a call of this tool may go ahead as far as the registry knows. A server that is still connecting takes calls, because
- * it is the first call that connects it; one that is degraded takes them with its flaw; one that is down refuses with its reason.
+ * it is the first call that connects it; one that is degraded takes them with its flaw; one that is down refuses with its reason. So
+ * does a tool whose own health is down. `own` null = nothing is known against the tool itself.
  */
-export function callable(tool: Tool, health: Health): Result<Tool> {
+export function callable(tool: Tool, server: Health, own: Health | null): Result<Tool> {
   if (!tool.server.enabled) return disabled(tool);
   switch (tool.state.kind) {
     case "quarantined":
@@ -18,16 +19,20 @@ export function callable(tool: Tool, health: Health): Result<Tool> {
         cause: "dependency",
         since: msOf(tool.state.since),
       });
-    case "live":
-      return unlessDown(tool, health);
+    case "live": {
+      const withServer = unlessDown(tool, server, `The server "${tool.server.name}"`);
+      return withServer.ok && own !== null ? unlessDown(tool, own, `"${tool.exposedName}"`) : withServer;
+    }
   }
 }
 
 /** As `callable`, for what has no state of its own. */
 export const callableAt = <S extends Resource | Prompt>(subject: S, health: Health): Result<S> =>
-  subject.server.enabled ? unlessDown(subject, health) : disabled(subject);
+  subject.server.enabled
+    ? unlessDown(subject, health, `The server "${subject.server.name}"`)
+    : disabled(subject);
 
-function unlessDown<S extends Subject>(subject: S, health: Health): Result<S> {
+function unlessDown<S extends Subject>(subject: S, health: Health, whose: string): Result<S> {
   switch (health.state) {
     case "connecting":
     case "healthy":
@@ -35,7 +40,7 @@ function unlessDown<S extends Subject>(subject: S, health: Health): Result<S> {
       return ok(subject);
     case "down": {
       const { cause, reason, since } = health;
-      const detail = `The server "${subject.server.name}" is down (${cause}): ${reason}`;
+      const detail = `${whose} is down (${cause}): ${reason}`;
       return unavailable(subject, detail, { cause, reason, since: msOf(since) });
     }
   }

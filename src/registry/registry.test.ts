@@ -276,7 +276,13 @@ describe("health", () => {
     expect(codeOf(rig.registry.callable(read))).toBe("ok");
     expect(rig.registry.healthOf(rig.tool("files__write")).state).toBe("healthy");
     rig.registry.reportToolHealth(read, { ...flawed, state: "down" });
-    expect(codeOf(rig.registry.callable(read))).toBe("tool-unavailable");
+    expect(rig.registry.callable(read)).toMatchObject({
+      refusal: {
+        code: "tool-unavailable",
+        detail: '"files__read" is down (correctness): its results do not fit its output schema',
+        evidence: { cause: "correctness", since: 2 },
+      },
+    });
     rig.registry.reportHealth(id, down(3));
     expect(rig.registry.healthOf(read)).toMatchObject({ cause: "dependency" });
     rig.registry.reportHealth(id, healthy(4));

@@ -292,7 +292,7 @@ export class Registry {
 
   /** `healthy` takes the tool's own trouble back. */
   reportToolHealth(tool: Tool, health: Health): void {
-    const from = this.health.tool(tool.server.id, tool.name);
+    const from = this.ownHealthOf(tool);
     if (from === null && health.state === "healthy") return; // so it is with nearly every call
     const record = this.server(tool.server.id);
     if (record === null) return;
@@ -309,9 +309,12 @@ export class Registry {
   healthOf(subject: Subject): Health {
     if (isOwnTool(subject.id)) return { state: "healthy", since: this.clock.wall() };
     const server = this.serverHealth(subject.server.id);
-    return subject.kind === "tool"
-      ? combined(server, this.health.tool(subject.server.id, subject.name))
-      : server;
+    return subject.kind === "tool" ? combined(server, this.ownHealthOf(subject)) : server;
+  }
+
+  /** Of the tool apart from its server; null = nothing is known against it. */
+  ownHealthOf(tool: Tool): Health | null {
+    return this.health.tool(tool.server.id, tool.name);
   }
 
   /** Answers for the subject as it is now, also when the one passed in is older. Only `down` refuses; see callable.ts. */
@@ -320,9 +323,7 @@ export class Registry {
   callable(subject: Subject): Result<Subject> {
     if (subject.kind === "tool") {
       if (isOwnTool(subject.id)) return ok(subject);
-      const now = this.catalogue.view(subject.tenant).byId.get(subject.id);
-      if (now !== undefined) return callable(now, this.healthOf(now));
-      return refuse({ code: "unknown-tool", detail: `There is no tool "${subject.exposedName}" any more.` });
+      return this.callableTool(subject, this.ownHealthOf(subject));
     }
     const server = this.server(subject.server.id);
     if (server?.tenant === subject.tenant) {
@@ -331,6 +332,11 @@ export class Registry {
     }
     const code = subject.kind === "resource" ? "unknown-resource" : "unknown-prompt";
     return refuse({ code, detail: `The server of "${subject.exposedName}" is not here any more.` });
+  }
+
+  /** Whether it may be probed: as `callable`, but for what is known against the tool itself, which a probe is to find out anew. */
+  probeable(tool: Tool): Result<Tool> {
+    return this.callableTool(tool, null);
   }
 
   // Verbs on servers
@@ -494,6 +500,12 @@ export class Registry {
 
   async activatePolicies(tenant: TenantId, digest: Sha256Hex): Promise<Result<Change<PolicyVersion>>> {
     return this.ofPolicies(tenant, await this.policies.activate(tenant, digest, this.clock.wall()));
+  }
+
+  private callableTool({ tenant, id, exposedName }: Tool, own: Health | null): Result<Tool> {
+    const now = this.catalogue.view(tenant).byId.get(id);
+    if (now !== undefined) return callable(now, this.serverHealth(now.server.id), own);
+    return refuse({ code: "unknown-tool", detail: `There is no tool "${exposedName}" any more.` });
   }
 
   private ofServer<T>(server: ServerId, change: Change<T>): Change<T> {
