@@ -1,5 +1,5 @@
 import type { Approvals } from "../approvals/index.ts";
-import type { Trying } from "../calls/index.ts";
+import type { Probed, Trying } from "../calls/index.ts";
 import type { Clock, Random, Result, WallMs } from "../base/index.ts";
 import type { Identities, Principal, TenantId } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
@@ -78,6 +78,7 @@ interface UpstreamDesk extends Pick<Upstreams, "probeNow" | "snapshot" | "author
 interface CallDesk {
   readonly callsUnderWay: number;
   trying(call: CallId): Trying | null;
+  probed(tool: string): Probed | null;
 }
 
 interface NodeFacts {

@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { wallMs } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { ServerRecord } from "../registry/index.ts";
 import type { Office, Reply } from "./office.suite.ts";
@@ -216,6 +217,32 @@ describe("tools", () => {
       keyArgument: "nowhere",
     });
     expect(errorOf(misfit)).toEqual([400, "invalid-params"]);
+  });
+
+  test("get a probe with the class, and how it went is shown; only what reads has one", async () => {
+    const path = "/tools/desk__read_file";
+    const set = (body: unknown) => office.send(office.admin, "PUT", `${path}/class`, body);
+    const probe = { arguments: { path: "/" }, everyMs: 60_000 };
+    const answer = await set({ kind: "read", probe });
+    expect(answer.body.class).toEqual({ kind: "read", probe });
+    expect((await get(path)).body.tool).toMatchObject({ class: { kind: "read", probe }, probed: null });
+    const { id } = (await get(path)).body.tool as { id: string };
+    office.probed.set(id, { at: wallMs(1_000), found: "ill", reason: "it did not answer" });
+    const { probed } = (await get(path)).body.tool;
+    expect(probed).toMatchObject({
+      at: "1970-01-01T00:00:01.000Z",
+      found: "ill",
+      reason: "it did not answer",
+    });
+    for (const wrong of [
+      { kind: "effect", probe },
+      { kind: "idempotent", keyArgument: "path", probe },
+      { kind: "read", probe: {} },
+      { kind: "read", probe: { arguments: [] } },
+      { kind: "read", probe: { arguments: {}, everyMs: 1_000 } },
+    ])
+      expect(errorOf(await set(wrong))).toEqual([400, "invalid-params"]);
+    await set({ kind: "read" });
   });
 
   test("a changed definition is shown with its difference and approved by its pin alone", async () => {

@@ -123,6 +123,7 @@ describe("resources and prompts", () => {
   test("are counted where a server is shown", async () => {
     expect((await get("/servers/files")).body.offers).toEqual({
       tools: 0,
+      toolsCallable: 0,
       resources: 3,
       templates: 1,
       prompts: 1,

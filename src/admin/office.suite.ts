@@ -1,6 +1,6 @@
 import { Approvals, approvalTables } from "../approvals/index.ts";
 import { createServer } from "node:http";
-import type { Trying } from "../calls/index.ts";
+import type { Probed, Trying } from "../calls/index.ts";
 import type { AddressInfo } from "node:net";
 import type { Result } from "../base/index.ts";
 import { delay, refuse, systemClock, systemRandom } from "../base/index.ts";
@@ -44,6 +44,8 @@ export interface Office {
   fileOwnsPolicies: boolean;
   /** What the node says it is trying for a call. */
   readonly trying: Map<string, Trying>;
+  /** How the node's last probe of a tool went, by the tool's id. */
+  readonly probed: Map<string, Probed>;
   /** API keys. */
   readonly admin: string;
   readonly agent: string;
@@ -196,7 +198,11 @@ export async function openOffice(): Promise<Office> {
   });
   upstreams.start();
   const troubles: string[] = [];
-  const shared = { fileOwnsPolicies: false, trying: new Map<string, Trying>() };
+  const shared = {
+    fileOwnsPolicies: false,
+    trying: new Map<string, Trying>(),
+    probed: new Map<string, Probed>(),
+  };
   const approvals = new Approvals({
     clock,
     random,
@@ -236,7 +242,11 @@ export async function openOffice(): Promise<Office> {
     upstreams,
     runs,
     hosting,
-    calls: { callsUnderWay: 0, trying: (call) => shared.trying.get(call) ?? null },
+    calls: {
+      callsUnderWay: 0,
+      trying: (call) => shared.trying.get(call) ?? null,
+      probed: (tool) => shared.probed.get(tool) ?? null,
+    },
     node: { name: "local", fence: 1, startedAt: clock.wall(), version: "0.0.0", runtime: "node" },
     ownUrl: () => url,
     leaseMs: 1_000,

@@ -2,7 +2,7 @@ import type { Clock } from "../base/index.ts";
 import { explain } from "../base/index.ts";
 import type { Acts } from "../admin/index.ts";
 import type { Identities, TenantId } from "../identity/index.ts";
-import type { Features, Profile, Registry, ServerId } from "../registry/index.ts";
+import type { Features, HealthTransition, Profile, Registry, ServerId } from "../registry/index.ts";
 import type { Change } from "../store/index.ts";
 import type { Log } from "../telemetry/index.ts";
 import type { Upstreams } from "../upstream/index.ts";
@@ -57,7 +57,12 @@ export class CatalogueSync {
       ),
     );
     upstreams.onHealth((id, health) => registry.reportHealth(id, health));
-    this.stopListening = registry.onChange(() => this.reconcileSoon());
+    const stopChanges = registry.onChange(() => this.reconcileSoon());
+    const stopHealth = registry.onHealth((transition) => this.logTool(transition));
+    this.stopListening = () => {
+      stopChanges();
+      stopHealth();
+    };
     this.reconcile();
   }
 
@@ -92,6 +97,15 @@ export class CatalogueSync {
         log.debug("a server did something odd", { server, what: event.what });
         break;
     }
+  }
+
+  /** That a server is lost is told of as an event of its connection. A flaw can come and go with each call, and stands beside it. */
+  private logTool({ server: id, tool, from, to }: HealthTransition): void {
+    if (tool === null) return;
+    const { log, registry } = this.options;
+    const about = { server: registry.server(id)?.name ?? id, tool };
+    if (to.state === "down") log.warn("a tool is down", { ...about, cause: to.cause, reason: to.reason });
+    else if (from?.state === "down") log.info("a tool can be called again", about);
   }
 
   private reconcileSoon(): void {

@@ -1,8 +1,15 @@
-import { oauthAlgorithms, serverBounds, serverDefaults } from "../registry/index.ts";
+import {
+  oauthAlgorithms,
+  probeBounds,
+  probeDefaults,
+  serverBounds,
+  serverDefaults,
+} from "../registry/index.ts";
 import type { Schema } from "./config-schema-terms.ts";
 import { bytesText, durationText } from "./config-units.ts";
 import {
   duration,
+  optionalDuration,
   bytes,
   count,
   path,
@@ -34,6 +41,31 @@ const toolSchema: Schema = {
       "x-unit": "argument name",
       "x-reason": "Only a string at the top level can be set without guessing what the schema means.",
     },
+    probe: {
+      type: "object",
+      description:
+        "For `read`: the node calls the tool by itself, to find out whether it works; agents do not see one that does not.",
+      "x-unit": "settings",
+      "x-reason": "Left out, what is known of a tool is how calls of agents end, and how its server is.",
+      additionalProperties: false,
+      required: ["arguments"],
+      properties: {
+        arguments: {
+          type: "object",
+          maxProperties: 128,
+          description: "What it is called with. On record with each probe, so no place for secrets.",
+          "x-unit": "arguments",
+          "x-reason":
+            "Nobody but whoever knows the tool can say what is cheap to ask and always has an answer.",
+        },
+        every: optionalDuration(
+          "Between two probes, give or take a tenth; sooner while it does not work.",
+          `Left out, it is ${durationText(probeDefaults.everyMs)}: each probe is a call with an entry of its own.`,
+          durationText(probeBounds.everyMs.min),
+          durationText(probeBounds.everyMs.max),
+        ),
+      },
+    },
     verifyTool: {
       type: "string",
       minLength: 1,
@@ -55,6 +87,10 @@ const toolSchema: Schema = {
     },
   },
   allOf: [
+    {
+      if: { properties: { class: { const: "read" } }, required: ["class"] },
+      else: { properties: { probe: false } },
+    },
     {
       if: { properties: { class: { const: "idempotent" } }, required: ["class"] },
       // oxlint-disable-next-line unicorn/no-thenable -- a keyword of JSON Schema; nobody awaits a schema

@@ -96,7 +96,14 @@ function problemOf(error: ErrorObject, hidden: ReadonlySet<string>): SchemaProbl
     case "oneOf":
       return at(oneOfMessage(path));
     case "false schema":
-      return { ...at(`does not belong to this class`), isKey: true };
+      return {
+        ...at(
+          name === "probe"
+            ? "does not belong to this class: only a tool without effects, of class read, is called to see whether it works"
+            : "does not belong to this class",
+        ),
+        isKey: true,
+      };
     case "enum": {
       const allowed = (error.params["allowedValues"] as unknown[]).map(String);
       const nearest = typeof error.data === "string" ? nearestName(error.data, allowed) : null;

@@ -38,6 +38,8 @@ servers:
     callTimeout: 90s
     tools:
       read_file: { class: read }
+      stat: { class: read, probe: { arguments: { path: /, depth: 1 }, every: 1m } }
+      size: { class: read, probe: { arguments: {} } }
       pay: { class: idempotent, keyArgument: key }
       send: { class: verifiable, verifyTool: find, verifyArguments: [to] }
   web:
@@ -82,6 +84,8 @@ describe("a configuration", () => {
       resultBytesMax: 8 * 1024 * 1024,
       toolClasses: {
         read_file: { kind: "read" },
+        stat: { kind: "read", probe: { arguments: { path: "/", depth: 1 }, everyMs: 60_000 } },
+        size: { kind: "read", probe: { arguments: {} } },
         pay: { kind: "idempotent", keyArgument: "key" },
         send: { kind: "verifiable", verifyTool: "find", verifyArguments: ["to"] },
       },
@@ -182,6 +186,41 @@ servers:
       '27 servers.tools.tools.d: needs "class"',
       "28 servers.slow.callTimeout: 5 is not a duration; write it like 500ms, 30s, 5m, 4h or 7d",
     ]);
+  });
+
+  test("has a probe where a call has no effect, with arguments, and not too often", () => {
+    const wrong =
+      "does not belong to this class: only a tool without effects, of class read, is called to see whether it works";
+    expect(
+      problems(`servers:
+  a:
+    command: x
+    tools:
+      pay: { class: effect, probe: { arguments: {} } }
+      put: { class: idempotent, keyArgument: k, probe: { arguments: {} } }
+      send: { class: verifiable, verifyTool: sent, probe: { arguments: {} } }
+      look: { class: read, probe: {} }
+      seek: { class: read, probe: { arguments: [a], every: 5s } }
+      find: { class: read, probe: { arguments: {}, evry: 5m } }
+      sign: { class: read, probe: { arguments: { key: "\${vault:key}" } } }
+`),
+    ).toEqual([
+      `5 servers.a.tools.pay.probe: ${wrong}`,
+      `6 servers.a.tools.put.probe: ${wrong}`,
+      `7 servers.a.tools.send.probe: ${wrong}`,
+      '8 servers.a.tools.look.probe: needs "arguments"',
+      "9 servers.a.tools.seek.probe.arguments: a list is not a group of settings",
+      '9 servers.a.tools.seek.probe.every: "5s" is outside 10s to 1d',
+      '10 servers.a.tools.find.probe.evry: there is no setting "evry"; did you mean "every"?',
+      expect.stringContaining(
+        "11 servers.a.tools.sign.probe.arguments.key: a vault reference cannot stand here",
+      ),
+    ]);
+    expect(
+      problems(
+        `servers: {a: {command: x, tools: {look: {class: read, probe: {arguments: {q: ${"x".repeat(20_000)}}}}}}}`,
+      ),
+    ).toEqual(["1 servers.a.tools.look: its probe's arguments have 20008 characters; 16384 are allowed"]);
   });
 
   test("has what the registry would refuse refused with its line", () => {

@@ -2,7 +2,14 @@ import { dirname, resolve } from "node:path";
 import type { Result, Sha256Hex } from "../base/index.ts";
 import { canonicalDigest, invariant, ok, refuse } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
-import type { Limits, OAuthSettings, SecretText, ServerInput, ToolClass } from "../registry/index.ts";
+import type {
+  Limits,
+  OAuthSettings,
+  SecretText,
+  ServerInput,
+  ToolClass,
+  ToolProbe,
+} from "../registry/index.ts";
 import { serverProblems } from "../registry/index.ts";
 import { parseBytes, parseDuration } from "./config-units.ts";
 import type { Variables } from "./config-references.ts";
@@ -109,7 +116,7 @@ export function readConfig(source: ConfigSource): Result<Config, readonly Config
   );
   for (const server of servers) {
     for (const { path, message } of serverProblems(server)) {
-      const keys = path[0] === "transport" ? path.slice(1) : path;
+      const keys = inFile(path);
       const pointer = ["servers", server.name, ...keys].map((key) => `/${escapePointer(key)}`).join("");
       problems.push(located(yaml, path[0] === "name" ? `/servers/${server.name}` : pointer, true, message));
     }
@@ -201,6 +208,7 @@ interface RawServer {
 
 interface RawTool {
   readonly class: ToolClass["kind"];
+  readonly probe?: { readonly arguments: Readonly<Record<string, unknown>>; readonly every?: string };
   readonly keyArgument?: string;
   readonly verifyTool?: string;
   readonly verifyArguments?: readonly string[];
@@ -322,8 +330,9 @@ function authOf(
 function classOf(raw: RawTool): ToolClass {
   switch (raw.class) {
     case "read":
+      return { kind: "read", ...(raw.probe === undefined ? {} : { probe: probeOf(raw.probe) }) };
     case "effect":
-      return { kind: raw.class };
+      return { kind: "effect" };
     case "idempotent":
       return { kind: "idempotent", keyArgument: raw.keyArgument ?? "" };
     case "verifiable":
@@ -334,6 +343,17 @@ function classOf(raw: RawTool): ToolClass {
       };
   }
 }
+
+/** What the registry calls by another name than the file does. */
+function inFile([first, ...rest]: readonly string[]): readonly string[] {
+  if (first === undefined || first === "transport") return rest;
+  return [first === "toolClasses" ? "tools" : first, ...rest];
+}
+
+const probeOf = ({ arguments: given, every }: NonNullable<RawTool["probe"]>): ToolProbe => ({
+  arguments: given,
+  ...(every === undefined ? {} : { everyMs: ms(every) }),
+});
 
 function ms(text: string): number {
   const value = parseDuration(text);

@@ -2,7 +2,8 @@ import type { CallLine } from "../calls/index.ts";
 import type { Gate } from "../dispatch/index.ts";
 import type { TenantId } from "../identity/index.ts";
 import type { Ledger } from "../ledger/index.ts";
-import type { Registry } from "../registry/index.ts";
+import type { Health, Registry } from "../registry/index.ts";
+import { probeOf } from "../registry/index.ts";
 import type { Store } from "../store/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
 import type { NodeLease } from "./node-lease.ts";
@@ -69,11 +70,26 @@ export function registerGauges(rooms: {
   metrics.gauge("serverHealth", () =>
     tenants().flatMap((tenant) =>
       registry.serversOf(tenant).map((server) => {
-        const health = registry.serverHealth(server.id);
-        const cause = health.state === "degraded" || health.state === "down" ? health.cause : "none";
-        return { labels: { server: server.name, state: health.state, cause }, value: 1 };
+        return { labels: { server: server.name, ...labelsOf(registry.serverHealth(server.id)) }, value: 1 };
       }),
+    ),
+  );
+  metrics.gauge("toolHealth", () =>
+    tenants().flatMap((tenant) =>
+      registry
+        .toolsOf(tenant)
+        .filter((tool) => probeOf(tool.class) !== null)
+        .map((tool) => ({
+          labels: { tool: tool.exposedName, ...labelsOf(registry.ownHealthOf(tool)) },
+          value: 1,
+        })),
     ),
   );
   metrics.counter("logLinesDropped", () => log.stats().linesDropped);
 }
+
+/** null = nothing is known against it. */
+const labelsOf = (health: Health | null): { readonly state: string; readonly cause: string } => ({
+  state: health?.state ?? "healthy",
+  cause: health?.state === "degraded" || health?.state === "down" ? health.cause : "none",
+});

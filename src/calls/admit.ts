@@ -1,9 +1,9 @@
 import type { Result } from "../base/index.ts";
 import { elapsedMs } from "../base/index.ts";
 import type { Bound, Leave } from "../dispatch/index.ts";
-import type { Principal } from "../identity/index.ts";
 import type { PolicySet } from "../policy/index.ts";
-import type { Limits } from "../registry/index.ts";
+import type { Subject } from "../registry/index.ts";
+import { measureOf } from "./bounds.ts";
 import type { House } from "./house.ts";
 import type { Admitted, Approved } from "./stages.ts";
 import type { Station } from "./station.ts";
@@ -16,7 +16,7 @@ export const admit: Station<Approved, Admitted> = {
   visit(call, house) {
     if (house.isStopping())
       return refused({ code: "shutting-down", detail: "ask another node or try again" });
-    const callable = house.registry.callable(call.subject);
+    const callable = isWell(call, house);
     if (!callable.ok) return refused(callable.refusal);
     const entering = house.gate.enter(
       call.principal.id,
@@ -35,27 +35,11 @@ export const admit: Station<Approved, Admitted> = {
   },
 };
 
-/** As they are now; the call remembers by which version of its tenant's limits it was last measured, also where it is refused for them. */
-function boundsOf(
-  call: Approved & { limitsVersion?: number },
-  { limits, registry }: House,
-): readonly Bound[] {
-  const { principal, subject } = call;
-  const { version, limits: own } = registry.limits.of(principal.tenant);
+/** The call remembers by which version of its tenant's limits it was last measured, also where it is refused for them. */
+function boundsOf(call: Approved & { limitsVersion?: number }, house: House): readonly Bound[] {
+  const { version, bounds } = measureOf(call.principal, call.subject.server, house);
   call.limitsVersion = version;
-  const bounds = [
-    { key: "node", max: limits.callsInFlightMax },
-    { key: principal.id, max: callsMaxOf(principal, own) },
-    { key: subject.server.id, max: subject.server.concurrencyMax },
-  ];
-  if (own.tenantCallsMax !== null)
-    bounds.push({ key: `tenant/${principal.tenant}`, max: own.tenantCallsMax });
   return bounds;
-}
-
-function callsMaxOf({ kind, name }: Principal, { agents, perPrincipalCallsMax }: Limits): number {
-  const own = kind === "agent" && Object.hasOwn(agents, name) ? agents[name] : undefined;
-  return own ?? perPrincipalCallsMax;
 }
 
 /**
@@ -65,7 +49,7 @@ function callsMaxOf({ kind, name }: Principal, { agents, perPrincipalCallsMax }:
 async function changedMeanwhile(call: Approved, policies: PolicySet, house: House): Promise<Stop | null> {
   const { principal, subject } = call;
   if (house.isStopping()) return refused({ code: "shutting-down", detail: "ask another node or try again" });
-  const callable = house.registry.callable(subject);
+  const callable = isWell(call, house);
   if (!callable.ok) return refused(callable.refusal);
   const who = await call.input.authenticate();
   if (!who.ok) return refused(who.refusal);
@@ -78,6 +62,12 @@ async function changedMeanwhile(call: Approved, policies: PolicySet, house: Hous
     now.value.class.kind === subject.class.kind;
   return isSame ? null : new Stop({ kind: "again" });
 }
+
+/** What is known against a tool itself is what its probe is to find out anew. */
+const isWell = ({ subject, input }: Approved, { registry }: House): Result<Subject> =>
+  input.isProbe === true && subject.kind === "tool"
+    ? registry.probeable(subject)
+    : registry.callable(subject);
 
 function enter(call: Approved, result: Result<Leave>): Admitted | Stop {
   return result.ok ? (Object.assign(call, { leave: result.value }) as Admitted) : refused(result.refusal);

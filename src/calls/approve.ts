@@ -1,6 +1,7 @@
 import { isOwnTool } from "../registry/index.ts";
 import { nobodyAsked } from "./answer-ask.ts";
 import { byPeople } from "./by-people.ts";
+import { isByNode } from "./call.ts";
 import { intentOf } from "./intent-of.ts";
 import type { Approved, Authorised } from "./stages.ts";
 import type { Station } from "./station.ts";
@@ -23,8 +24,7 @@ export const approve: Station<Authorised, Approved> = {
     if (digested.decision.effect !== "approve")
       return isOwnTool(call.subject.id) ? refused(nobodyAsked(digested)) : digested;
     // Whoever would be asked whether the node may look can as well look.
-    if (call.input.about !== undefined)
-      return refused({ code: "approval-needed", detail: "nobody is asked" });
+    if (isByNode(call.input)) return refused({ code: "approval-needed", detail: "nobody is asked" });
     return byPeople(digested, house);
   },
 };

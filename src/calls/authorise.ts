@@ -1,7 +1,8 @@
 import type { Decision, RunContext } from "../policy/index.ts";
-import { isOwnTool } from "../registry/index.ts";
-import type { Tool } from "../registry/index.ts";
+import { isOwnTool, probeOf } from "../registry/index.ts";
+import type { Subject, Tool } from "../registry/index.ts";
 import { askMisfit } from "./answer-ask.ts";
+import { isByNode } from "./call.ts";
 import type { House } from "./house.ts";
 import type { Authorised, Planned } from "./stages.ts";
 import type { Station, Stop } from "./station.ts";
@@ -18,6 +19,9 @@ export const authorise: Station<Planned, Authorised> = {
     const misfit = argumentsMisfit(call, house);
     if (misfit !== null) return misfit;
     const { principal, subject, input } = call;
+    // Its class may have changed since it was due, also while it waited for a place.
+    if (input.isProbe === true && !isToProbe(subject))
+      return refused({ code: "denied", detail: `${subject.exposedName} is not to be probed` });
     const { action, resource } = asPolicySees(subject, input.method);
     const args = subject.kind === "tool" ? { args: call.arguments } : {};
     const decision = house.policies
@@ -25,7 +29,7 @@ export const authorise: Station<Planned, Authorised> = {
       .decide({ principal, action, resource, context: { ...args, ...runContext(call) } });
     const authorised = Object.assign(call, { decision });
     if (decision.effect !== "deny") return authorised;
-    if (input.about !== undefined && isUnsaid(decision))
+    if (isByNode(input) && isUnsaid(decision))
       return Object.assign(call, { decision: { ...decision, effect: "allow" } as const });
     return refused({
       code: "denied",
@@ -36,10 +40,12 @@ export const authorise: Station<Planned, Authorised> = {
 };
 
 /**
- * Whoever has made a tool `verifiable` has said that the node may ask its verify tool, so that needs no permit of its own. A policy that
- * forbids it is obeyed.
+ * Whoever has made a tool `verifiable` has said that the node may ask its verify tool, and whoever has given a tool a probe that it may
+ * call it so. That needs no permit of its own. A policy that forbids it is obeyed.
  */
 const isUnsaid = ({ reasons, errors }: Decision): boolean => reasons.length === 0 && errors.length === 0;
+
+const isToProbe = (subject: Subject): boolean => subject.kind === "tool" && probeOf(subject.class) !== null;
 
 /** Labels and declared tools have no source yet, so a policy sees none. */
 function runContext({ run }: Planned): { run?: RunContext } {

@@ -41,7 +41,12 @@ export interface CallInput {
   readonly receivedAt: MonotonicMs;
   /** The node itself asks whether an earlier call happened; left out = a caller's request. */
   readonly about?: AskedAbout;
+  /** The node itself finds out whether the tool works; left out = a caller's request. */
+  readonly isProbe?: boolean;
 }
+
+/** Whether the node itself wants to know: policy may leave it unsaid, and nobody is asked. */
+export const isByNode = ({ about, isProbe }: CallInput): boolean => about !== undefined || isProbe === true;
 
 export interface AskedAbout {
   readonly call: CallId;

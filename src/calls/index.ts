@@ -36,5 +36,6 @@ export { resolutions, resolveUnknown } from "./resolve.ts";
 export { compileSchema } from "./validators.ts";
 export { resolvedBy, resolvers } from "./resolved-by.ts";
 export type { Resolver } from "./resolved-by.ts";
+export type { Probed } from "./probes.ts";
 export type { Trying } from "./verifications.ts";
 export type { Resolution } from "./resolve.ts";

@@ -29,6 +29,8 @@ import { Lists } from "./lists.ts";
 import { stations } from "./pipeline.ts";
 import type { Recorded } from "./record-outcome.ts";
 import { Parking } from "./parking.ts";
+import type { Probed } from "./probes.ts";
+import { Probes } from "./probes.ts";
 import { RefusalBound } from "./refusal-bound.ts";
 import { writeRefusal } from "./refusal-entry.ts";
 import { writeSummary } from "./refusal-summary.ts";
@@ -122,6 +124,7 @@ export class CallLine implements Calls {
   private readonly house: House;
   private readonly lists = new Lists();
   private readonly verifications = new Verifications((input) => this.call(input));
+  private readonly probes = new Probes((input) => this.call(input));
   private readonly refusals: RefusalBound;
   private readonly duty: Duty;
   private readonly idle = new Set<() => void>();
@@ -169,6 +172,7 @@ export class CallLine implements Calls {
   async stop(graceMs: number): Promise<void> {
     this.stopping = true;
     this.cancelHousekeeping?.();
+    this.probes.stop();
     this.house.parking.close();
     if (this.running > 0 && graceMs > 0) {
       await new Promise<void>((resolve) => {
@@ -192,6 +196,11 @@ export class CallLine implements Calls {
   /** What is being tried for a call whose outcome is unknown; null = nothing, by this node. */
   trying(call: CallId): Trying | null {
     return this.verifications.trying(call, this.options.clock.monotonic());
+  }
+
+  /** How the last probe of a tool went, by its id; null = none has, by this node. */
+  probed(tool: string): Probed | null {
+    return this.probes.lastOf(tool);
   }
 
   list(name: ListName, principal: Principal, profile: Profile): Listing | Promise<Listing> {
@@ -358,6 +367,7 @@ export class CallLine implements Calls {
   }
 
   private async keepHouse(): Promise<void> {
+    this.probes.round(this.house);
     await this.settleRest();
     await this.writeSummaries(false);
     if (!(await this.isOnDuty())) return;

@@ -38,3 +38,18 @@ test("a class names its verify tool, and which arguments that is given", () => {
   ])
     expect(() => classFrom("class", wrong)).toThrow(/verifiable:<tool>/);
 });
+
+test("a class that only reads may have the arguments of a probe, and how often it is made", () => {
+  const given = { path: "a:b", deep: { n: 1 } };
+  const json = JSON.stringify(given);
+  expect(classFrom("class", "read")).toEqual({ kind: "read" });
+  expect(classFrom("class", `read:${json}`)).toEqual({ kind: "read", probe: { arguments: given } });
+  expect(classFrom("class", `read:${json}:1m`)).toEqual({
+    kind: "read",
+    probe: { arguments: given, everyMs: 60_000 },
+  });
+  for (const wrong of ["read:", "read:1m", "read:{", `read:${json}x`, 'read:["a"]', `read:${json}:1m:2m`])
+    expect(() => classFrom("class", wrong)).toThrow(/read:\{"argument":"value"\}/);
+  expect(() => classFrom("class", `read:${json}:often`)).toThrow(/a number and a unit/);
+  expect(() => classFrom("class", "effect:{}")).toThrow(/nothing after the colon/);
+});

@@ -57,6 +57,7 @@ export type {
   Tool,
   ToolClass,
   ToolDefinition,
+  ToolProbe,
   ToolState,
   Transport,
 } from "./records.ts";
@@ -70,4 +71,5 @@ export type { ServerInput, ServerSettings } from "./server-input.ts";
 export type { Listed } from "./views.ts";
 export { skillsExtension, skillsIn } from "./skills.ts";
 export { registryTables } from "./tables.ts";
+export { probeBounds, probeDefaults, probeOf, sameClass } from "./tool-class.ts";
 export type { ApprovedPin } from "./tool-verbs.ts";

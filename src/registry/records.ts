@@ -10,14 +10,14 @@ export type Pin = Sha256Hex & Brand<"pin">;
 
 /**
  * What repeating a call of this tool means. Set by an administrator, default `effect`; a server's own hints are only hints.
- *  read        no effect; may be sent again
+ *  read        no effect; may be sent again, and so by the node itself, as its `probe`
  *  idempotent  one effect per key; `keyArgument` names the top-level argument the key travels in
  *  verifiable  `verifyTool` (upstream name on the same server, of class `read`) answers "did it happen?"; it is given the call's
  *              arguments, or only `verifyArguments` of them
  *  effect      may not be sent twice
  */
 export type ToolClass =
-  | { readonly kind: "read" }
+  | { readonly kind: "read"; readonly probe?: ToolProbe }
   | { readonly kind: "idempotent"; readonly keyArgument: string }
   | {
       readonly kind: "verifiable";
@@ -26,6 +26,16 @@ export type ToolClass =
       readonly verifyArguments?: readonly string[];
     }
   | { readonly kind: "effect" };
+
+/**
+ * How the node finds out by itself whether a tool works. Stands in the class, because only what has no effect may be done for that: a
+ * tool that is of another class has no probe.
+ */
+export interface ToolProbe {
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** Left out = `probeDefaults`. */
+  readonly everyMs?: number;
+}
 
 export type Transport =
   | {

@@ -196,6 +196,26 @@ describe("classes", () => {
     expect(rig.tool("bank__pay").class).toEqual({ kind: "idempotent", keyArgument: "key" });
   });
 
+  test("of tools that only read may have a probe, within bounds, which is gone with the class", async () => {
+    const rig = await Rig.started();
+    const probe = { arguments: { key: "a", deep: [{ q: [1, { r: null }] }] }, everyMs: 60_000 };
+    const { id } = await rig.add("bank", { toolClasses: { find: { kind: "read", probe } } });
+    await rig.offer(id, [definition("find"), withKey]);
+    expect(rig.tool("bank__find").class).toEqual({ kind: "read", probe });
+    const pay = rig.tool("bank__pay");
+    const set = (more: object) =>
+      codeOf(rig.registry.setClass(pay, { kind: "read", probe: { ...probe, ...more } }));
+    for (const everyMs of [9_999, 86_400_001, 10_000.5, Number.NaN])
+      expect(set({ everyMs })).toBe("invalid-params");
+    expect(set({ arguments: { key: "x".repeat(20_000) } })).toBe("invalid-params");
+    expect(set({ arguments: { key: 2 ** 60 } })).toBe("invalid-params");
+    await rig.commit(rig.registry.setClass(pay, { kind: "read", probe }));
+    await rig.restart();
+    expect(rig.tool("bank__pay").class).toEqual({ kind: "read", probe });
+    await rig.commit(rig.registry.setClass(rig.tool("bank__pay"), { kind: "effect" }));
+    expect(rig.tool("bank__pay").class).toEqual({ kind: "effect" });
+  });
+
   test("fall back to effect when an approved definition no longer bears them", async () => {
     const rig = await Rig.started();
     const { id } = await rig.add("bank");
@@ -283,7 +303,9 @@ describe("health", () => {
         evidence: { cause: "correctness", since: 2 },
       },
     });
+    expect(codeOf(rig.registry.probeable(read))).toBe("ok");
     rig.registry.reportHealth(id, down(3));
+    expect(codeOf(rig.registry.probeable(read))).toBe("tool-unavailable");
     expect(rig.registry.healthOf(read)).toMatchObject({ cause: "dependency" });
     rig.registry.reportHealth(id, healthy(4));
     rig.registry.reportToolHealth(read, healthy(5));
@@ -551,6 +573,11 @@ describe("the servers of a file", () => {
     expect(rig.tool("a__read").class.kind).toBe("read");
     expect(codeOf(rig.registry.setClass(rig.tool("a__read"), { kind: "effect" }))).toBe("conflict");
     await rig.commit(rig.registry.setClass(rig.tool("a__pay"), { kind: "read" }));
+    for (const [times, everyMs] of [60_000, 90_000].entries()) {
+      const read = { kind: "read", probe: { arguments: { b: 1, a: 2 }, everyMs } };
+      await apply(rig, 10 + times, classes({ read }));
+      expect(rig.tool("a__read").class).toEqual(read);
+    }
     await apply(rig, 2, classes({ nothing: { kind: "read" } }));
     expect(rig.tool("a__read").class.kind).toBe("effect");
     expect(rig.tool("a__pay").class.kind).toBe("read");

@@ -5,6 +5,7 @@ import { oauthProblems } from "./oauth-settings.ts";
 import { toolsPerServerMax } from "./parse-definition.ts";
 import type { Era, ToolClass, Transport } from "./records.ts";
 import type { SecretText } from "./secret-text.ts";
+import { probeProblem } from "./tool-class.ts";
 
 /** What an administrator says about a server. What is left out gets `serverDefaults`. */
 export interface ServerInput {
@@ -46,7 +47,7 @@ const textMax = 32_768;
 
 /** Everything that is wrong with a server's settings; empty when they are acceptable. */
 export function serverProblems(input: ServerInput): readonly InputProblem[] {
-  const bad = jsonProblem(input, { depthMax: 8, valuesMax: 20_000 });
+  const bad = jsonProblem(input, { depthMax: 24, valuesMax: 20_000 });
   if (bad !== null) return [{ path: [], message: bad }];
   return [
     ...nameProblems(input.name),
@@ -176,9 +177,21 @@ function classProblems(classes: Readonly<Record<string, ToolClass>>): readonly I
   if (names.length > toolsPerServerMax) {
     return [{ path: ["toolClasses"], message: `${names.length} tools; ${toolsPerServerMax} are allowed` }];
   }
-  return Object.entries(classes).flatMap(([tool, toolClass]) =>
-    toolClass.kind === "verifiable" && toolClass.verifyTool === tool
-      ? [{ path: ["toolClasses", tool], message: "a tool cannot verify itself" }]
-      : [],
-  );
+  return Object.entries(classes).flatMap(([tool, toolClass]) => {
+    const message = declaredProblem(tool, toolClass);
+    return message === null ? [] : [{ path: ["toolClasses", tool], message }];
+  });
+}
+
+/** What can be said of a class before its tool is seen. */
+function declaredProblem(tool: string, toolClass: ToolClass): string | null {
+  switch (toolClass.kind) {
+    case "read":
+      return toolClass.probe === undefined ? null : probeProblem(toolClass.probe);
+    case "verifiable":
+      return toolClass.verifyTool === tool ? "a tool cannot verify itself" : null;
+    case "idempotent":
+    case "effect":
+      return null;
+  }
 }

@@ -56,6 +56,11 @@ export const gaugeNames = {
     help: "1 for the state a server is in: connecting, healthy, degraded, down.",
     labels: ["server", "state", "cause"],
   },
+  toolHealth: {
+    name: "signalbox_tool_health",
+    help: "1 for the state a tool with a probe is in, apart from its server: healthy, degraded, down.",
+    labels: ["tool", "state", "cause"],
+  },
   serverInflight: {
     name: "signalbox_server_calls_in_flight",
     help: "Calls in flight to a server.",

@@ -6,6 +6,7 @@ import { object, whole } from "../../api/index.ts";
 export const offers = {
   ...object({
     tools: whole,
+    toolsCallable: whole,
     resources: whole,
     templates: whole,
     prompts: whole,
@@ -13,7 +14,7 @@ export const offers = {
     profiles: whole,
   }),
   description:
-    "how many of each it offers; `profiles`: for how many kinds of clients it was asked since the node started",
+    "how many of each it offers; `toolsCallable`: how many of the tools can be called now; `profiles`: for how many kinds of clients it was asked since the node started",
 } as const;
 
 export function offersView(house: House, { tenant, id }: ServerRecord): Shape<typeof offers> {
@@ -23,6 +24,7 @@ export function offersView(house: House, { tenant, id }: ServerRecord): Shape<ty
     .filter(({ server, state }) => server.id === id && state.kind !== "gone");
   return {
     tools: tools.length,
+    toolsCallable: tools.filter((tool) => house.registry.callable(tool).ok).length,
     resources: resources.length,
     templates: templates.length,
     prompts: prompts.length,

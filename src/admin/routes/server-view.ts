@@ -1,6 +1,7 @@
 import { invariant } from "../../base/index.ts";
 import { redactFields } from "../../telemetry/index.ts";
 import type { Health, SecretText, ServerRecord, ServerSettings, Transport } from "../../registry/index.ts";
+import { probeBounds, probeDefaults } from "../../registry/index.ts";
 import { iso } from "../instant.ts";
 import {
   flag,
@@ -48,9 +49,20 @@ const shownTransport = named("ShownTransport", {
 
 export const toolClass = named("ToolClass", {
   description:
-    'one of {"kind":"read"}, {"kind":"idempotent","keyArgument":…}, {"kind":"verifiable","verifyTool":…} with "verifyArguments" where it is not given all, {"kind":"effect"}',
+    'one of {"kind":"read"}, with "probe": {"arguments":{…}} and "everyMs" where the node is to see by itself whether the tool works, {"kind":"idempotent","keyArgument":…}, {"kind":"verifiable","verifyTool":…} with "verifyArguments" where it is not given all, {"kind":"effect"}',
   oneOf: [
-    object({ kind: { const: "read" } }),
+    objectWith(["kind"], {
+      kind: { const: "read" },
+      probe: objectWith(["arguments"], {
+        arguments: { type: "object", description: "what it is called with; on record with each probe" },
+        everyMs: {
+          type: "integer",
+          minimum: probeBounds.everyMs.min,
+          maximum: probeBounds.everyMs.max,
+          description: `left out = ${probeDefaults.everyMs}`,
+        },
+      }),
+    }),
     object({ kind: { const: "idempotent" }, keyArgument: text }),
     objectWith(["kind", "verifyTool"], {
       kind: { const: "verifiable" },

@@ -1,4 +1,5 @@
 import type { Result } from "../../base/index.ts";
+import type { Probed } from "../../calls/index.ts";
 import { ok, refuse } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { Pin, Tool } from "../../registry/index.ts";
@@ -26,6 +27,19 @@ import { health, healthView, toolClass } from "./server-view.ts";
 
 const states = ["live", "quarantined", "gone"] as const;
 
+const probed = named(
+  "Probed",
+  object({
+    at: instant,
+    found: {
+      enum: ["well", "flawed", "ill", "unmade"],
+      description:
+        "well = it answered; flawed = its answer cannot be passed on; ill = it did not, or with an error; unmade = it was not asked, which says nothing of it",
+    },
+    reason: { ...textOrNull, description: "null = it works" },
+  }),
+);
+
 const toolShape = named(
   "Tool",
   object({
@@ -38,6 +52,10 @@ const toolShape = named(
     pin: digest,
     state: { enum: states },
     health,
+    probed: {
+      description: "how this node's last probe of it went; null = there was none",
+      oneOf: [probed, { type: "null" }],
+    },
     callable: flag,
     why: { type: ["string", "null"], description: "why it cannot be called; null = it can" },
     hiddenBy: {
@@ -255,6 +273,7 @@ function view(house: House, { tool, hiddenBy }: Shown): Shape<typeof toolShape> 
     pin: tool.pin,
     state: tool.state.kind,
     health: healthView(house.registry.healthOf(tool)),
+    probed: probedView(house.calls.probed(tool.id)),
     callable: callable.ok && hiddenBy === null,
     why: callable.ok
       ? hiddenBy === null
@@ -264,6 +283,9 @@ function view(house: House, { tool, hiddenBy }: Shown): Shape<typeof toolShape> 
     hiddenBy,
   };
 }
+
+const probedView = (last: Probed | null): Shape<typeof probed> | null =>
+  last === null ? null : { ...last, at: iso(last.at) };
 
 function offeredView(tool: Tool): Shape<typeof detailed>["offered"] {
   if (tool.state.kind !== "quarantined") return null;

@@ -31,7 +31,7 @@ export function addServerOptions(command: Command): Command {
     .option("--result-max <bytes>", "larger results are withheld, e.g. 8MiB")
     .option(
       "--class <tool=class>",
-      "read, effect, idempotent:<key argument> or verifiable:<tool>[:<argument>,…]; repeatable",
+      "read[:<probe arguments>[:<interval>]], effect, idempotent:<key argument> or verifiable:<tool>[:<argument>,…]; repeatable",
       collect,
     )
     .option("--disabled", "do not connect to it yet");
@@ -84,7 +84,10 @@ export function settingsFrom(options: ServerOptions): Readonly<Record<string, un
   };
 }
 
-/** `read`, `effect`, `idempotent:<key argument>`, `verifiable:<tool>`, `verifiable:<tool>:<argument>,<argument>`. */
+/**
+ * `read`, `read:{"path":"/"}`, `read:{"path":"/"}:1m`, `effect`, `idempotent:<key argument>`, `verifiable:<tool>`,
+ * `verifiable:<tool>:<argument>,<argument>`.
+ */
 export function classFrom(option: string, text: string): Readonly<Record<string, unknown>> {
   const colon = text.indexOf(":");
   const kind = oneOf(option, colon === -1 ? text : text.slice(0, colon), [
@@ -96,6 +99,7 @@ export function classFrom(option: string, text: string): Readonly<Record<string,
   const rest = colon === -1 ? "" : text.slice(colon + 1);
   switch (kind) {
     case "read":
+      return colon === -1 ? { kind } : { kind, probe: probeFrom(option, rest) };
     case "effect":
       if (rest !== "") throw usage(`${option}: ${kind} takes nothing after the colon.`);
       return { kind };
@@ -106,6 +110,19 @@ export function classFrom(option: string, text: string): Readonly<Record<string,
     case "verifiable":
       return { kind, ...verifyFrom(option, rest) };
   }
+}
+
+function probeFrom(option: string, text: string): Readonly<Record<string, unknown>> {
+  const [, json = "", every] = /^(\{.*\})(?::([^:{}]*))?$/s.exec(text) ?? [];
+  let given: unknown;
+  try {
+    given = JSON.parse(json);
+  } catch {
+    throw usage(
+      `${option}: write read:{"argument":"value"}, the arguments that the node calls the tool with to see whether it works, or read:{…}:1m for how often.`,
+    );
+  }
+  return { arguments: given, ...(every === undefined ? {} : { everyMs: durationOf(option, every) }) };
 }
 
 /** Names of tools have no colon (MCP 2026-07-28, server/tools), those of arguments seldom a comma. */

@@ -242,14 +242,18 @@ function fields(server: Server, connection: Connection | null): readonly Field[]
 
 interface Offers {
   readonly tools: number;
+  readonly toolsCallable: number;
   readonly resources: number;
   readonly templates: number;
   readonly prompts: number;
   readonly skills: number;
 }
 
-const offersText = ({ tools, resources, templates, prompts, skills }: Offers): string =>
-  `${tools} tools, ${resources} resources, ${templates} resource templates, ${prompts} prompts, ${skills} skills`;
+const offersText = ({ tools, toolsCallable, resources, templates, prompts, skills }: Offers): string => {
+  const others = tools - toolsCallable;
+  const left = others > 0 ? ` (${others} of them cannot be called)` : "";
+  return `${tools} tools${left}, ${resources} resources, ${templates} resource templates, ${prompts} prompts, ${skills} skills`;
+};
 
 const valueText = ([name, { literal, vault, hidden }]: readonly [string, Values[string]]): string =>
   `${name}=${vault === undefined ? (literal ?? `[${hidden ?? 0} characters, not shown]`) : `\${vault:${vault}}`}`;

@@ -22,10 +22,16 @@ interface Tool {
     readonly keyArgument?: string;
     readonly verifyTool?: string;
     readonly verifyArguments?: readonly string[];
+    readonly probe?: { readonly arguments: Readonly<Record<string, unknown>>; readonly everyMs?: number };
   };
   readonly pin: string;
   readonly state: "live" | "quarantined" | "gone";
   readonly health: { readonly state: string; readonly reason?: string };
+  readonly probed: {
+    readonly at: string;
+    readonly found: "well" | "flawed" | "ill" | "unmade";
+    readonly reason: string | null;
+  } | null;
   readonly callable: boolean;
   readonly why: string | null;
 }
@@ -140,7 +146,7 @@ export function toolsCommand(program: Command, terminal: Terminal): void {
     usage: "set-class <tool> <class>",
     summary: "Say what repeating a call of this tool means",
     notes:
-      "read, effect, idempotent:<key argument> or verifiable:<tool that answers whether it happened>. That tool must be of class read and is given the call's arguments, or those named after another colon.",
+      'read, effect, idempotent:<key argument> or verifiable:<tool that answers whether it happened>. That tool must be of class read and is given the call\'s arguments, or those named after another colon. `read:{"path":"/"}` also has the node call the tool with these arguments, every five minutes or as often as another colon says, and hide it from agents while it does not work.',
     example: "signalbox tools set-class bank__transfer idempotent:requestId",
   }).action(
     run(terminal, async (session, name: string, said: string) => {
@@ -172,7 +178,10 @@ const columns = [
     of: (tool: Tool) => (tool.callable ? "yes" : "no"),
     colour: (tool: Tool) => (tool.callable ? ("plain" as const) : ("yellow" as const)),
   },
-  { title: "description", of: (tool: Tool) => tool.why ?? tool.title ?? tool.description ?? "" },
+  {
+    title: "description",
+    of: (tool: Tool) => tool.why ?? tool.health.reason ?? tool.title ?? tool.description ?? "",
+  },
 ];
 
 const fields = ({ tool, definition, offered }: Detailed): readonly Field[] => [
@@ -187,6 +196,8 @@ const fields = ({ tool, definition, offered }: Detailed): readonly Field[] => [
   ],
   ["state", tool.state, colourOfState(tool.state)],
   ["health", healthText(tool.health), colourOfState(tool.health.state)],
+  ["probed with", tool.class.probe === undefined ? null : JSON.stringify(tool.class.probe.arguments)],
+  ["last probe", tool.class.probe === undefined ? null : probedText(tool.probed)],
   ["callable", tool.callable ? "yes" : `no: ${tool.why ?? ""}`],
   ["pin", tool.pin],
   [
@@ -201,6 +212,13 @@ const fields = ({ tool, definition, offered }: Detailed): readonly Field[] => [
 
 const healthText = ({ state, reason }: Tool["health"]): string =>
   reason === undefined ? state : `${state}: ${reason}`;
+
+function probedText(probed: Tool["probed"]): string {
+  if (probed === null) return "none yet";
+  const { at, found, reason } = probed;
+  const what = { well: "well", flawed: "flawed", ill: "ill", unmade: "could not be made" }[found];
+  return `${instantText(at) ?? ""}: ${what}${reason === null ? "" : `: ${reason}`}`;
+}
 
 function diffText(name: string, offered: NonNullable<Detailed["offered"]>, paint: Paint): string {
   const lines = offered.differences.flatMap(({ pointer, before, after }) => [
