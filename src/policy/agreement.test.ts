@@ -209,7 +209,7 @@ describe("partitioned evaluation", { timeout: 120_000 }, () => {
           for (const each of requests) expect(set.decide(each).effect).toBe(reference(set, each));
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 60 },
     );
   });
 
@@ -220,7 +220,7 @@ describe("partitioned evaluation", { timeout: 120_000 }, () => {
         fc.array(policy, { minLength: 1, maxLength: 12 }),
         fc.array(request, { minLength: 1, maxLength: 8 }),
       ),
-      { seed: 1, numRuns: 200 },
+      { seed: 1, numRuns: 100 },
     );
     const seen = drawn.flatMap(([texts, requests]) => {
       const set = compileMatching(texts);
