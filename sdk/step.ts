@@ -93,6 +93,7 @@ export class Step {
   /** @internal */
   constructor(attempt: Attempt) {
     this.attempt = attempt;
+    bindMethods(this);
   }
 
   /** Fires when this process must stop working on the run: pass it on to whatever takes long. */
@@ -360,3 +361,12 @@ const refusalResult = ({ message, receipt }: Refused): ToolResult => ({
   text: message,
   receipt,
 });
+
+/** So that a program can take them apart: `async ({ tool, model }) => …`. */
+function bindMethods(step: Step): void {
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(Step.prototype))) {
+    if (typeof value !== "function" || name === "constructor") continue;
+    const method = value as (...args: unknown[]) => unknown;
+    Object.defineProperty(step, name, { value: method.bind(step) });
+  }
+}

@@ -1,6 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { connect } from "../../sdk/index.ts";
 import { diaryOf, runAgent, startAgent, startProgram } from "../fixtures/agent-process.ts";
 import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
@@ -86,6 +87,23 @@ describe("an agent on the SDK", () => {
     bank.release();
     expect((await second.ended).error).toBeNull();
     for (let n = 0; n < steps; n++) expect(paid(`midway-${n}`)).toBe(1);
+  });
+
+  test("whose program takes the steps out of their object has them all the same", async () => {
+    const connection = { url: node.url, token: node.agentToken };
+    // oxlint-disable-next-line typescript/unbound-method -- that they are bound is what this is about
+    const given = await connect(connection).run("apart", async ({ tool, model, value, uuid, now }) => {
+      const amount = await model("ask", () => ({ output: 7 }));
+      await tool("pay", "bank__pay", { to: "apart", amount });
+      return {
+        amount,
+        twice: await value("twice", () => 2 * amount),
+        id: await uuid("id"),
+        at: await now("at"),
+      };
+    });
+    expect(given).toEqual({ amount: 7, twice: 14, id: expect.any(String), at: expect.any(Number) });
+    expect(paid("apart")).toBe(1);
   });
 
   test("that was replaced by a newer process is told so, and does nothing more", async () => {
