@@ -76,6 +76,35 @@ describe("limits", () => {
     await end(hers);
   });
 
+  test("of a whole tenant count whoever was under way before they were set", async () => {
+    const before = calls(3);
+    await sent().toBe(3);
+    await world.setLimits({ tenantCallsMax: 3 });
+    const late = calls(1);
+    await world.setLimits({ tenantCallsMax: 3, perPrincipalCallsMax: 99 });
+    expect(world.upstream.sent).toHaveLength(3);
+    await end([...before, ...late]);
+    expect(world.upstream.sent).toHaveLength(4);
+  });
+
+  test("of a server that are raised let in who waits there", async () => {
+    const { registry, store } = world;
+    const [server] = registry.serversOf(defaultTenant);
+    const setConcurrency = async (concurrencyMax: number) => {
+      if (server === undefined) throw new Error("the world has a server");
+      const change = registry.changeServer(defaultTenant, server.id, { concurrencyMax });
+      if (!change.ok) throw new Error(change.refusal.detail);
+      await store.commit(change.value.writes);
+      change.value.applied();
+    };
+    await setConcurrency(1);
+    const all = calls(4);
+    await sent().toBe(1);
+    await setConcurrency(3);
+    await sent().toBe(3);
+    await end(all);
+  });
+
   test("that keep a call out until its deadline are named in the entry of its refusal", async () => {
     await world.setLimits({ perPrincipalCallsMax: 1 });
     const [first] = calls(1) as [Promise<CallAnswer>];

@@ -132,7 +132,7 @@ export class CallLine implements Calls {
   private stopping = false;
   private houseKept = 0;
   private cancelHousekeeping: (() => void) | null = null;
-  private forgetLimits: (() => void) | null = null;
+  private forgetBounds: readonly (() => void)[] = [];
 
   constructor(options: CallLineOptions) {
     this.options = options;
@@ -164,7 +164,8 @@ export class CallLine implements Calls {
     const before = this.house.storeClock.reading();
     this.house.storeClock.learn(before, await this.options.store.now());
     const { registry, gate } = this.options;
-    this.forgetLimits = registry.limits.onChange(() => gate.reconsider());
+    const reconsider = () => gate.reconsider();
+    this.forgetBounds = [registry.limits.onChange(reconsider), registry.onChange(reconsider)];
     this.keepHouseLater();
   }
 
@@ -183,7 +184,7 @@ export class CallLine implements Calls {
         });
       });
     }
-    this.forgetLimits?.();
+    for (const forget of this.forgetBounds) forget();
     await this.settleRest();
     await this.writeSummaries(true);
     await this.duty.giveUp().catch(() => undefined); // it runs out by itself

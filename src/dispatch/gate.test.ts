@@ -92,6 +92,18 @@ describe("the gate", () => {
     expect(gate.insideOf("a")).toBe(0);
   });
 
+  test("tells who has waited in vain of the bound that held it up last", async () => {
+    const { clock, gate } = setUp();
+    let bounds: readonly Bound[] = one;
+    const enter = () => gate.enter("x", () => bounds, deadlineIn(clock, 1000), never);
+    leaveOf(gate.enter("x", () => [...one, { key: "b", max: 9 }], deadlineIn(clock, 1000), never));
+    const waiting = enter();
+    bounds = [{ key: "b", max: 1 }];
+    gate.reconsider();
+    clock.advance(1001);
+    expect(await waiting).toMatchObject({ refusal: { evidence: { key: "b", max: 1 } } });
+  });
+
   test("counts under a bound that came while somebody was inside whoever enters from then on", () => {
     const { clock, gate } = setUp();
     let bounds = one;

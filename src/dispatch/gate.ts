@@ -131,15 +131,17 @@ export class Gate {
       };
       const onAbort = () =>
         finish(refuse({ code: "cancelled", detail: "withdrawn while waiting for a free place" }));
-      const cancelTimer = this.options.clock.after(remainingMs(this.options.clock, deadline), () =>
+      const cancelTimer = this.options.clock.after(remainingMs(this.options.clock, deadline), () => {
+        // What holds it up may be another bound by now than the one it came to wait for.
+        const { key, max } = this.firstFull(bounds()) ?? full;
         finish(
           refuse({
             code: "too-many-calls",
-            detail: `no place became free before the deadline (${full.key} allows ${full.max} at once)`,
-            evidence: { key: full.key, max: full.max },
+            detail: `no place became free before the deadline (${key} allows ${max} at once)`,
+            evidence: { key, max },
           }),
-        ),
-      );
+        );
+      });
       this.count(owner, 1);
       if (signal.aborted) onAbort();
       else {
