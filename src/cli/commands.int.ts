@@ -375,6 +375,11 @@ describe("limits", () => {
     ]);
   });
 
+  test("of an agent whose name no JSON may have are refused, not left out", async () => {
+    const { code, stderr } = await machine.run(["limits", "set", "--agent", "__proto__=5"]);
+    expect([code === 0, stderr]).toEqual([false, expect.stringContaining("__proto__")]);
+  });
+
   test.each([
     [[], "Nothing is named"],
     [["--agent", "invoicer"], "is not <name>=<calls>"],

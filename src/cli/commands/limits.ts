@@ -88,14 +88,14 @@ export function limitsCommand(program: Command, terminal: Terminal): void {
 }
 
 function changed({ perPrincipalCallsMax, tenantCallsMax, agents }: Wishes, options: SetOptions): Wishes {
-  const own = { ...agents };
+  const own = new Map(Object.entries(agents));
   for (const said of options.agent ?? []) {
     const at = said.lastIndexOf("=");
     const name = said.slice(0, at);
     if (at < 1) throw usage(`--agent ${said} is not <name>=<calls>.`);
     const max = callsOf("--agent", said.slice(at + 1));
-    if (max === null) delete own[name];
-    else own[name] = max;
+    if (max === null) own.delete(name);
+    else own.set(name, max);
   }
   return {
     perPrincipalCallsMax:
@@ -103,7 +103,7 @@ function changed({ perPrincipalCallsMax, tenantCallsMax, agents }: Wishes, optio
         ? perPrincipalCallsMax
         : wholeOf("--per-principal", options.perPrincipal, 1, callsMax),
     tenantCallsMax: options.together === undefined ? tenantCallsMax : callsOf("--together", options.together),
-    agents: own,
+    agents: Object.fromEntries(own),
   };
 }
 
