@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { canonicalDigest, systemClock } from "../base/index.ts";
+import { canonicalDigest, seededRandom, systemClock } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { Limits, ServerInput } from "../registry/index.ts";
-import { limitDefaults } from "../registry/index.ts";
+import { Registry, limitDefaults } from "../registry/index.ts";
+import type { ApplyFileOptions } from "./apply-file.ts";
 import { applyFileSection } from "./apply-file.ts";
 import type { Office } from "./office.suite.ts";
 import { newestEntries, openOffice } from "./office.suite.ts";
@@ -19,10 +20,14 @@ const server = (name: string, more: Partial<ServerInput> = {}): ServerInput => (
   ...more,
 });
 
-const apply = (servers: readonly ServerInput[], limits: Limits | null = null) =>
+const apply = (
+  servers: readonly ServerInput[],
+  limits: Limits | null = null,
+  acts: ApplyFileOptions["acts"] = office.acts,
+) =>
   applyFileSection({
     registry: office.registry,
-    acts: office.acts,
+    acts,
     actor: office.node(),
     section: { digest: canonicalDigest(servers), servers },
     limits,
@@ -97,6 +102,25 @@ describe("the limits of the configuration file", () => {
     const answer = await office.send(office.admin, "PUT", "/limits", { perPrincipalCallsMax: 7 });
     expect([answer.status, answer.body.error.code]).toEqual([409, "conflict"]);
     expect(answer.body.error.detail).toContain("configuration file");
+  });
+
+  test("take over also what the API sets at the same moment on another node", async () => {
+    const other = new Registry({ ...office, clock: systemClock, random: seededRandom("other") });
+    await other.start();
+    const theirs = other.limits.put(defaultTenant, { ...limitDefaults, perPrincipalCallsMax: 7 }, "api");
+    other.stop();
+    if (!theirs.ok) throw new Error(theirs.refusal.detail);
+    let isFirst = true;
+    const acts: ApplyFileOptions["acts"] = {
+      recordRefusal: (...about) => office.acts.recordRefusal(...about),
+      async perform(...about) {
+        if (isFirst) await office.store.commit(theirs.value.writes);
+        isFirst = false;
+        return office.acts.perform(...about);
+      },
+    };
+    expect(await apply([], few, acts)).toEqual([]);
+    expect(inForce()).toMatchObject({ version: 2, origin: "file", limits: few });
   });
 
   test("take over what the API has set, and are gone with the file's last word of them", async () => {

@@ -28,6 +28,8 @@ const leaseMs = 30_000;
 const leaseWaitMs = 60_000;
 const leaseRetryMs = 250;
 const stepsPerRenewal = 50;
+/** The API leaves limits alone once they are the file's, so a second race is rare. */
+const limitRacesMax = 5;
 
 /**
  * Makes the servers of origin `file`, and the limits where the file has any, what it says: the same acts as through the API, each with its entry, by the node's own
@@ -65,15 +67,21 @@ async function applyUnderLease(
 
 async function applyLimits({ registry, acts, actor, limits }: ApplyFileOptions): Promise<readonly string[]> {
   const { tenant } = actor;
-  const before = registry.limits.of(tenant);
-  const planned = registry.limits.applyFile(tenant, limits);
-  if (!planned.ok) return [planned.refusal.detail];
-  if (planned.value.writes.length === 0) return [];
-  const { version, origin, limits: to } = planned.value.value;
-  const act = { actor, action: "admin.limits.set", decision: null };
-  const note = { origin, version, from: { origin: before.origin, ...before.limits }, to };
-  const performed = await acts.perform(act, tenant, planned.value, note);
-  return performed.ok ? [] : [`limits: ${performed.refusal.detail}`];
+  for (let races = 1; ; races++) {
+    const before = registry.limits.of(tenant);
+    const planned = registry.limits.applyFile(tenant, limits);
+    if (!planned.ok) return [planned.refusal.detail];
+    if (planned.value.writes.length === 0) return [];
+    const { version, origin, limits: to } = planned.value.value;
+    const act = { actor, action: "admin.limits.set", decision: null };
+    const note = { origin, version, from: { origin: before.origin, ...before.limits }, to };
+    const performed = await acts.perform(act, tenant, planned.value, note);
+    if (performed.ok) return [];
+    if (performed.refusal.code !== "conflict" || races >= limitRacesMax)
+      return [`limits: ${performed.refusal.detail}`];
+    // Somebody has set others through the API at this moment, on a node whose file this may not be.
+    await registry.limits.reread(tenant);
+  }
 }
 
 async function applyServers(

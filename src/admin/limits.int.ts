@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { seededRandom, systemClock } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
-import { limitDefaults } from "../registry/index.ts";
+import { Registry, limitDefaults } from "../registry/index.ts";
 import type { Office } from "./office.suite.ts";
 import { newestEntries, openOffice } from "./office.suite.ts";
 
@@ -58,6 +59,20 @@ describe("limits", () => {
     expect((await get("/limits")).body.version).toBe(2);
   });
 
+  test("are set on what another node has set a moment ago", async () => {
+    const other = new Registry({ ...office, clock: systemClock, random: seededRandom("other") });
+    await other.start();
+    const change = other.limits.put(defaultTenant, { ...limitDefaults, perPrincipalCallsMax: 7 }, "api");
+    other.stop();
+    if (!change.ok) throw new Error(change.refusal.detail);
+    await office.store.commit(change.value.writes);
+    expect((await put({ tenantCallsMax: 200 })).body.limits).toMatchObject({
+      ...limitDefaults,
+      tenantCallsMax: 200,
+      version: 4,
+    });
+  });
+
   test.each<object>([
     { perPrincipalCallsMax: 0 },
     { tenantCallsMax: 100_001 },
@@ -69,7 +84,7 @@ describe("limits", () => {
   ])("of %j are refused", async (body) => {
     const reply = await put(body);
     expect([reply.status, reply.body.error.code]).toEqual([400, "invalid-params"]);
-    expect((await get("/limits")).body.version).toBe(2);
+    expect((await get("/limits")).body.version).toBe(4);
   });
 
   test("are not for agents to set", async () => {

@@ -70,6 +70,8 @@ export const limitRoutes = [
     handle: async ({ actor, act, body }, house) => {
       const { tenant } = actor;
       const { replaces, ...given } = body;
+      // Another node may have set others a moment ago, and "they are in force already" must be no answer from before that.
+      await house.registry.limits.reread(tenant);
       const refusal = whyNotChangeable(house, tenant, replaces);
       if (refusal !== null) return refuse(refusal);
       const { origin, limits: from } = house.registry.limits.of(tenant);
