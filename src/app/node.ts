@@ -115,6 +115,8 @@ export class Node {
     const isShared = config.data.postgres !== undefined;
     if (!isShared) refuseMoved(config.data.directory);
     const doubt = new Doubt(clock);
+    const onForgotten = () =>
+      this.options.onFatal("the database has forgotten changes of configuration that this node has followed");
     const { store, rollCall } = await openStore({
       data: config.data,
       tables: allTables,
@@ -191,7 +193,7 @@ export class Node {
     const { publicUrl } = config.listen;
     // A node with an address of its own makes tokens for it and takes no others, also not of a node with the same keys elsewhere.
     const resource = publicUrl === null ? {} : { audience: `${publicUrl}/mcp` };
-    const identities = new Identities({ store, keys, clock, random, ...resource });
+    const identities = new Identities({ store, keys, clock, random, onForgotten, ...resource });
     await this.openPart("the identities", identities);
     const acts = new Acts({ store, keys, ledger, clock, random });
     await this.bootstrap(identities, store);
@@ -202,7 +204,7 @@ export class Node {
     }
     const vault = new Vault({ store, keys, clock });
     await this.openPart("the vault", vault);
-    const registry = new Registry({ store, clock, random, unprefixed: mode === "proxy" });
+    const registry = new Registry({ store, clock, random, unprefixed: mode === "proxy", onForgotten });
     await registry.start();
     this.shutdown.add("closing the registry", () => registry.stop());
 
@@ -222,7 +224,9 @@ export class Node {
     if (await beginReviews(reviewHouse))
       await remembered.replace(await newestCheckpoints(store), await recoveriesIn(store));
     this.shutdown.add("leaving the roll calls", () => attendance.stop());
-    await attendance.start(reviewHouse, node.holder);
+    await attendance.start(reviewHouse, node.holder, async () => {
+      await Promise.all([identities.refreshIfChanged(), registry.catchUp()]);
+    });
     const recovered = await recoverCalls({ clock, store, ledger, node });
     if (recovered > 0) {
       log.warn("calls of an earlier process have an unknown outcome: signalbox calls ls --state unknown", {

@@ -37,6 +37,7 @@ export class Attendance {
   private readonly rounds: Rounds;
   private house: ReviewHouse | null = null;
   private holder = "";
+  private caughtUp: () => Promise<void> = () => Promise.resolve();
 
   constructor(options: AttendanceOptions) {
     this.options = options;
@@ -73,11 +74,15 @@ export class Attendance {
     }
   }
 
-  /** Resolves when this node is in no doubt, and stays attentive. After its reviews have begun, before it takes calls. */
-  async start(house: ReviewHouse, holder: string): Promise<void> {
+  /**
+   * Resolves when this node is in no doubt, and stays attentive. After its reviews have begun, before it takes calls. `caughtUp` resolves when
+   * the configuration is known here as it is in the store, and rejects when the store has forgotten what was known.
+   */
+  async start(house: ReviewHouse, holder: string, caughtUp: () => Promise<void>): Promise<void> {
     if (this.options.rollCall === null) return;
     this.house = house;
     this.holder = holder;
+    this.caughtUp = caughtUp;
     while (this.options.doubt.isOn) {
       await this.attend();
       if (this.options.doubt.isOn) await delay(this.options.clock, lookEveryMs);
@@ -100,6 +105,7 @@ export class Attendance {
     if (standing !== null) return;
     // Calls are let through by what this node knows of reviews: it has to know those that began before the roll call ended.
     await house.ledger.reviewsChanged();
+    await this.caughtUp();
     await this.remember();
     doubt.end(which);
   }

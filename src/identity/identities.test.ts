@@ -375,6 +375,23 @@ describe("another node", () => {
     expect(codeOf(other.identities.find(node.admin, "agent", agent.name))).toBe("ok");
   });
 
+  test("says so when the store has forgotten what it followed, also when something was changed since", async () => {
+    let forgotten = 0;
+    const other = await world.node({ onForgotten: () => void forgotten++ });
+    const lagged = world.database.copy();
+    await agentOf(node);
+    await other.identities.refreshIfChanged();
+    const promoted = await new World("promoted", lagged).node();
+    other.store.listLog = promoted.store.listLog.bind(promoted.store);
+    await expect(other.identities.refreshIfChanged()).rejects.toThrow("forgotten");
+    const { admin } = node;
+    await promoted.make(promoted.identities.createAgent(admin, { name: "new", roles: [] }));
+    await expect(other.identities.refreshIfChanged()).rejects.toThrow("forgotten");
+    expect(forgotten).toBe(2);
+    await promoted.identities.stop();
+    await promoted.store.stop();
+  });
+
   test("starts with everything that is in the store, in several pages", async () => {
     const rows = Array.from({ length: 5_001 }, (_, i) => ({
       op: "insert" as const,

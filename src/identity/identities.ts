@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock, Random, Result } from "../base/index.ts";
-import { invariant, ok, OneAtATime, refuse } from "../base/index.ts";
-import type { Change, Store } from "../store/index.ts";
+import { Fault, invariant, ok, OneAtATime, refuse } from "../base/index.ts";
+import type { Change, LogPlace, Store } from "../store/index.ts";
 import type { IssuedApiKey, NewApiKey } from "./api-keys.ts";
 import { issueApiKey, revokeApiKey } from "./api-keys.ts";
 import { Authenticator } from "./authenticate.ts";
@@ -34,6 +34,8 @@ export interface IdentitiesOptions {
   readonly audience?: string;
   /** Other sources of tokens, beside the built-in one. */
   readonly foreignIssuers?: readonly Issuer[];
+  /** The store has forgotten changes that were followed here: only a new start knows what it holds. May be called again. */
+  readonly onForgotten?: () => void;
 }
 
 export interface IdentityStats {
@@ -62,7 +64,8 @@ export class Identities {
   private readonly ground: Ground;
   private readonly builtIn: BuiltInIssuer;
   private readonly authenticator: Authenticator;
-  private cursor = 0;
+  private readonly onForgotten: () => void;
+  private place: LogPlace = null;
   private readonly looks = new OneAtATime(() => this.readOnce());
   private refreshesFailed = 0;
   private stopPolling: CancelTimer | null = null;
@@ -71,6 +74,7 @@ export class Identities {
   constructor(options: IdentitiesOptions) {
     const { store, keys, clock, random, issuer = "signalbox", audience = "signalbox" } = options;
     this.store = store;
+    this.onForgotten = options.onForgotten ?? (() => undefined);
     this.clock = clock;
     this.ground = { clock, random, directory: this.directory };
     this.builtIn = new BuiltInIssuer({ issuer, audience, signer: keys, clock, random });
@@ -87,7 +91,7 @@ export class Identities {
   async start(): Promise<void> {
     if (this.isRunning) return;
     this.directory.clear();
-    this.cursor = await loadDirectory(this.store, this.directory);
+    this.place = await loadDirectory(this.store, this.directory);
     await this.refreshIfChanged(); // what changed while it was read
     this.isRunning = true;
     this.poll();
@@ -249,7 +253,12 @@ export class Identities {
 
   private async readOnce(): Promise<void> {
     try {
-      this.cursor = await readChanges(this.store, this.directory, this.cursor);
+      const place = await readChanges(this.store, this.directory, this.place);
+      if (place === "forgotten") {
+        this.onForgotten();
+        throw new Fault("store-unavailable", "the store has forgotten changes that were followed");
+      }
+      this.place = place;
       this.refreshesFailed = 0;
     } catch (thrown) {
       this.refreshesFailed++;

@@ -1,5 +1,6 @@
 import { Fault, invariant } from "../base/index.ts";
-import type { Columns, KeyedTable, RowOf, Store } from "../store/index.ts";
+import type { Columns, KeyedTable, LogPlace, RowOf, Store } from "../store/index.ts";
+import { endOfLog, rowsBehind } from "../store/index.ts";
 import type { Directory } from "./directory.ts";
 import { changesPerRefreshPage, keysPerPrincipalMax, principalsMax, rowsPerLoadPage } from "./limits.ts";
 import type { PrincipalId } from "./principal.ts";
@@ -15,11 +16,11 @@ export const principalSubject = (id: string): string => `principal ${id}`;
 const loadSlack = 1.1;
 
 /**
- * Fills an empty directory. Returns the cursor to follow changes from: it is taken first, so that what changes while we read is
+ * Fills an empty directory. Returns the place to follow changes from: it is taken first, so that what changes while we read is
  * read again.
  */
-export async function loadDirectory(store: Store, directory: Directory): Promise<number> {
-  const newest = await store.listLog(changeTable, { partition: changeLog, order: "descending", limit: 1 });
+export async function loadDirectory(store: Store, directory: Directory): Promise<LogPlace> {
+  const place = await endOfLog(store, changeTable, changeLog);
   const keys = new Map<PrincipalId, StoredKey[]>();
   for await (const row of allRows(store, apiKeyTable)) {
     const key = keyFromRow(row);
@@ -35,20 +36,23 @@ export async function loadDirectory(store: Store, directory: Directory): Promise
       throw new Fault("config-invalid", `the store holds more principals than the ${principalsMax} allowed`);
     }
   }
-  return newest[0]?.cursor ?? 0;
+  return place;
 }
 
-/** Reads again what the change log names after `cursor`; returns the new cursor. */
-export async function readChanges(store: Store, directory: Directory, cursor: number): Promise<number> {
-  for (;;) {
-    const page = await store.listLog(changeTable, {
-      partition: changeLog,
-      after: cursor,
-      limit: changesPerRefreshPage,
-    });
-    for (const subject of new Set(page.map((row) => row.subject))) await reread(store, directory, subject);
-    cursor = page.at(-1)?.cursor ?? cursor;
-    if (page.length < changesPerRefreshPage) return cursor;
+/** Reads again what the change log names behind `from`; returns the new place, or "forgotten": the store does not hold what was read before. */
+export async function readChanges(
+  store: Store,
+  directory: Directory,
+  from: LogPlace,
+): Promise<LogPlace | "forgotten"> {
+  for (let place = from; ;) {
+    const limit = changesPerRefreshPage;
+    const page = await rowsBehind(store, changeTable, { partition: changeLog, place, limit });
+    if (page === null) return "forgotten";
+    for (const subject of new Set(page.rows.map((row) => row.subject)))
+      await reread(store, directory, subject);
+    place = page.place;
+    if (page.rows.length < limit) return place;
   }
 }
 

@@ -26,13 +26,14 @@ class JumpyClock extends ManualClock {
 /** For tests: one database and clock; each `node` is an installation's node with its own store, keys and identities. */
 export class World {
   readonly clock = new JumpyClock();
-  readonly database = new MemoryDatabase(tables);
+  readonly database: MemoryDatabase;
   private readonly running: { stop(): Promise<void> }[] = [];
   private readonly name: string;
   private nodes = 0;
 
-  constructor(name = "ours") {
+  constructor(name = "ours", database = new MemoryDatabase(tables)) {
     this.name = name;
+    this.database = database;
   }
 
   async node(options: Partial<IdentitiesOptions> = {}) {

@@ -3,8 +3,9 @@ import { seededRandom } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import { append } from "../store/index.ts";
 import { openMemoryStore } from "../store/memory/index.ts";
+import type { MemoryStore } from "../store/memory/index.ts";
 import { changeLog } from "./changes.ts";
-import type { Pin } from "./index.ts";
+import type { Pin, RegistryOptions } from "./index.ts";
 import { Registry, registryTables } from "./index.ts";
 import { changeTable } from "./tables.ts";
 import { Rig, definition, stdio } from "./rig.suite.ts";
@@ -13,21 +14,24 @@ import { Rig, definition, stdio } from "./rig.suite.ts";
 class Pair {
   readonly rig: Rig;
   readonly other: Registry;
+  /** The other's. */
+  readonly store: MemoryStore;
 
-  private constructor(rig: Rig, other: Registry) {
+  private constructor(rig: Rig, other: Registry, store: MemoryStore) {
     this.rig = rig;
     this.other = other;
+    this.store = store;
   }
 
-  static async started(rig: Rig = new Rig()): Promise<Pair> {
+  static async started(rig: Rig = new Rig(), options: Partial<RegistryOptions> = {}): Promise<Pair> {
     await rig.store.start();
     await rig.registry.start();
     const { clock, database } = rig;
     const store = openMemoryStore({ tables: registryTables, clock, database });
     await store.start();
-    const other = new Registry({ store, clock, random: seededRandom("the other node") });
+    const other = new Registry({ store, clock, random: seededRandom("the other node"), ...options });
     await other.start();
-    return new Pair(rig, other);
+    return new Pair(rig, other, store);
   }
 }
 
@@ -110,6 +114,27 @@ test("what newer code tells of is passed over", async () => {
   const { id } = await rig.add("files");
   await other.catchUp();
   expect(other.server(id)?.name).toBe("files");
+});
+
+test("a node whose store has forgotten what it followed says so, also when as much was changed since", async () => {
+  let forgotten = 0;
+  const { rig, other, store } = await Pair.started(new Rig(), { onForgotten: () => void forgotten++ });
+  await rig.add("files");
+  await other.catchUp();
+  const lagged = rig.database.copy();
+  await rig.add("lost");
+  await other.catchUp();
+  const promoted = new Rig({ random: seededRandom("promoted") }, lagged);
+  await promoted.store.start();
+  await promoted.registry.start();
+  // The other node's reads lead to the promoted one from here on.
+  store.listLog = promoted.store.listLog.bind(promoted.store);
+  for (const name of ["new", "newer"]) {
+    await expect(other.catchUp()).rejects.toThrow("forgotten");
+    await promoted.add(name);
+  }
+  await expect(other.catchUp()).rejects.toThrow("forgotten");
+  expect(forgotten).toBe(3);
 });
 
 test("a file applied by one node is not applied again by another", async () => {

@@ -1,6 +1,7 @@
 import type { CancelTimer, Clock } from "../base/index.ts";
-import { OneAtATime } from "../base/index.ts";
-import type { Store } from "../store/index.ts";
+import { Fault, OneAtATime } from "../base/index.ts";
+import type { LogPlace, Store } from "../store/index.ts";
+import { endOfLog, rowsBehind } from "../store/index.ts";
 import type { Changed } from "./changes.ts";
 import { changedOf, changeLog } from "./changes.ts";
 import { changeTable } from "./tables.ts";
@@ -14,12 +15,14 @@ export interface FollowingOptions {
   readonly store: Pick<Store, "listLog">;
   /** Reads it again. What this node changed itself comes by as well. */
   readonly reread: (changed: Changed) => Promise<void>;
+  /** The store has forgotten what was followed: what is held here is not what others hold, and no look works any more. */
+  readonly onForgotten: () => void;
 }
 
 /** Follows what is changed by other nodes, by the log that every change is told in. */
 export class Following {
   private readonly options: FollowingOptions;
-  private cursor = 0;
+  private place: LogPlace = null;
   private failures = 0;
   private isRunning = false;
   private cancel: CancelTimer | null = null;
@@ -31,12 +34,7 @@ export class Following {
 
   /** From here on; to be called before everything is read, so that what changes meanwhile is read again. */
   async begin(): Promise<void> {
-    const [newest] = await this.options.store.listLog(changeTable, {
-      partition: changeLog,
-      order: "descending",
-      limit: 1,
-    });
-    this.cursor = newest?.cursor ?? 0;
+    this.place = await endOfLog(this.options.store, changeTable, changeLog);
   }
 
   start(): void {
@@ -72,17 +70,21 @@ export class Following {
   private async look(): Promise<void> {
     try {
       for (;;) {
-        const page = await this.options.store.listLog(changeTable, {
+        const page = await rowsBehind(this.options.store, changeTable, {
           partition: changeLog,
-          after: this.cursor,
+          place: this.place,
           limit: changesPerPage,
         });
-        for (const subject of new Set(page.map((row) => row.subject))) {
+        if (page === null) {
+          this.options.onForgotten();
+          throw new Fault("store-unavailable", "the store has forgotten changes that were followed");
+        }
+        for (const subject of new Set(page.rows.map((row) => row.subject))) {
           const changed = changedOf(subject);
           if (changed !== null) await this.options.reread(changed);
         }
-        this.cursor = page.at(-1)?.cursor ?? this.cursor;
-        if (page.length < changesPerPage) break;
+        this.place = page.place;
+        if (page.rows.length < changesPerPage) break;
       }
       this.failures = 0;
     } catch (thrown) {

@@ -47,6 +47,8 @@ export interface RegistryOptions {
   readonly random: Random;
   /** This server's tools are exposed without prefix; true = the only server's, as long as it is the only one. Default false. */
   readonly unprefixed?: ServerId | boolean;
+  /** The store has forgotten changes that were followed here: only a new start knows what it holds. May be called again. */
+  readonly onForgotten?: () => void;
 }
 
 /** See index.ts. Reads are answered from memory; verbs return what to commit and touch memory only in `applied`. */
@@ -93,6 +95,7 @@ export class Registry {
       store: options.store,
       clock: options.clock,
       reread: (changed) => this.reread(changed),
+      onForgotten: () => options.onForgotten?.(),
     });
   }
 

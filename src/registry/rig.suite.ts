@@ -3,6 +3,7 @@ import { ManualClock, seededRandom } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import type { Change } from "../store/index.ts";
 import { MemoryDatabase, openMemoryStore } from "../store/memory/index.ts";
+import type { MemoryStore } from "../store/memory/index.ts";
 import { registryTables } from "./index.ts";
 import type {
   Features,
@@ -20,14 +21,16 @@ import { Registry } from "./index.ts";
 /** A registry on a memory store, and someone who commits its changes the way the admin room does. */
 export class Rig {
   readonly clock = new ManualClock();
-  readonly database = new MemoryDatabase(registryTables);
-  store = openMemoryStore({ tables: registryTables, clock: this.clock, database: this.database });
+  readonly database: MemoryDatabase;
+  store: MemoryStore;
   registry: Registry;
   private opened = 0; // no process draws what another drew
   private readonly options: Partial<RegistryOptions>;
 
-  constructor(options: Partial<RegistryOptions> = {}) {
+  constructor(options: Partial<RegistryOptions> = {}, database = new MemoryDatabase(registryTables)) {
     this.options = options;
+    this.database = database;
+    this.store = openMemoryStore({ tables: registryTables, clock: this.clock, database });
     this.registry = this.open();
   }
 

@@ -27,6 +27,8 @@ export type { RollCall, RollCallStanding } from "./roll-call.ts";
 export type { StoreFill } from "./fill.ts";
 export { ownTables } from "./own-tables.ts";
 export { scanKeyed, scanLog } from "./scan.ts";
+export { endOfLog, rowsBehind } from "./log-place.ts";
+export type { LogPlace } from "./log-place.ts";
 export { MemoryDatabase, openMemoryFill, openMemoryStore } from "./memory/index.ts";
 export type { FaultOptions, MemoryFault, MemoryStore, MemoryStoreOptions } from "./memory/index.ts";
 export { dataVersionOf } from "./data-version.ts";

@@ -3,7 +3,7 @@ import type { TablesByName } from "../check.ts";
 import { tablesByName } from "../check.ts";
 import { epochName, fenceFloor } from "../epoch.ts";
 import { keptOf } from "../given-up.ts";
-import { leaseTable, metaTable, signalTable, wakeUpTable } from "../own-tables.ts";
+import { leaseTable, metaTable, ownTables, signalTable, wakeUpTable } from "../own-tables.ts";
 import type { Answer, Proof, Request } from "../request.ts";
 import { verdictDone } from "../request.ts";
 import type { Lease, Signal, WakeUp } from "../store.ts";
@@ -33,10 +33,8 @@ export class MemoryDatabase {
 
   /** Another one with the same rows. */
   copy(): MemoryDatabase {
-    const copy = new MemoryDatabase([]);
+    const copy = new MemoryDatabase([...this.byName.values()].filter((table) => !ownTables.includes(table)));
     copy.lastMs = this.lastMs;
-    for (const { table } of this.keyed.values()) copy.keyed.set(table.name, new MemoryKeyed(table));
-    for (const { table } of this.logs.values()) copy.logs.set(table.name, new MemoryLog(table));
     for (const [name, rows] of this.keyed)
       for (const row of rows.inOrderOfArrival()) copy.keyedTable(name).insert(row);
     for (const [name, rows] of this.logs)
