@@ -117,6 +117,7 @@ export class Node {
     const doubt = new Doubt(clock);
     const onForgotten = () =>
       this.options.onFatal("the database has forgotten changes of configuration that this node has followed");
+    let readKeysAnew = () => {}; // there are none yet
     const { store, rollCall } = await openStore({
       data: config.data,
       tables: allTables,
@@ -124,6 +125,7 @@ export class Node {
       onEpoch: (change) => {
         log.error("the database has become another: restored, or a standby promoted", { ...change });
         doubt.begin();
+        readKeysAnew();
         if (!change.isIntact)
           this.options.onFatal("the database has lost what it had confirmed to this node");
       },
@@ -158,6 +160,7 @@ export class Node {
     const kek = this.kek(await hasStartedBefore(store));
     const previousKeks = config.keys.otherFiles.map(readKeyFile);
     const keys = new Keys({ store, random, clock, kek, previousKeks });
+    readKeysAnew = () => keys.readAnew();
     await this.openPart("the keys", keys);
     const net = new Net({ clock });
     net.start();

@@ -157,6 +157,27 @@ describe("scope keys", () => {
     expect(keys.hmac(a, "x").equals(keys.hmac(a, Buffer.from("x")))).toBe(true);
     expect(keys.hmac(a, "x").equals(keys.hmac(b, "x"))).toBe(false);
   });
+
+  it("are read or made anew when the store has become another one, which may lack some", async () => {
+    const { database, keys } = await opened();
+    await keys.scopeKey("run/acme/kept");
+    const lagged = database.copy();
+    const lost = await keys.scopeKey("run/acme/lost");
+    const promoted = await opened(lagged);
+    const { store } = await opened(database);
+    const other = new Keys({ store, random: systemRandom, clock: new ManualClock(), kek: kekA });
+    await other.start();
+    await other.scopeKey("run/acme/lost");
+    store.get = promoted.store.get.bind(promoted.store);
+    store.commit = promoted.store.commit.bind(promoted.store);
+    other.readAnew();
+    const sealed = other.seal(await other.scopeKey("run/acme/lost"), "x", "call_1:0");
+    expect((await other.scopeKey("run/acme/lost")).id).not.toBe(lost.id);
+    const key = await promoted.keys.existingScopeKey("run/acme/lost");
+    expect(key === null ? null : Buffer.from(promoted.keys.open(key, sealed, "call_1:0")).toString()).toBe(
+      "x",
+    );
+  });
 });
 
 describe("the key-encryption key", () => {

@@ -53,6 +53,14 @@ export class Keys {
     this.scopes.rest(scope);
   }
 
+  /**
+   * The store has become another one, which may lack keys that were read: each is read, or made, anew. What is sealed under one that only
+   * this process knows could never be read again.
+   */
+  readAnew(): void {
+    this.scopes.clear();
+  }
+
   /** Null when the scope has no key: never used, or erased. Makes none. */
   existingScopeKey(scope: string): Promise<DataKey | null> {
     return this.scopes.existing(scope);

@@ -27,7 +27,7 @@ export class ScopeKeys {
   private readonly clock: Clock;
   private readonly cached = new RecentMap<string, DataKey>(cachedKeysMax);
   private readonly inFlight = new Map<string, Promise<DataKey>>();
-  /** Grows with each erasure: a read that began before one must not put a destroyed key back. */
+  /** Grows with each erasure, and when all are forgotten: a read that began before must not put a destroyed key back. */
   private erasures = 0;
 
   constructor(options: { store: Store; ring: KekRing; random: Random; clock: Clock }) {
@@ -47,7 +47,9 @@ export class ScopeKeys {
       scope.length > 0 && scope.length <= scopeLengthMax,
       `scope has ${scope.length} characters; 1 to ${scopeLengthMax}`,
     );
-    const made = this.readOrMake(scope).finally(() => this.inFlight.delete(scope));
+    const made = this.readOrMake(scope).finally(() => {
+      if (this.inFlight.get(scope) === made) this.inFlight.delete(scope);
+    });
     this.inFlight.set(scope, made);
     return made;
   }
@@ -73,8 +75,11 @@ export class ScopeKeys {
     return { writes: [remove(scopeKeyTable, { scope }, { id: row.id })], value: undefined, applied: forget };
   }
 
+  /** Also what is being read. */
   clear(): void {
+    this.erasures++;
     this.cached.clear();
+    this.inFlight.clear();
   }
 
   private async readOrMake(scope: string): Promise<DataKey> {
