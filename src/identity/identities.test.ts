@@ -12,7 +12,8 @@ import { keysPerPrincipalMax } from "./limits.ts";
 import type { PrincipalId, TenantId } from "./principal.ts";
 import { defaultTenant, hasRole, systemTenant } from "./principal.ts";
 import type { ApiKeyId, PrincipalRecord } from "./records.ts";
-import { apiKeyTable, principalTable } from "./tables.ts";
+import { append } from "../store/index.ts";
+import { apiKeyTable, changeTable, principalTable } from "./tables.ts";
 import { agentOf, codeOf, granted, World } from "./world.fixture.ts";
 import type { Node } from "./world.fixture.ts";
 
@@ -372,6 +373,16 @@ describe("another node", () => {
     other.store.listLog = working;
     await other.identities.refreshIfChanged();
     expect(other.identities.stats().refreshesFailed).toBe(0);
+    expect(codeOf(other.identities.find(node.admin, "agent", agent.name))).toBe("ok");
+  });
+
+  test("passes over what newer code tells of, and hears what comes after it", async () => {
+    const other = await world.node();
+    await node.store.commit([
+      append(changeTable, { id: "idc_new", log: "identity", subject: "group clerks" }),
+    ]);
+    const agent = await agentOf(node);
+    await other.identities.refreshIfChanged();
     expect(codeOf(other.identities.find(node.admin, "agent", agent.name))).toBe("ok");
   });
 
