@@ -363,14 +363,27 @@ permit (principal in Role::"admin", action in Action::"admin", resource);
 describe("limits", () => {
   test("are shown, changed one by one, and listed by version", async () => {
     expect(await machine.json(["limits", "show"])).toMatchObject({ version: 0, perPrincipalCallsMax: 100 });
-    await machine.json(["limits", "set", "--per-principal", "50", "--agent", "invoicer=5"]);
-    const more = ["--agent", "invoicer=none", "--agent", "clerk=2", "--together", "400"];
+    const set = await machine.run(["limits", "set", "--per-principal", "50", "--agent", "invoicer=5"]);
+    expect([set.code, set.stderr]).toEqual([0, ""]);
+    const typo = await machine.run(["limits", "set", "--agent", "invoicr=5"]);
+    expect([typo.code, typo.stderr]).toEqual([0, expect.stringContaining('no agent "invoicr" yet')]);
+    const more = [
+      "--agent",
+      "invoicr=none",
+      "--agent",
+      "invoicer=none",
+      "--agent",
+      "clerk=2",
+      "--together",
+      "400",
+    ];
     expect(await machine.json(["limits", "set", ...more])).toMatchObject({
-      limits: { version: 2, perPrincipalCallsMax: 50, tenantCallsMax: 400, agents: { clerk: 2 } },
+      limits: { version: 3, perPrincipalCallsMax: 50, tenantCallsMax: 400, agents: { clerk: 2 } },
     });
     const { items } = await machine.json<Page<{ version: number; agents: object }>>(["limits", "versions"]);
     expect(items.map(({ version, agents }) => [version, agents])).toEqual([
-      [2, { clerk: 2 }],
+      [3, { clerk: 2 }],
+      [2, { invoicer: 5, invoicr: 5 }],
       [1, { invoicer: 5 }],
     ]);
   });
@@ -388,7 +401,7 @@ describe("limits", () => {
   ])("that are not understood change nothing: %j", async (args, text) => {
     const { code, stderr } = await machine.run(["limits", "set", ...args]);
     expect([code, stderr]).toEqual([2, expect.stringContaining(text)]);
-    expect(await machine.json(["limits", "show"])).toMatchObject({ version: 2 });
+    expect(await machine.json(["limits", "show"])).toMatchObject({ version: 3 });
   });
 });
 

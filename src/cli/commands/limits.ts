@@ -1,5 +1,7 @@
 import type { Command } from "commander";
-import { usage } from "../exit.ts";
+import type { Client } from "../client.ts";
+import { api } from "../client.ts";
+import { Stop, usage } from "../exit.ts";
 import { apiVerb, collect, limitOf, limitOption, noun, run, wholeOf } from "../session.ts";
 import type { Field, ReceiptReference } from "../show.ts";
 import { done, instantText, listed, shown } from "../show.ts";
@@ -57,12 +59,16 @@ export function limitsCommand(program: Command, terminal: Terminal): void {
             "Nothing is named that is to change.",
             "signalbox limits set --help lists what can be.",
           );
-        const api = session.api();
-        const { version, ...before } = await api.get<Limits>("/limits");
-        const answer = await api.put<{ limits: Limits; receipt: ReceiptReference }>("/limits", {
+        const client = session.api();
+        const { version, ...before } = await client.get<Limits>("/limits");
+        const answer = await client.put<{ limits: Limits; receipt: ReceiptReference }>("/limits", {
           ...changed(before, options),
           replaces: version,
         });
+        for (const name of Object.keys(answer.limits.agents)) {
+          if (!Object.hasOwn(before.agents, name) && !(await isThere(client, name)))
+            session.output.warn(`There is no agent "${name}" yet.`);
+        }
         session.print(
           done(
             answer,
@@ -85,6 +91,16 @@ export function limitsCommand(program: Command, terminal: Terminal): void {
         session.print(listed(found, columns, "None were ever set: the defaults hold."));
       }),
     );
+}
+
+/** Whoever sets limits may not be allowed to see agents: then nothing is said. */
+async function isThere(client: Client, name: string): Promise<boolean> {
+  try {
+    await client.get(api`/agents/${name}`);
+    return true;
+  } catch (thrown) {
+    return !(thrown instanceof Stop && thrown.code === "not-found");
+  }
 }
 
 function changed({ perPrincipalCallsMax, tenantCallsMax, agents }: Wishes, options: SetOptions): Wishes {
@@ -116,9 +132,11 @@ const originText = {
   api: "an administrator",
 } as const;
 
+const atOnce = (calls: number): string => `${calls === 1 ? "one call" : `${calls} calls`} at once`;
+
 const fieldsOf = (limits: Limits): readonly Field[] => [
-  ["each principal", `${limits.perPrincipalCallsMax} calls at once`],
-  ["all together", limits.tenantCallsMax === null ? null : `${limits.tenantCallsMax} calls at once`],
+  ["each principal", atOnce(limits.perPrincipalCallsMax)],
+  ["all together", limits.tenantCallsMax === null ? null : atOnce(limits.tenantCallsMax)],
   ["agents", agentsText(limits)],
   ["set by", originText[limits.origin]],
   ["since", instantText(limits.since)],
