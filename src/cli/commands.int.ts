@@ -423,6 +423,7 @@ describe("calls and the ledger", () => {
     const table = await machine.run(["calls", "ls", "--no-json"]);
     expect(table.stdout).toMatch(/files__read_text_file\s+succeeded\s+dev\s/);
     const shown = await machine.run(["calls", "show", read.call, "--payload", "--no-json"]);
+    expect(shown.stdout).toMatch(/under\s+.*limits 3.*policy [0-9a-f]{12}\b/);
     expect(shown.stdout).toContain("This file is read through Signalbox");
     await expect
       .poll(async () => (await machine.run(["audit", "prove", read.entry])).code, { timeout: 10_000 })

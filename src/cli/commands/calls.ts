@@ -212,6 +212,14 @@ interface Shown {
   readonly entries: readonly Entry[];
 }
 
+/** What was in force when most was known of it: a refusal can come before policy is asked. Digests by their beginning. */
+function versionsText(entries: readonly Entry[]): string | null {
+  const all = entries.map(({ versions }) => Object.entries(versions));
+  const most = all.toSorted((a, b) => b.length - a.length)[0] ?? [];
+  const short = (text: string) => (/^[0-9a-f]{64}$/.test(text) ? text.slice(0, 12) : text);
+  return most.length === 0 ? null : most.map(([what, version]) => `${what} ${short(version)}`).join(", ");
+}
+
 function fields(
   { call, open, outcome, resolved, entries }: Shown,
   payloads: readonly Payload[],
@@ -240,6 +248,7 @@ function fields(
       decided === null ? null : `${decided.effect} by ${decided.policies.join(", ") || "no policy"}`,
       colourOfState(decided?.effect ?? ""),
     ],
+    ["under", versionsText(entries)],
     ...entries.map((entry): Field => ["entry", `${instantText(entry.at) ?? ""}  ${entry.kind}  ${entry.id}`]),
     ...payloads.flatMap((payload): Field[] =>
       payload.erased
