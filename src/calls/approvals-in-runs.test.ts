@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { seededRandom, storeMs } from "../base/index.ts";
+import { keyTables } from "../keys/index.ts";
 import { newRun, runDeadline, runsToWake } from "../ledger/index.ts";
 import type { RunRecord } from "../ledger/index.ts";
 import { ApprovalWorld, pendingIn, step } from "./approving.fixture.ts";
@@ -68,5 +69,17 @@ test("one of two who are asked does not have the agent started", async () => {
   expect(await due(asked)).toEqual([]);
   await asked.vote(asked.carl, pending);
   expect(await due(asked)).toEqual(["r1"]);
+  await asked.world.stop();
+});
+
+test("of two calls that begin one run at once one makes it, and the other leaves no key behind", async () => {
+  const asked = await ApprovalWorld.open();
+  const calls = Promise.all([asked.write(1, step("s1")), asked.write(2, step("s2"))]);
+  await asked.world.tickUntil(calls);
+  const [one, other] = (await calls).map(pendingIn);
+  expect(one?.call).not.toBe(other?.call);
+  const [scopeKeyTable] = keyTables;
+  const keys = await asked.world.store.list(scopeKeyTable, { index: "key", limit: 99 });
+  expect(keys.filter(({ scope }) => scope.startsWith("run/"))).toHaveLength(1);
   await asked.world.stop();
 });

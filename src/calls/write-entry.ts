@@ -26,10 +26,29 @@ export function writeEntry(
 ): Promise<Written> {
   const at = house.clock.wall();
   const entry = entryOf(call, { ...part, at });
-  const key = house.keys.scopeKey(sealingScope(call, at));
+  const scope = sealingScope(call, at);
+  // The transaction that makes a run is the first to seal anything under its scope.
+  if (makesRun(call, writes)) return withNewKey(house, entry, scope, payload, writes);
+  const key = house.keys.scopeKey(scope);
   return key instanceof Promise
     ? key.then((later) => commitEntry(house, entry, later, payload, writes))
     : commitEntry(house, entry, key, payload, writes);
+}
+
+const makesRun = ({ run }: Known, writes: readonly Write[]): boolean =>
+  run !== undefined && run !== null && run.creation !== null && writes.includes(run.creation);
+
+async function withNewKey(
+  house: House,
+  entry: Entry,
+  scope: string,
+  payload: Payload,
+  writes: readonly Write[],
+): Promise<Written> {
+  const made = house.keys.newScopeKey(scope);
+  const written = await commitEntry(house, entry, made.value, payload, [...writes, ...made.writes]);
+  if (written.verdict.verdict === "done") made.applied();
+  return written;
 }
 
 async function commitEntry(

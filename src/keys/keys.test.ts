@@ -136,6 +136,23 @@ describe("scope keys", () => {
     expect(streamOf(keys.seal(key, "x", "a"))).toBe(streamOf(after));
   });
 
+  it("of names just drawn are durable with the transaction that seals first, and nothing of one that fails is left", async () => {
+    const { keys, make, store } = await opened();
+    const { value: key, writes, applied } = keys.newScopeKey("s");
+    const sealed = keys.seal(key, "x", "a");
+    expect(await keys.existingScopeKey("s")).toBeNull();
+    expect((await store.commit(writes)).verdict).toBe("done");
+    applied();
+    expect(keys.scopeKey("s")).toBe(key);
+    const later = make();
+    await later.start();
+    expect(Buffer.from(later.open(await later.scopeKey("s"), sealed, "a")).toString()).toBe("x");
+
+    expect((await store.commit(keys.newScopeKey("s").writes)).verdict).toBe("guard-failed");
+    expect(keys.scopeKey("s")).toBe(key);
+    expect(() => keys.newScopeKey("")).toThrow("0 characters");
+  });
+
   it("are kept in a bounded cache", async () => {
     const { keys } = await opened();
     const first = await keys.scopeKey("s0");

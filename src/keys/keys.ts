@@ -48,6 +48,14 @@ export class Keys {
     return this.scopes.get(scope);
   }
 
+  /**
+   * The key of a scope that nobody can have used, because its name was drawn just now. It becomes durable in the transaction that seals
+   * under it first, which fails if the scope has a key after all.
+   */
+  newScopeKey(scope: string): Change<DataKey> {
+    return this.scopes.makeNew(scope);
+  }
+
   /** Nobody is going to seal under this scope's key for a while: its place in the cache becomes small. At any time, more than once. */
   rest(scope: string): void {
     this.scopes.rest(scope);

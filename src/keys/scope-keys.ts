@@ -19,7 +19,7 @@ const scopeLengthMax = 512;
 /** Losing a race twice means the scope is erased and used again in turns; that ends, or somebody is playing. */
 const attemptsMax = 4;
 
-/** Data keys by scope: made durable before first use, unwrapped once, kept in a bounded cache. */
+/** Data keys by scope: made durable before first use or with it, unwrapped once, kept in a bounded cache. */
 export class ScopeKeys {
   private readonly store: Store;
   private readonly ring: KekRing;
@@ -43,15 +43,34 @@ export class ScopeKeys {
     if (cached !== undefined) return cached;
     const running = this.inFlight.get(scope);
     if (running !== undefined) return running;
-    invariant(
-      scope.length > 0 && scope.length <= scopeLengthMax,
-      `scope has ${scope.length} characters; 1 to ${scopeLengthMax}`,
-    );
+    checkScope(scope);
     const made = this.readOrMake(scope).finally(() => {
       if (this.inFlight.get(scope) === made) this.inFlight.delete(scope);
     });
     this.inFlight.set(scope, made);
     return made;
+  }
+
+  /**
+   * For a scope that nobody can have used, because its name was drawn just now: made without looking. It is at hand once its write is
+   * durable, which goes into the transaction that seals under it first.
+   */
+  makeNew(scope: string): Change<DataKey> {
+    checkScope(scope);
+    const id = Buffer.from(this.random.bytes(keyIdBytes)).toString("hex");
+    const secret = this.random.bytes(keyBytes);
+    const { erasures } = this;
+    const kek = this.ring.current;
+    const write = insert(scopeKeyTable, {
+      scope,
+      id,
+      kek: kek.id,
+      wrapped: kek.wrap(secret, purposeOf(scope, id), this.random),
+      createdAt: msOf(this.clock.wall()),
+    });
+    const key = new DataKey(scope, id, secret, this.random);
+    secret.fill(0);
+    return { writes: [write], value: key, applied: () => this.remember(key, erasures) };
   }
 
   rest(scope: string): void {
@@ -104,29 +123,23 @@ export class ScopeKeys {
 
   /** Null when somebody else was faster; theirs is the key then. */
   private async make(scope: string): Promise<DataKey | null> {
-    const id = Buffer.from(this.random.bytes(keyIdBytes)).toString("hex");
-    const secret = this.random.bytes(keyBytes);
-    const { erasures } = this;
-    const kek = this.ring.current;
-    const verdict = await this.store.commit([
-      insert(scopeKeyTable, {
-        scope,
-        id,
-        kek: kek.id,
-        wrapped: kek.wrap(secret, purposeOf(scope, id), this.random),
-        createdAt: msOf(this.clock.wall()),
-      }),
-    ]);
-    if (verdict.verdict === "guard-failed") return null;
-    const key = new DataKey(scope, id, secret, this.random);
-    secret.fill(0);
-    this.remember(key, erasures);
-    return key;
+    const { writes, value, applied } = this.makeNew(scope);
+    const { verdict } = await this.store.commit(writes);
+    if (verdict === "guard-failed") return null;
+    applied();
+    return value;
   }
 
   private remember(key: DataKey, erasuresBefore: number): void {
     if (erasuresBefore === this.erasures) this.cached.set(key.scope, key);
   }
+}
+
+function checkScope(scope: string): void {
+  invariant(
+    scope.length > 0 && scope.length <= scopeLengthMax,
+    `scope has ${scope.length} characters; 1 to ${scopeLengthMax}`,
+  );
 }
 
 /** A wrapped key moved to another scope's row does not open. */
