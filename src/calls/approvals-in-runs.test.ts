@@ -72,6 +72,16 @@ test("one of two who are asked does not have the agent started", async () => {
   await asked.world.stop();
 });
 
+test("the first call of a run asks the store for the time, and makes run, key and request in one transaction", async () => {
+  const asked = await ApprovalWorld.open();
+  await asked.write(1); // what the tenant needs is there
+  const { store } = asked.world;
+  const before = store.stats().transactions;
+  pendingIn(await asked.write(1, step()));
+  expect(store.stats().transactions - before).toBe(2);
+  await asked.world.stop();
+});
+
 test("of two calls that begin one run at once one makes it, and the other leaves no key behind", async () => {
   const asked = await ApprovalWorld.open();
   const calls = Promise.all([asked.write(1, step("s1")), asked.write(2, step("s2"))]);

@@ -184,17 +184,20 @@ async function named(principal: Principal, names: RepeatNames, house: House): Pr
         ? stepPlace(run.value.record.run, names.step)
         : null;
   if (place === null) return ok({ run: run.value, repeat: null, salt: house.random.bytes(16) });
-  const now = await house.store.now();
-  const found = await readClaim(house.store, principal.tenant, place);
+  // A step is kept as long as its run.
+  const now = names.key === null ? null : await house.store.now();
+  // In a run that is drawn here nothing can be on record.
+  const isFirst = names.key === null && run.value !== null && run.value.creation !== null;
+  const found = isFirst ? null : await readClaim(house.store, principal.tenant, place);
   // An open one counts however old it is: its call still has to end.
-  const isPast = found !== null && found.state !== "open" && isExpired(found, now);
+  const isPast = found !== null && found.state !== "open" && now !== null && isExpired(found, now);
   const review = names.key === null ? null : house.ledger.review(principal.tenant);
   // One whose last try had failed may have been tried again.
   if (review !== null && (found === null || isPast || found.state === "released"))
     return refuse(unprovenName(review, `what came of key "${place.name}"`));
   const repeat: Repeat = {
     place,
-    expiresAt: names.key === null ? null : plusMs(now, keyKeptMs),
+    expiresAt: now === null ? null : plusMs(now, keyKeptMs),
     found,
     isPast,
   };
