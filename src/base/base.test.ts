@@ -47,8 +47,8 @@ describe("canonical JSON", () => {
     );
   });
 
-  test("of a flat object is what the library makes of it", () => {
-    const member = fc.oneof(
+  test("is what the library makes of it, however it is nested", () => {
+    const leaf = fc.oneof(
       fc.string({ unit: "binary" }),
       fc.double(),
       fc.integer(),
@@ -56,21 +56,32 @@ describe("canonical JSON", () => {
       fc.constant(null),
       fc.constant(undefined),
       fc.constant("\ud800"),
-      fc.array(fc.integer(), { maxLength: 2 }),
     );
+    const key = fc.string({ unit: "binary" });
+    const { any } = fc.letrec<{ any: unknown }>((tie) => ({
+      any: fc.oneof(
+        { maxDepth: 12, withCrossShrink: true },
+        leaf,
+        fc.array(tie("any"), { maxLength: 3 }),
+        fc.dictionary(key, tie("any"), { maxKeys: 3 }),
+      ),
+    }));
     const attempt = (make: () => string | undefined): string => {
       try {
-        return String(make());
+        return make() ?? "refused";
       } catch {
         return "refused";
       }
     };
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ unit: "binary" }), member), (value) => {
+      fc.property(fc.oneof(any, fc.dictionary(key, leaf)), (value) => {
         expect(attempt(() => canonicalJson(value))).toBe(attempt(() => canonicalize(value)));
       }),
     );
-    for (const value of [new Date(0), Object(5), [1], { toJSON: () => 7 }, Object.create(null), 3, "x", null])
+    const circle: unknown[] = [1];
+    circle.push({ circle });
+    const odd = [new Date(0), Object(5), { toJSON: () => 7 }, Object.create(null), undefined, () => 1];
+    for (const value of [...odd, ...odd.map((one) => [one, { one }]), circle, Array(3), 3, "x", null])
       expect(attempt(() => canonicalJson(value))).toBe(attempt(() => canonicalize(value)));
   });
 

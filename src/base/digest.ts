@@ -18,26 +18,45 @@ export const sha256 = (...parts: readonly (string | Uint8Array)[]): Buffer => {
  * safe; strings without lone surrogates. Throws on what has no canonical form.
  */
 export function canonicalJson(value: unknown): string {
-  const text = flatText(value) ?? canonicalize(value);
+  const text = plainText(value, nestedMax) ?? canonicalize(value);
   if (text === undefined) throw new TypeError("value has no canonical JSON form");
   return text;
 }
 
+/** Nearly everything is less deep; what is deeper, or a circle, is the library's. */
+const nestedMax = 8;
+
 /**
- * Nearly all arguments are one object of texts and numbers, which needs neither a stack nor a set against circles: a third of the
- * garbage of the library's way. null = it is something else, or something that the library has to refuse.
+ * Nearly everything is made of plain objects, arrays, texts and numbers, which needs neither a stack nor a set against circles: a third
+ * of the garbage of the library's way. null = it is something else, or something that the library has to refuse.
  */
-function flatText(value: unknown): string | null {
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype)
-    return null;
-  const members = value as Readonly<Record<string, unknown>>;
+function plainText(value: unknown, depth: number): string | null {
+  if (typeof value !== "object" || value === null) return isPlain(value) ? JSON.stringify(value) : null;
+  if (depth === 0) return null;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype)
+    return objectText(value as Readonly<Record<string, unknown>>, depth - 1);
+  return prototype === Array.prototype ? arrayText(value as readonly unknown[], depth - 1) : null;
+}
+
+function objectText(members: Readonly<Record<string, unknown>>, depth: number): string | null {
   let text = "{";
-  for (const key of inOrder(Object.keys(value))) {
-    const member = members[key];
-    if (!isFlat(member) || !key.isWellFormed()) return null;
-    text += `${text === "{" ? "" : ","}${JSON.stringify(key)}:${JSON.stringify(member)}`;
+  for (const key of inOrder(Object.keys(members))) {
+    const member = plainText(members[key], depth);
+    if (member === null || !key.isWellFormed()) return null;
+    text += `${text === "{" ? "" : ","}${JSON.stringify(key)}:${member}`;
   }
   return `${text}}`;
+}
+
+function arrayText(items: readonly unknown[], depth: number): string | null {
+  let text = "[";
+  for (const item of items) {
+    const one = plainText(item, depth);
+    if (one === null) return null;
+    text += `${text === "[" ? "" : ","}${one}`;
+  }
+  return `${text}]`;
 }
 
 /** By UTF-16 code units, as RFC 8785 asks and as comparing does. Sorting a few by hand leaves nothing behind; `sort` 800 bytes. */
@@ -54,10 +73,10 @@ function inOrder(keys: string[]): string[] {
 
 const fewKeysMax = 16;
 
-function isFlat(member: unknown): boolean {
-  if (typeof member === "string") return member.isWellFormed();
-  if (typeof member === "number") return Number.isFinite(member);
-  return typeof member === "boolean" || member === null;
+function isPlain(value: unknown): boolean {
+  if (typeof value === "string") return value.isWellFormed();
+  if (typeof value === "number") return Number.isFinite(value);
+  return typeof value === "boolean" || value === null;
 }
 
 export const canonicalDigest = (value: unknown): Sha256Hex => sha256Hex(canonicalJson(value));
