@@ -89,7 +89,8 @@ async function goOn(call: Planned, claim: Claim, house: House): Promise<Planned 
 async function driveOn(call: Planned, open: OpenCall, house: House): Promise<Planned | Stop> {
   // Its run was made between our look at the run and our look at the call: the one that we drew is not the one it is in.
   if (call.run !== null && call.run.creation !== null) return new Stop({ kind: "again" });
-  const answer = await standingTask(open.call, call, house);
+  // No server has been sent what waits for people.
+  const answer = open.state === "pending" ? null : await standingTask(open.call, call, house);
   if (answer !== null) return (await ended(call, open.call, house)) ?? new Stop({ kind: "recalled", answer });
   call.id = open.call;
   return Object.assign(call, { waiting: open });

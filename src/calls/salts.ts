@@ -6,10 +6,20 @@ import type { House } from "./house.ts";
 
 /** The salt a claim's call was first committed with; null = that record was erased. */
 export async function saltOf(claim: Claim, house: House): Promise<Uint8Array | null> {
-  const first = await saltIn(claim.tenant, entryId(claim.call, 0), house);
-  if (first !== undefined) return first;
-  // Its first record is what people were asked; asked anew they are with the same salt.
-  return (await saltIn(claim.tenant, requestEntryId(claim.call, 1), house)) ?? null;
+  for (const entry of firstEntries(claim, house)) {
+    const salt = await saltIn(claim.tenant, entry, house);
+    if (salt !== undefined) return salt;
+  }
+  return null;
+}
+
+/**
+ * Its first record is what people were asked, or else its intent, or its end; all have the same salt. What is open and not under way here
+ * nearly always waits for people.
+ */
+function firstEntries({ call, state }: Claim, { underWay }: House): readonly EntryId[] {
+  const [intent, asked] = [entryId(call, 0), requestEntryId(call, 1)];
+  return state === "open" && !underWay.has(call) ? [asked, intent] : [intent, asked];
 }
 
 export const saltOfRequest = async (request: ApprovalRequest, house: House): Promise<Uint8Array | null> =>
@@ -21,9 +31,8 @@ async function saltIn(
   entry: EntryId,
   house: House,
 ): Promise<Uint8Array | null | undefined> {
-  const found = await house.ledger.entry(tenant, entry);
-  if (found === null) return undefined;
-  const opened = await house.ledger.payload(found);
+  const opened = await house.ledger.payloadOf(tenant, entry);
+  if (opened === undefined) return undefined;
   const salt = opened === null || opened.erased ? undefined : opened.payload.salt;
   return salt === undefined ? null : Buffer.from(salt, "base64");
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { systemTenant } from "../identity/index.ts";
 import { acme, openedLedger, sampleEntry, settled } from "./ledger.fixture.ts";
 import { parseCheckpoint } from "./checkpoint.ts";
 import { entryWrite } from "./leaf.ts";
@@ -255,10 +256,13 @@ describe("the ledger", () => {
       erased: false,
       payload: { arguments: '{"amount":5}' },
     });
+    expect(await ledger.payloadOf(acme, entry.id)).toEqual(found && (await ledger.payload(found)));
+    expect(await ledger.payloadOf(systemTenant, entry.id)).toBeUndefined();
     const change = await keys.eraseScope("day/acme/agent/a/2026-01-01");
     await store.commit(change.writes);
     change.applied();
     expect(found && (await ledger.payload(found))).toEqual({ erased: true });
+    expect(await ledger.payloadOf(acme, entry.id)).toEqual({ erased: true });
     await writeSealed(sampleEntry(2, "intent"), "{}"); // the scope is used again
     expect(found && (await ledger.payload(found))).toEqual({ erased: true });
     expect((await ledger.receipt(acme, entry.id)).ok).toBe(true);

@@ -277,13 +277,19 @@ export class Ledger {
     return openPayload(this.options.keys, found.entry.id, found.sealed);
   }
 
-  private async payloadLine({ id, payload, payloadScope }: EntryRow): Promise<string | null> {
-    if (payload === null || payloadScope === null) return null;
-    // Of our own log.
-    const opened = await openPayload(this.options.keys, id as EntryId, {
-      bytes: payload,
-      scope: payloadScope,
-    });
+  /** As `payload`, where nothing else of the entry is needed. undefined = it does not exist in this tenant. */
+  async payloadOf(tenant: TenantId, id: EntryId): Promise<OpenedPayload | null | undefined> {
+    const row = await this.row(tenant, id);
+    if (row === null) return undefined;
+    const sealed = sealedOf(row);
+    return sealed === null ? null : openPayload(this.options.keys, id, sealed);
+  }
+
+  private async payloadLine(row: EntryRow): Promise<string | null> {
+    const { id } = row;
+    const sealed = sealedOf(row);
+    if (sealed === null) return null;
+    const opened = await openPayload(this.options.keys, id as EntryId, sealed); // of our own log
     return JSON.stringify({ entry: id, erased: opened.erased, ...(opened.erased ? {} : opened.payload) });
   }
 
@@ -310,10 +316,12 @@ const dutyOf = (
 ): Duty => new Duty({ store, clock, name, holder: holder ?? "local", ttlMs });
 
 function entryOf(row: Logged<EntryRow>): LedgerEntry {
-  const { leaf, leafHash, cursor, payload, payloadScope } = row;
-  const sealed = payload === null || payloadScope === null ? null : { bytes: payload, scope: payloadScope };
-  return { entry: readLeaf(row.id, leaf), leaf, leafHash, cursor, sealed };
+  const { leaf, leafHash, cursor } = row;
+  return { entry: readLeaf(row.id, leaf), leaf, leafHash, cursor, sealed: sealedOf(row) };
 }
+
+const sealedOf = ({ payload, payloadScope }: EntryRow): SealedPayload | null =>
+  payload === null || payloadScope === null ? null : { bytes: payload, scope: payloadScope };
 
 function readLeaf(id: string, leaf: string): Entry {
   try {
