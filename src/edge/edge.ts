@@ -1,4 +1,5 @@
 import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { isIPv6 } from "node:net";
 import { Fault, invariant, nodeHttp } from "../base/index.ts";
 import type { TenantId } from "../identity/index.ts";
@@ -27,6 +28,7 @@ export class Edge {
   private readonly hub: ListenHub;
   private server: Server | null = null;
   private connections = 0;
+  private ownUrl: string | null = null;
   private isStopping = false;
   private stopped: Promise<void> | null = null;
 
@@ -64,19 +66,9 @@ export class Edge {
     });
   }
 
-  /** Where this machine reaches us, without a path; null = not yet. Who listens on every address is reached on loopback. */
+  /** Where this machine reaches us, without a path; null = not yet. */
   get url(): string | null {
-    const address = this.server?.address() ?? null;
-    if (address === null || typeof address === "string") return null;
-    const { address: host, port } = address;
-    switch (host) {
-      case "0.0.0.0":
-        return `http://127.0.0.1:${port}`;
-      case "::":
-        return `http://[::1]:${port}`;
-      default:
-        return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
-    }
+    return this.ownUrl;
   }
 
   /** Resolves once we listen; `url` is without a path. */
@@ -106,8 +98,9 @@ export class Edge {
     metrics.gauge("edgeListeners", () => [{ labels: {}, value: this.hub.size }]);
     metrics.gauge("edgeSessions", () => [{ labels: {}, value: this.sessions.size }]);
     this.sessions.start();
-    const { url } = this;
-    invariant(url !== null, "we listen on an address and a port");
+    // Kept: asking the server is a system call, and every call that waits for people is told of it.
+    const url = urlOf(server.address());
+    this.ownUrl = url;
     return { url };
   }
 
@@ -157,5 +150,19 @@ export class Edge {
         resolve();
       });
     });
+  }
+}
+
+/** Who listens on every address is reached on loopback. */
+function urlOf(address: AddressInfo | string | null): string {
+  invariant(address !== null && typeof address !== "string", "we listen on an address and a port");
+  const { address: host, port } = address;
+  switch (host) {
+    case "0.0.0.0":
+      return `http://127.0.0.1:${port}`;
+    case "::":
+      return `http://[::1]:${port}`;
+    default:
+      return `http://${isIPv6(host) ? `[${host}]` : host}:${port}`;
   }
 }
