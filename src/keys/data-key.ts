@@ -11,18 +11,22 @@ export class DataKey {
   readonly header: string;
   readonly keystream: Keystream;
   readonly sealMac: HmacKey;
-  /** For `Keys.hmac`: what others authenticate. */
-  readonly mac: HmacKey;
+  private readonly root: HmacKey;
+  private ownMac: HmacKey | null = null;
 
   constructor(scope: string, id: string, secret: Uint8Array, random: Random) {
     this.scope = scope;
     this.id = id;
     this.header = String.fromCharCode(sealFormat) + Buffer.from(id, "hex").toString("latin1");
     // One key, one use: encrypting and the two ways of authenticating never share key material.
-    const root = new HmacKey(Buffer.from(secret).toString("latin1"));
-    this.keystream = new Keystream(root.text("signalbox data key: encrypt"), random);
-    this.sealMac = new HmacKey(root.text("signalbox data key: authenticate"));
-    this.mac = new HmacKey(root.text("signalbox data key: mac"));
+    this.root = new HmacKey(Buffer.from(secret).toString("latin1"));
+    this.keystream = new Keystream(this.root.text("signalbox data key: encrypt"), random);
+    this.sealMac = new HmacKey(this.root.text("signalbox data key: authenticate"));
+  }
+
+  /** For `Keys.hmac`: what others authenticate. Nobody does under most keys, so it is derived when it is asked for. */
+  get mac(): HmacKey {
+    return (this.ownMac ??= new HmacKey(this.root.text("signalbox data key: mac")));
   }
 }
 
