@@ -107,7 +107,7 @@ export class Approvals {
     const { store, keys, onTrouble } = this.options;
     const request = await readApproval(store, tenant, id);
     if (request === null) return null;
-    const all = await votesOn(store, id);
+    const all = await votesOn(store, request);
     const prover = await proverOf(keys, tenant);
     const votes = all.filter((vote) => isProvenVote(vote, request, prover));
     const isProven = isProvenRequest(request, prover);

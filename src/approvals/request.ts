@@ -88,6 +88,9 @@ type Asked = Pick<
   | "requestEntry"
 >;
 
+/** Every vote raises it. */
+const firstVersion = 1;
+
 /** `now` is the store's. The write fails only when the id exists, which is a bug. */
 export function newRequest(
   asked: Asked,
@@ -101,7 +104,7 @@ export function newRequest(
     id: newId("apr", clock.wall(), random) as ApprovalId,
     nonce: Buffer.from(random.bytes(16)).toString("base64url"),
     state: "pending" as const,
-    version: 1,
+    version: firstVersion,
     requestedAt: now,
     expiresAt: plusMs(now, expiryMs),
     decidedEntry: null,
@@ -248,7 +251,11 @@ export async function overdueApprovals(
   return found;
 }
 
-export async function votesOn(store: Reader, id: ApprovalId): Promise<readonly ApprovalVote[]> {
+export async function votesOn(
+  store: Reader,
+  { id, version }: ApprovalRequest,
+): Promise<readonly ApprovalVote[]> {
+  if (version === firstVersion) return [];
   const rows = await store.list(approvalVoteTable, {
     index: "key",
     equals: { approval: id },
