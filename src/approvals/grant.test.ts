@@ -90,5 +90,21 @@ test("a grant is good for the request it was signed for, and for none that diffe
   for (const change of changes)
     expect(isGranted({ ...request, ...change, grant }, keys), JSON.stringify(change)).toBe(false);
   expect(isGranted({ ...request, grant: null }, keys)).toBe(false);
-  expect(isGranted({ ...request, grant: signGrant(request, [], keys) }, keys)).toBe(false);
+  expect(() => signGrant(request, [], keys)).toThrow("nobody has said yes");
+});
+
+test("a grant is good wherever the key is this installation's, and nowhere else", async () => {
+  const { keys, request } = await asked();
+  const grant = signGrant(request, [vote], keys);
+  const { raw, spkiDer, kid } = keys.publicKey("approval");
+  // Another node has the same key, and has not signed it.
+  const elsewhere = { publicKey: () => ({ raw, spkiDer, kid }) };
+  expect(isGranted({ ...request, id: "apr_2" as never, grant }, elsewhere)).toBe(false);
+  for (let time = 0; time < 2; time++) {
+    expect(isGranted({ ...request, grant }, elsewhere)).toBe(true);
+    expect(isGranted({ ...request, nonce: "n", grant }, elsewhere)).toBe(false);
+    expect(isGranted({ ...request, grant: grant.replace("vera", "carl") }, elsewhere)).toBe(false);
+    expect(isGranted({ ...request, grant: "{}" }, elsewhere)).toBe(false);
+  }
+  expect(isGranted({ ...request, grant }, { publicKey: () => keys.publicKey("log") })).toBe(false);
 });

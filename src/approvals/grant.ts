@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { createPublicKey, verify } from "node:crypto";
-import { RecentMap, canonicalJson, msOf, sha256Hex } from "../base/index.ts";
+import { RecentMap, canonicalJson, invariant, msOf, sha256Hex } from "../base/index.ts";
 import type { Keys, PublicKey } from "../keys/index.ts";
 import type { ApprovalRequest, ApprovalVote } from "./request.ts";
 
@@ -16,25 +16,32 @@ export function signGrant(
   votes: readonly ApprovalVote[],
   keys: Pick<Keys, "sign" | "publicKey">,
 ): string {
+  invariant(votes.length > 0, "nobody has said yes");
   const text = grantText(request, votes);
   const signature = Buffer.from(keys.sign("approval", Buffer.from(domain + text))).toString("base64");
   const grant = JSON.stringify({ text, signature });
-  knownUnder(keys.publicKey("approval")).add(grant);
+  knownUnder(keys.publicKey("approval")).add(grant, request);
   return grant;
 }
 
-/** Whether the grant was signed here, for exactly this request. */
+/** Whether the grant was signed by this installation, for exactly this request. */
 export function isGranted(request: ApprovalRequest, keys: Pick<Keys, "publicKey">): boolean {
-  if (request.grant === null) return false;
+  const { grant } = request;
+  if (grant === null) return false;
+  const known = knownUnder(keys.publicKey("approval"));
+  if (known.has(grant, request)) return true;
+  const isGood = isSignedFor(request, grant, known.key);
+  if (isGood) known.add(grant, request);
+  return isGood;
+}
+
+function isSignedFor(request: ApprovalRequest, grant: string, key: KeyObject): boolean {
   try {
-    const { text, signature } = JSON.parse(request.grant) as { text: string; signature: string };
-    const known = knownUnder(keys.publicKey("approval"));
-    if (!known.has(request.grant)) {
-      if (!verify(null, Buffer.from(domain + text), known.key, Buffer.from(signature, "base64")))
-        return false;
-      known.add(request.grant);
-    }
-    return text.startsWith(`${frontOf(request)}[{`);
+    const { text, signature } = JSON.parse(grant) as { text: string; signature: string };
+    return (
+      text.startsWith(`${frontOf(request)}[{`) &&
+      verify(null, Buffer.from(domain + text), key, Buffer.from(signature, "base64"))
+    );
   } catch {
     return false; // not a text of ours
   }
@@ -43,7 +50,10 @@ export function isGranted(request: ApprovalRequest, keys: Pick<Keys, "publicKey"
 /** Most grants are used once, soon after the vote, where they were signed. About 100 bytes each. */
 const knownMax = 10_000;
 
-/** Grants that this key is known to have signed: verifying takes 100 µs, the digest of a text half of one. Reading the key takes as long. */
+/**
+ * Grants that this key is known to have signed, and for what: verifying takes 100 µs, the digest of both texts two. Reading the key takes
+ * as long as verifying.
+ */
 class KnownGrants {
   readonly key: KeyObject;
   private readonly digests = new RecentMap<string, true>(knownMax);
@@ -52,14 +62,17 @@ class KnownGrants {
     this.key = createPublicKey({ key: Buffer.from(spkiDer), format: "der", type: "spki" });
   }
 
-  has(grant: string): boolean {
-    return this.digests.has(sha256Hex(grant));
+  has(grant: string, request: ApprovalRequest): boolean {
+    return this.digests.has(digestOf(grant, request));
   }
 
-  add(grant: string): void {
-    this.digests.set(sha256Hex(grant), true);
+  add(grant: string, request: ApprovalRequest): void {
+    this.digests.set(digestOf(grant, request), true);
   }
 }
+
+const digestOf = (grant: string, request: ApprovalRequest): string =>
+  sha256Hex(JSON.stringify([grant, identityOf(request)]));
 
 const knownByKey = new WeakMap<PublicKey, KnownGrants>();
 
