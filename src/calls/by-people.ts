@@ -1,5 +1,5 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ApprovalRequest } from "../approvals/index.ts";
-import { canonicalJson } from "../base/index.ts";
 import { askApproval } from "./ask-approval.ts";
 import { awaitDecision } from "./await-decision.ts";
 import { endorsedRules } from "./endorsed.ts";
@@ -45,8 +45,7 @@ async function follow(call: Approved, request: ApprovalRequest, house: House): P
 async function stands(call: Approved, request: ApprovalRequest, house: House): Promise<Approved | Stop> {
   const now = await house.store.now();
   if (house.approvals.isOver(request, now)) return endPending(call, request, "approval-expired", house);
-  const isSame =
-    request.intentDigest === call.intentDigest && canonicalJson(request.rules) === canonicalJson(call.rules);
+  const isSame = request.intentDigest === call.intentDigest && isDeepStrictEqual(request.rules, call.rules);
   if (!isSame) return askApproval(call, request, house);
   if (request.state === "pending") return awaitDecision(call, request, house);
   if (house.approvals.isGood(request, now)) return Object.assign(call, { approval: request });
