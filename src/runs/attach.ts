@@ -7,7 +7,8 @@ import type { Write } from "../store/index.ts";
 import type { House } from "./house.ts";
 import { aliveForMs, deadlineMsMax, racesMax } from "./limits.ts";
 import { inReview, noNewName } from "./open-run.ts";
-import { prepareEntry, saltBytes } from "./run-entry.ts";
+import type { RunEntry } from "./run-entry.ts";
+import { prepareEntry, prepareFirstEntry, saltBytes } from "./run-entry.ts";
 
 export interface AttachWishes {
   /** From the run's beginning; heard at the first attach alone. null = the longest that a run may last. */
@@ -65,17 +66,28 @@ export async function attach(
       hook,
       tokensMax: wishes.tokensMax ?? null,
     });
-    if (await isWritten(owner, run, write, house)) return ok({ run, isNew: true });
+    if (await isMade(owner, run, write, house)) return ok({ run, isNew: true });
   }
   return refuse({ code: "conflict", detail: `others keep attaching to "${name}" at the same moment` });
 }
 
 async function isWritten(owner: Principal, run: RunRecord, write: Write, house: House): Promise<boolean> {
-  const salt = house.random.bytes(saltBytes);
-  const nothing = { step: null, stepDigest: null, input: null, output: null, note: { name: run.name } };
-  const draft = { kind: "run", method: "runs/attach", salt, ...nothing } as const;
-  const entry = await prepareEntry(owner, run, draft, house);
+  const entry = await prepareEntry(owner, run, draftOf(run, house), house);
   const { verdict } = await house.store.commit([write, entry.write]);
   if (verdict === "done") house.ledger.noted(run.tenant);
   return verdict === "done";
+}
+
+async function isMade(owner: Principal, run: RunRecord, write: Write, house: House): Promise<boolean> {
+  const { writes, applied } = prepareFirstEntry(owner, run, draftOf(run, house), house);
+  const { verdict } = await house.store.commit([write, ...writes]);
+  if (verdict !== "done") return false;
+  applied();
+  house.ledger.noted(run.tenant);
+  return true;
+}
+
+function draftOf({ name }: RunRecord, { random }: House): RunEntry {
+  const nothing = { step: null, stepDigest: null, input: null, output: null, note: { name } };
+  return { kind: "run", method: "runs/attach", salt: random.bytes(saltBytes), ...nothing };
 }

@@ -1,9 +1,10 @@
 import type { ReceiptReference } from "../../contract/index.ts";
 import { commitment, newId } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
+import type { DataKey } from "../keys/index.ts";
 import type { Entry, EntryId, EntryKind, LedgerEntry, Payload, RunRecord } from "../ledger/index.ts";
 import { entryWrite, sealPayload } from "../ledger/index.ts";
-import type { Write } from "../store/index.ts";
+import type { Change, Write } from "../store/index.ts";
 import type { Records } from "./house.ts";
 
 /** What an entry in a run says beyond who and which run. Texts are JSON; null = there is none. */
@@ -38,7 +39,31 @@ export async function prepareEntry(
   draft: RunEntry,
   house: Records,
 ): Promise<PreparedEntry> {
-  const { clock, random, keys } = house;
+  const made = house.keys.scopeKey(scopeOf(run));
+  return entryUnder(made instanceof Promise ? await made : made, actor, run, draft, house);
+}
+
+/** The entry of a run that is made in the same transaction, and the run's key with it. */
+export function prepareFirstEntry(
+  actor: Principal,
+  run: RunRecord,
+  draft: RunEntry,
+  house: Records,
+): Change<PreparedEntry> {
+  const { value: key, writes, applied } = house.keys.newScopeKey(scopeOf(run));
+  const entry = entryUnder(key, actor, run, draft, house);
+  return { writes: [entry.write, ...writes], value: entry, applied };
+}
+
+const scopeOf = ({ tenant, run }: RunRecord): string => `run/${tenant}/${run}`;
+
+function entryUnder(
+  key: DataKey,
+  actor: Principal,
+  run: RunRecord,
+  draft: RunEntry,
+  { clock, random, keys }: Records,
+): PreparedEntry {
   const { kind, method, step, stepDigest, salt, input, output, content, note } = draft;
   const at = clock.wall();
   const id = `${newId(kind === "step" ? "step" : "evt", at, random)}:0` as EntryId;
@@ -71,8 +96,6 @@ export async function prepareEntry(
     ...(output === null ? {} : { result: output }),
     ...(note === null ? {} : { note }),
   };
-  const made = keys.scopeKey(`run/${run.tenant}/${run.run}`);
-  const key = made instanceof Promise ? await made : made;
   const { write, leafHashText } = entryWrite(entry, sealPayload(keys, key, id, payload));
   return { id, at, write, receipt: { entry: id, leaf: leafHashText } };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Sha256Hex } from "../base/index.ts";
+import { keyTables } from "../keys/index.ts";
 import { Deadlines } from "./deadlines.ts";
 import { deadlineMsMax, outputBytesMax, sleepMsMax } from "./limits.ts";
 import { agent, openRuns, otherAgent, value } from "./runs.fixture.ts";
@@ -31,6 +32,13 @@ describe("attaching", () => {
       ["runs/attach", "2"],
       ["runs/attach", "3"],
     ]);
+  });
+
+  test("that loses to another leaves no key behind: a run's is made with it", async () => {
+    const { runs, store } = await openRuns();
+    await Promise.all([1, 2, 3].map(() => value(runs.attach(agent, "nightly", open))));
+    const [scopeKeyTable] = keyTables;
+    expect(await store.list(scopeKeyTable, { index: "key", limit: 9 })).toHaveLength(1);
   });
 
   test("of another principal leads to a run of its own, and never to this one", async () => {
