@@ -64,8 +64,7 @@ export const limitsSchema: Schema = section(
       ...callsMax(
         "Calls that all of the tenant's principals together may have under way at once, on each node.",
       ),
-      "x-reason":
-        "Left out, they may take all that the node bears: with several tenants, one could keep the others waiting.",
+      "x-reason": "Left out, they may take all that the node bears. Each tenant sets it for itself.",
     },
     agents: {
       type: "object",
