@@ -19,6 +19,20 @@ interface Receipted {
   readonly receipt: { readonly entry: string };
 }
 
+test("a command that starts a node is loaded without those that do not", async () => {
+  const tell = machine.put(
+    "tell-loads.mjs",
+    `import { registerHooks } from "node:module";
+     registerHooks({ load: (url, context, next) => (process.stderr.write(url + "\\n"), next(url, context)) });`,
+  );
+  const loadedBy = async (...args: string[]) => {
+    const { stderr } = await machine.run(args, { env: { NODE_OPTIONS: `--import ${tell}` } });
+    return [...stderr.matchAll(/cli\/commands\/(.+)\.ts/g)].map((match) => match[1]);
+  };
+  expect(await loadedBy("serve", "--help")).toEqual(["start"]);
+  expect(await loadedBy("status", "--help")).toContain("vault");
+});
+
 const welcome = () => `${machine.work}/.signalbox/demo/files/welcome.txt`;
 
 describe("agents, people, services", () => {

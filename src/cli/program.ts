@@ -1,5 +1,4 @@
-import { Command } from "commander";
-import { version } from "../app/command-line.ts";
+import type { Command } from "commander";
 import { auditCommand } from "./commands/audit.ts";
 import { approvalsCommand } from "./commands/approvals.ts";
 import { backupCommand } from "./commands/backup.ts";
@@ -13,38 +12,18 @@ import { principalCommands } from "./commands/principals.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { runsCommand } from "./commands/runs.ts";
 import { serversCommand } from "./commands/servers.ts";
-import { startCommands } from "./commands/start.ts";
 import { stdioCommand } from "./commands/stdio.ts";
 import { statusCommands } from "./commands/status.ts";
 import { storeCommand } from "./commands/store.ts";
 import { tenantsCommand } from "./commands/tenants.ts";
 import { toolsCommand } from "./commands/tools.ts";
 import { vaultCommand } from "./commands/vault.ts";
-import { globalOptions } from "./session.ts";
 import type { Terminal } from "./terminal.ts";
+import { nodeProgram } from "./node-program.ts";
 
-/**
- * The whole command line as one tree: what is run, shown as help, and written down in docs/reference/cli.md. What it does not
- * understand it says on stderr, unless whoever runs it says so in another form (`isQuiet`); it is thrown either way.
- */
+/** The whole command line as one tree: what is run, shown as help, and written down in docs/reference/cli.md. */
 export function buildProgram(terminal: Terminal, isQuiet = false): Command {
-  const program = new Command("signalbox");
-  program
-    .description(
-      "The control plane for AI agents: one MCP endpoint in front of all tools, every call authenticated, decided and on record.",
-    )
-    .version(version, "--version", "the version of this program")
-    .showSuggestionAfterError()
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => isQuiet || terminal.stderr.write(text),
-    })
-    .addHelpText("after", epilogue);
-  globalOptions(program);
-
-  program.commandsGroup("Start a node:");
-  startCommands(program, terminal);
+  const program = nodeProgram(terminal, isQuiet);
   stdioCommand(program, terminal);
   program.commandsGroup("On this machine:");
   doctorCommand(program, terminal);
@@ -71,8 +50,3 @@ export function buildProgram(terminal: Terminal, isQuiet = false): Command {
   statusCommands(program, terminal);
   return program;
 }
-
-const epilogue = `
-Which node: --url and SIGNALBOX_TOKEN (or --token), SIGNALBOX_URL, or what \`signalbox dev\` left in ./.signalbox.
-Output: a table at a terminal, one JSON document otherwise or with --json; progress on stderr.
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 timed out.`;

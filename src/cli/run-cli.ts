@@ -1,7 +1,8 @@
+import type { Command } from "commander";
 import { cleanLine } from "./clean.ts";
 import type { ExitCode } from "./exit.ts";
 import { exitCodes, quietExitCode, stopFrom } from "./exit.ts";
-import { buildProgram } from "./program.ts";
+import { nodeProgram } from "./node-program.ts";
 import type { Terminal } from "./terminal.ts";
 import { Output } from "./terminal.ts";
 
@@ -9,7 +10,8 @@ import { Output } from "./terminal.ts";
 export async function runCli(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   const isJson = asksForJson(args);
   try {
-    await buildProgram(terminal, isJson).parseAsync(args, { from: "user" });
+    const program = await programFor(args, terminal, isJson);
+    await program.parseAsync(args, { from: "user" });
     return exitCodes.ok;
   } catch (thrown) {
     const quiet = quietExitCode(thrown, !isJson);
@@ -27,6 +29,14 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     }
     return exitCode;
   }
+}
+
+/** A node runs for long, and all commands that were loaded stay with it: 2.5 MB. So one that starts a node is loaded without the others. */
+async function programFor(args: readonly string[], terminal: Terminal, isQuiet: boolean): Promise<Command> {
+  const program = nodeProgram(terminal, isQuiet);
+  if (program.commands.some((command) => command.name() === args[0])) return program;
+  const { buildProgram } = await import("./program.ts");
+  return buildProgram(terminal, isQuiet);
 }
 
 /** Asked of the words themselves, because those that are not understood have no options. What follows "--" is somebody else's. */
