@@ -19,7 +19,7 @@ interface Receipted {
   readonly receipt: { readonly entry: string };
 }
 
-test("a command that starts a node is loaded without those that do not", async () => {
+test("a command that runs for long is loaded without the others", async () => {
   const tell = machine.put(
     "tell-loads.mjs",
     `import { registerHooks } from "node:module";
@@ -30,6 +30,7 @@ test("a command that starts a node is loaded without those that do not", async (
     return [...stderr.matchAll(/cli\/commands\/(.+)\.ts/g)].map((match) => match[1]);
   };
   expect(await loadedBy("serve", "--help")).toEqual(["start"]);
+  expect(await loadedBy("stdio", "--help")).toEqual(["start", "stdio"]);
   expect(await loadedBy("status", "--help")).toContain("vault");
 });
 

@@ -31,10 +31,18 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   }
 }
 
-/** A node runs for long, and all commands that were loaded stay with it: 2.5 MB. So one that starts a node is loaded without the others. */
+/**
+ * A node runs for long, as a client's `stdio` does, and all commands that were loaded stay with it: 2.5 MB. So those are loaded without
+ * the others.
+ */
 async function programFor(args: readonly string[], terminal: Terminal, isQuiet: boolean): Promise<Command> {
   const program = nodeProgram(terminal, isQuiet);
   if (program.commands.some((command) => command.name() === args[0])) return program;
+  if (args[0] === "stdio") {
+    const { stdioCommand } = await import("./commands/stdio.ts");
+    stdioCommand(program, terminal);
+    return program;
+  }
   const { buildProgram } = await import("./program.ts");
   return buildProgram(terminal, isQuiet);
 }
