@@ -88,18 +88,26 @@ async function measureCalls(
   { nodes, database, echo, copy, wishes }: Stage,
   what: "read" | "effect",
 ): Promise<Sample> {
-  const load = (port: number, tool: string, token: string, seconds: number): Promise<LoadReport> =>
+  const load = (
+    port: number,
+    tool: string,
+    token: string,
+    seconds: number,
+    caller = 0,
+  ): Promise<LoadReport> =>
     spawnLoad({
       host: "127.0.0.1",
       port,
       connections,
-      requests: callRequests(tool, token),
+      requests: callRequests(tool, token, caller),
       warmupMs: 0,
       durationMs: seconds * 1000,
       countMax: 1_000_000,
     });
   const all = (seconds: number) =>
-    Promise.all(nodes.all.map(({ port }) => load(port, tools[what], nodes.agentToken, seconds)));
+    Promise.all(
+      nodes.all.map(({ port }, caller) => load(port, tools[what], nodes.agentToken, seconds, caller)),
+    );
   const ruler = await load(copy.port, "read_file", "", Math.min(2, wishes.seconds));
   await all(wishes.warmUpSeconds);
   const groups = { nodes: nodes.pids, upstream: [echo.child.pid ?? 0] };

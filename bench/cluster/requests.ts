@@ -1,7 +1,7 @@
 import { clientMeta } from "./nodes.ts";
 
-/** A thousand calls with different arguments: an identical open effect would be refused, as it should. */
-export function callRequests(tool: string, token: string): Buffer[] {
+/** A thousand calls with different arguments, and others for each caller: an identical open effect would be refused, as it should. */
+export function callRequests(tool: string, token: string, caller = 0): Buffer[] {
   return Array.from({ length: 1000 }, (_, n) => {
     const body = JSON.stringify({
       jsonrpc: "2.0",
@@ -9,7 +9,11 @@ export function callRequests(tool: string, token: string): Buffer[] {
       method: "tools/call",
       params: {
         name: tool,
-        arguments: { path: `/srv/data/reports/2026/summary-${n}.txt`, limit: 100, encoding: "utf-8" },
+        arguments: {
+          path: `/srv/data/reports/${2026 + caller}/summary-${n}.txt`,
+          limit: 100,
+          encoding: "utf-8",
+        },
         _meta: { ...clientMeta, traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
       },
     });
