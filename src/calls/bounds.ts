@@ -10,6 +10,9 @@ export interface Measure {
   readonly bounds: readonly Bound[];
 }
 
+/** What no tenant can be called, and no id is: keys of all kinds are counted side by side. */
+const wholeNode = "this node";
+
 /** As it is now. `server` as it was planned with: what is in force of it is looked up. */
 export function measureOf(
   principal: Principal,
@@ -21,7 +24,7 @@ export function measureOf(
   return {
     version,
     bounds: [
-      { key: "node", max: limits.callsInFlightMax },
+      { key: wholeNode, max: limits.callsInFlightMax },
       { key: principal.id, max: callsMaxOf(principal, own) },
       { key: id, max: concurrencyMax },
       // Counted also where nothing bounds it, so that a bound which comes later knows of those who are inside.

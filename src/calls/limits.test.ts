@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defaultTenant } from "../identity/index.ts";
+import type { TenantId } from "../identity/index.ts";
+import { measureOf } from "./bounds.ts";
 import type { CallAnswer } from "./call.ts";
 import { openWorld, resultOf } from "./world.fixture.ts";
 import type { World } from "./world.fixture.ts";
@@ -104,6 +106,22 @@ describe("limits", () => {
     await sent().toBe(3);
     await end(all);
   });
+
+  test.each(["node", "waiting", "srv", "a-b"])(
+    "of a tenant called %s are counted apart from all else",
+    async (tenant) => {
+      const who = { ...world.agent, tenant: tenant as TenantId };
+      const [server] = world.registry.serversOf(defaultTenant);
+      const house = {
+        registry: world.registry,
+        limits: { callsInFlightMax: 5, dispatchWindowMs: 1, leaseMs: 1 },
+      };
+      const { bounds } = measureOf(who, server!, house);
+      const keys = bounds.map(({ key }) => key);
+      expect(new Set(keys).size).toBe(4);
+      expect(keys.filter((key) => key === tenant)).toHaveLength(1);
+    },
+  );
 
   test("that keep a call out until its deadline are named in the entry of its refusal", async () => {
     await world.setLimits({ perPrincipalCallsMax: 1 });

@@ -43,6 +43,6 @@ function waitingBounds({ principal, subject }: Intended, { limits }: House): rea
   return [
     { key: `waiting at ${id} of ${principal.id}`, max: Math.max(1, Math.floor(concurrencyMax / 2)) },
     { key: `waiting at ${id}`, max: Math.max(1, concurrencyMax - Math.ceil(concurrencyMax / 4)) },
-    { key: "waiting", max: Math.max(1, Math.floor(limits.callsInFlightMax / 2)) },
+    { key: "waiting at any server", max: Math.max(1, Math.floor(limits.callsInFlightMax / 2)) },
   ];
 }
