@@ -8,7 +8,7 @@ import { whyNot, withdrawPending } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
 import { principalIds } from "./principal-ids.ts";
-import { neverAborts } from "./request-meta.ts";
+import { ownCall } from "./own-call.ts";
 import { withReceipt, withheldText } from "./result-text.ts";
 import { whyAsked } from "./why-asked.ts";
 
@@ -58,23 +58,11 @@ export async function approvalTask(
   if (end !== null)
     return { ...task, ttlMs: null, statusMessage: "It has ended.", status: "completed", result: end };
   if (request.state === "pending") return task;
-  house.comeBack({
-    requestId: input.requestId,
-    authenticate: input.authenticate,
-    method: "tools/call",
-    name: waitToolName,
-    arguments: { call: request.call, seconds: waitSeconds },
-    meta: {},
-    deadline: null,
-    signal: neverAborts,
-    profile: input.profile,
-    logLevel: null,
-    round: null,
-    ask: null,
-    onLog: null,
-    onProgress: null,
-    receivedAt: house.clock.monotonic(),
-  });
+  const { requestId, authenticate, profile } = input;
+  const args = { call: request.call, seconds: waitSeconds };
+  house.comeBack(
+    ownCall({ requestId, authenticate, name: waitToolName, arguments: args, profile }, house.clock),
+  );
   return { ...task, statusMessage: "It was decided about." };
 }
 

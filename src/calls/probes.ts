@@ -2,10 +2,11 @@ import type { MonotonicMs, Random, WallMs } from "../base/index.ts";
 import { deadlineIn, elapsedMs, explain, newId, ok, plusMs, randomBelow } from "../base/index.ts";
 import type { Principal } from "../identity/index.ts";
 import type { ServerId, Tool, ToolProbe } from "../registry/index.ts";
-import { noCapabilities, probeOf, sameClass } from "../registry/index.ts";
+import { probeOf, sameClass } from "../registry/index.ts";
 import { measureOf } from "./bounds.ts";
 import type { CallAnswer, CallInput } from "./call.ts";
 import type { House } from "./house.ts";
+import { ownCall } from "./own-call.ts";
 import type { Finding } from "./probe-finding.ts";
 import { findingOf } from "./probe-finding.ts";
 
@@ -171,24 +172,18 @@ export class Probes {
 
   private inputFor(tool: Tool, probe: ToolProbe, principal: Principal, house: House): CallInput {
     const { clock, random } = house;
-    return {
-      requestId: newId("probe", clock.wall(), random),
-      authenticate: () => ok(principal),
-      method: "tools/call",
-      name: tool.exposedName,
-      arguments: probe.arguments,
-      meta: {},
-      deadline: deadlineIn(clock, answerWithinMs),
-      signal: this.stopping.signal,
-      profile: noCapabilities,
-      logLevel: null,
-      round: null,
-      ask: null,
-      onLog: null,
-      onProgress: null,
-      receivedAt: clock.monotonic(),
-      isProbe: true,
-    };
+    return ownCall(
+      {
+        requestId: newId("probe", clock.wall(), random),
+        authenticate: () => ok(principal),
+        name: tool.exposedName,
+        arguments: probe.arguments,
+        deadline: deadlineIn(clock, answerWithinMs),
+        signal: this.stopping.signal,
+        isProbe: true,
+      },
+      clock,
+    );
   }
 }
 

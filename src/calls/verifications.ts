@@ -1,11 +1,10 @@
 import type { MonotonicMs, Random } from "../base/index.ts";
-import { delay, elapsedMs, explain, newId, plusMs, randomBelow, remainingMs } from "../base/index.ts";
+import { delay, elapsedMs, explain, newId, ok, plusMs, randomBelow, remainingMs } from "../base/index.ts";
 import type { CallId, EntryId, OpenCall } from "../ledger/index.ts";
 import { listOpenCalls, readOpenCall } from "../ledger/index.ts";
-import { noCapabilities } from "../registry/index.ts";
 import type { CallAnswer, CallInput } from "./call.ts";
 import type { House, Verifying } from "./house.ts";
-import { neverAborts } from "./request-meta.ts";
+import { ownCall } from "./own-call.ts";
 import { isStoreFault } from "./store-refusal.ts";
 import type { Question } from "./verify-question.ts";
 import { questionAbout, verdictOf } from "./verify-question.ts";
@@ -194,24 +193,17 @@ export class Verifications implements Verifying {
   }
 
   private inputFor({ principal, verifyTool, arguments: args, about }: Question, house: House): CallInput {
-    return {
-      requestId: newId("verify", house.clock.wall(), house.random),
-      authenticate: () => ({ ok: true, value: principal }),
-      method: "tools/call",
-      name: verifyTool.exposedName,
-      arguments: args,
-      meta: {},
-      deadline: null,
-      signal: neverAborts,
-      profile: noCapabilities,
-      logLevel: null,
-      round: null,
-      ask: null,
-      onLog: null,
-      onProgress: null,
-      receivedAt: house.clock.monotonic(),
-      about,
-    };
+    const { clock, random } = house;
+    return ownCall(
+      {
+        requestId: newId("verify", clock.wall(), random),
+        authenticate: () => ok(principal),
+        name: verifyTool.exposedName,
+        arguments: args,
+        about,
+      },
+      clock,
+    );
   }
 }
 
