@@ -32,8 +32,8 @@ const stepsPerRenewal = 50;
 const limitRacesMax = 5;
 
 /**
- * Makes the servers of origin `file`, and the limits where the file has any, what it says: the same acts as through the API, each with its entry, by the node's own
- * service principal. Nothing is done when this digest was applied last. Returns what did not work, for the log: declared classes
+ * Makes the servers of origin `file`, and the limits where the file has any, what it says: the same acts as through the API, each with
+ * its entry, by the node's own service principal. Nothing is done for servers whose digest was applied last, nor for limits that hold. Returns what did not work, for the log: declared classes
  * that do not fit, or why the rest was not applied; then what was in force before still is, and it is tried again at the next
  * start. Rejects with a Fault when the store fails, or another node holds the lease for a minute.
  */

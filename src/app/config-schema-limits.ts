@@ -1,3 +1,4 @@
+import { namePatternText } from "../identity/index.ts";
 import { callsMaxMax, limitDefaults, limitedAgentsMax } from "../registry/index.ts";
 import type { Schema } from "./config-schema-terms.ts";
 import { bytes, count, duration, section } from "./config-schema-terms.ts";
@@ -70,7 +71,7 @@ export const limitsSchema: Schema = section(
       type: "object",
       default: {},
       maxProperties: limitedAgentsMax,
-      propertyNames: { pattern: "^[A-Za-z0-9._@-]{1,64}$" },
+      propertyNames: { pattern: namePatternText },
       additionalProperties: callsMax("Calls that this agent may have under way at once, on each node."),
       description: "Agents with a limit of their own, by name.",
       "x-unit": "agent to calls",

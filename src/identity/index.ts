@@ -25,6 +25,7 @@ export type { IdentitiesOptions, IdentityStats, ListPrincipals } from "./identit
 export type { Directory, Standing } from "./directory.ts";
 export type { Issuer, Subject, VerifiedToken } from "./issuer.ts";
 export { tokenTtlMaxMs } from "./limits.ts";
+export { namePatternText } from "./names.ts";
 export { defaultTenant, isInScope, systemTenant } from "./principal.ts";
 export type { Identity, Principal, PrincipalId, PrincipalKind, TenantId } from "./principal.ts";
 export type { NewPrincipal } from "./principals.ts";

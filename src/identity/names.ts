@@ -3,7 +3,9 @@ import { ok, refuse } from "../base/index.ts";
 import type { TenantId } from "./principal.ts";
 import { rolesPerPrincipalMax } from "./limits.ts";
 
-const namePattern = /^[A-Za-z0-9._@-]{1,64}$/;
+/** Of principals and roles, as a JSON Schema has it. */
+export const namePatternText = "^[A-Za-z0-9._@-]{1,64}$";
+const namePattern = new RegExp(namePatternText);
 const tenantPattern = /^[a-z0-9](?:-?[a-z0-9])*$/;
 const tenantCharsMax = 32;
 const labelPattern = /^[\x20-\x7e]{1,64}$/;

@@ -1,6 +1,7 @@
 import type { Refusal } from "../../../contract/index.ts";
 import { ok, refuse } from "../../base/index.ts";
 import type { TenantId } from "../../identity/index.ts";
+import { namePatternText } from "../../identity/index.ts";
 import type { LimitVersion } from "../../registry/index.ts";
 import { callsMaxMax, limitDefaults, limitedAgentsMax } from "../../registry/index.ts";
 import type { Shape } from "../../api/index.ts";
@@ -24,7 +25,7 @@ const fields = {
   agents: {
     type: "object",
     maxProperties: limitedAgentsMax,
-    propertyNames: { pattern: "^[A-Za-z0-9._@-]{1,64}$" },
+    propertyNames: { pattern: namePatternText },
     additionalProperties: callsMax,
     description: "agents with a limit of their own, by name: calls at once, on each node",
   },
