@@ -1,23 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { developmentDefaults } from "./config-production.ts";
 import { nearestName } from "./config-nearest-name.ts";
-import { bytesText, durationText, parseBytes, parseDuration } from "./config-units.ts";
-import type { Config } from "./config.ts";
-import { defaultConfig, problemText, readConfig } from "./config.ts";
-
-const file = "/etc/signalbox/signalbox.yaml";
-const read = (text: string, env: Record<string, string> = {}) => readConfig({ text, file, env });
-const accepted = (text: string, env: Record<string, string> = {}): Config => {
-  const result = read(text, env);
-  if (!result.ok) throw new Error(result.refusal.map((problem) => problemText(file, problem)).join("\n"));
-  return result.value;
-};
-/** `line path: message` for each problem. */
-const problems = (text: string, env: Record<string, string> = {}): string[] => {
-  const result = read(text, env);
-  return result.ok ? [] : result.refusal.map(({ line, path, message }) => `${line} ${path}: ${message}`);
-};
+import { developmentDefaults } from "./config-production.ts";
+import { accepted, problems, read } from "./config.fixture.ts";
+import { defaultConfig } from "./config.ts";
 
 const whole = `
 # a comment
@@ -393,42 +379,6 @@ describe("a hostile file", () => {
   });
 });
 
-describe("units", () => {
-  test("are read strictly", () => {
-    expect(["500ms", "30s", "5m", "4h", "7d", "0s"].map(parseDuration)).toEqual([
-      500, 30_000, 300_000, 14_400_000, 604_800_000, 0,
-    ]);
-    expect(["1B", "64KiB", "4MiB", "1GiB"].map(parseBytes)).toEqual([1, 65_536, 4_194_304, 1_073_741_824]);
-    for (const text of [
-      "",
-      "30",
-      "1.5s",
-      " 30s",
-      "30 s",
-      "-1s",
-      "030s",
-      "1e3s",
-      "30S",
-      "9999999999s",
-      "1s\n",
-    ]) {
-      expect(parseDuration(text), text).toBeNull();
-    }
-    for (const text of ["4MB", "4mb", "4M", "1KB", "1.5MiB", "4096", "MiB"])
-      expect(parseBytes(text), text).toBeNull();
-  });
-
-  test("are written so that they are read back the same", () => {
-    fc.assert(
-      fc.property(fc.nat({ max: 1_000_000_000 - 1 }), (n) => {
-        expect(parseDuration(durationText(n))).toBe(n);
-        expect(parseBytes(bytesText(n))).toBe(n);
-      }),
-    );
-    expect([durationText(3_600_000), bytesText(4_194_304)]).toEqual(["1h", "4MiB"]);
-  });
-});
-
 describe("the nearest name", () => {
   const names = ["listen", "limits", "log", "servers", "allowedHosts", "bodyBytesMax"];
   test.each([
@@ -442,104 +392,6 @@ describe("the nearest name", () => {
     ["x".repeat(100_000), null],
   ])("of %s is %s", (name, nearest) => {
     expect(nearestName(name, names)).toBe(nearest);
-  });
-});
-
-describe("how a server lets us in", () => {
-  test("is read with its secrets as references", () => {
-    const config = accepted(`
-listen: { publicUrl: "https://box.example.com/" }
-servers:
-  github:
-    url: https://mcp.example.com/mcp
-    auth:
-      kind: oauth
-      issuer: https://as.example.com
-      clientId: signalbox
-      clientSecret: \${vault:github-client}
-      scopes: [repo]
-  robot:
-    url: https://mcp.example.com/mcp
-    auth:
-      kind: oauth
-      grant: client-credentials
-      issuer: https://as.example.com
-      clientId: robot
-      privateKey: \${vault:robot.key}
-      algorithm: ES256
-      dpop: always
-`);
-    expect(config.listen.publicUrl).toBe("https://box.example.com");
-    expect(config.servers.map(({ transport }) => "auth" in transport && transport.auth)).toEqual([
-      {
-        kind: "oauth",
-        issuer: "https://as.example.com",
-        clientId: "signalbox",
-        clientSecret: { vault: "github-client" },
-        scopes: ["repo"],
-      },
-      {
-        kind: "oauth",
-        grant: "client-credentials",
-        issuer: "https://as.example.com",
-        clientId: "robot",
-        privateKey: { vault: "robot.key" },
-        algorithm: "ES256",
-        scopes: [],
-        dpop: "always",
-      },
-    ]);
-    expect(developmentDefaults(config).join(" ")).not.toContain("servers.");
-  });
-
-  test("has to fit, and each mistake is named at its place", () => {
-    expect(
-      problems(`
-listen: { publicUrl: "https://box.example.com/sub" }
-servers:
-  a: { command: x, auth: { kind: oauth } }
-  b: { url: "https://b.example", auth: { kind: basic } }
-`).map((line) => line.replace(/ does not have.*/, "")),
-    ).toEqual([
-      '2 listen.publicUrl: "https://box.example.com/sub"',
-      '4 servers.a.auth: belongs to a server with "url"',
-      '5 servers.b.auth.kind: "basic" is not one of oauth',
-    ]);
-    expect(
-      problems(`
-servers:
-  a: { url: "https://a.example", auth: { kind: oauth, clientId: x } }
-  b: { url: "https://b.example", auth: { kind: oauth, issuer: "http://as.example" } }
-  c: { url: "https://c.example", auth: { kind: oauth, grant: client-credentials } }
-  d: { url: "https://d.example", headers: { Authorization: x }, auth: { kind: oauth } }
-`),
-    ).toEqual([
-      "3 servers.a.auth.clientId: needs the issuer it is registered at",
-      "4 servers.b.auth.issuer: must be https",
-      "5 servers.c.auth.grant: client-credentials needs a clientId with a clientSecret or a privateKey",
-      "6 servers.d.headers: authorization is set by `auth`",
-    ]);
-  });
-
-  test("is not fit for production with a secret in the file or over plain http", () => {
-    const found = developmentDefaults(
-      accepted(`
-listen: { host: 0.0.0.0, publicUrl: "http://box.example.com" }
-data: { directory: d }
-keys: { file: kek }
-policies: { files: [a] }
-servers:
-  a:
-    url: http://far.example/mcp
-    auth: { kind: oauth, issuer: "https://as.example", clientId: x, clientSecret: s3cr3t-enough }
-`),
-    );
-    expect(found.map((sentence) => sentence.split(":")[0])).toEqual([
-      "listen.publicUrl",
-      "servers.a.auth.clientSecret",
-      "servers.a.url",
-    ]);
-    expect(found.join(" ")).not.toContain("s3cr3t");
   });
 });
 
@@ -570,93 +422,5 @@ servers:
     expect(
       developmentDefaults(accepted("data: {directory: d}\nkeys: {file: d/kek}\npolicies: {files: [a]}")),
     ).toEqual(["keys.file: lies inside data.directory, so a copy of the data includes its key"]);
-  });
-});
-
-describe("data in PostgreSQL", () => {
-  const postgres = (yaml: string, env: Record<string, string> = {}) =>
-    accepted(`data: { directory: d, postgres: ${yaml} }`, env);
-
-  test("is an address with a password from the environment or a file, and paths from the file's directory", () => {
-    const { data } = postgres(
-      "{ url: '${env:DATABASE_URL}', pooler: transaction, tls: { caFile: ca.pem } }",
-      { DATABASE_URL: "postgres://u:hunter2@db.example.com/signalbox" },
-    );
-    expect(data.postgres).toEqual({
-      url: "postgres://u:hunter2@db.example.com/signalbox",
-      schema: "signalbox",
-      pooler: "transaction",
-      readConnections: 4,
-      tls: { caFile: "/etc/signalbox/ca.pem" },
-      hasLiteralPassword: false,
-    });
-    const { passwordFile } = postgres("{ host: db, passwordFile: secret }").data.postgres ?? {};
-    expect(passwordFile).toBe("/etc/signalbox/secret");
-    expect(accepted("data: { directory: d }").data).not.toHaveProperty("postgres");
-  });
-
-  test("says what is wrong with it, and never the password", () => {
-    const wrong = (yaml: string) => problems(`data: { postgres: ${yaml} }`);
-    expect(wrong("{ database: x }")).toEqual(["1 data.postgres: names no url and no host"]);
-    expect(wrong("{ url: 'mysql://u:hunter2@h/d' }").join()).toMatch(
-      /data\.postgres\.url: the value \(not shown\)/,
-    );
-    expect(wrong("{ url: 'postgres://u:hunter2@h/d?sslmode=disable' }").join()).not.toContain("hunter2");
-    expect(wrong("{ host: h, password: a, passwordFile: b }").join()).toContain(
-      "there is a password already",
-    );
-    expect(wrong("{ host: h, tls: { certFile: a } }").join()).toContain("certFile and keyFile go together");
-    expect(wrong("{ host: h, poolr: none }").join()).toContain('did you mean "pooler"');
-  });
-
-  test("in production has its certificate verified and its password elsewhere", () => {
-    const found = (yaml: string) =>
-      developmentDefaults(postgres(yaml)).filter((line) => line.startsWith("data.postgres"));
-    expect(found("{ host: db.example.com }")).toEqual([]);
-    expect(found("{ host: 127.0.0.1, tls: { mode: off } }")).toEqual([]);
-    expect(found("{ url: 'postgres://u:p@db.example.com/d', tls: { mode: require } }").join()).toMatch(
-      /tls\.mode: with require.*a password stands in the file/,
-    );
-  });
-});
-
-describe("webhooks for approvals", () => {
-  const key = `whsec_${Buffer.alloc(32, 7).toString("base64")}`;
-
-  test("are an address and a secret each", () => {
-    const { approvals } = accepted(
-      "approvals: { webhooks: { chat: { url: https://chat.example/hook, secret: '${vault:chat}' }, pager: { url: 'http://10.0.0.7/', secret: '${env:PAGER}' } } }",
-      { PAGER: key },
-    );
-    expect(approvals.webhooks).toEqual([
-      { name: "chat", url: "https://chat.example/hook", secret: { vault: "chat" } },
-      { name: "pager", url: "http://10.0.0.7/", secret: { literal: key } },
-    ]);
-  });
-
-  test("say what is wrong with them, and never the secret", () => {
-    const text =
-      "approvals:\n  webhooks:\n    a: { url: 'https://u:p@chat.example/', secret: hunter2 }\n    b: { url: 'ftp://x' }\n    C: { url: 'https://x', secret: '${vault:c}' }";
-    const found = problems(text);
-    expect(found.join("\n")).not.toContain("hunter2");
-    expect(problems("approvals: { webhooks: { a: { url: 'https://u:p@x', secret: hunter2 } } }")).toEqual([
-      "1 approvals.webhooks.a.url: has a user or password in it; an address is logged",
-      "1 approvals.webhooks.a.secret: the value (not shown) is not whsec_ and 24 to 64 bytes in base64",
-    ]);
-    expect(found).toEqual([
-      '4 approvals.webhooks.b: needs "secret"',
-      '4 approvals.webhooks.b.url: "ftp://x" is not an http or https URL',
-      '5 approvals.webhooks.C: "C" cannot stand here as a name',
-    ]);
-  });
-
-  test("in production neither tell over plain http nor have their secret in the file", () => {
-    const config = accepted(
-      `approvals: { webhooks: { chat: { url: 'http://chat.example/', secret: '${key}' } } }`,
-    );
-    expect(developmentDefaults(config).filter((line) => line.startsWith("approvals."))).toEqual([
-      "approvals.webhooks.chat.secret: a credential stands in the file; put it into the vault and refer to it with ${vault:name}",
-      "approvals.webhooks.chat.url: who wants what would be told over http without encryption; use https",
-    ]);
   });
 });
