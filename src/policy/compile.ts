@@ -6,8 +6,8 @@ import { readsArguments } from "./partition.ts";
 import { PolicySet } from "./policy-set.ts";
 import type { PolicyProblem } from "./problem.ts";
 import { actionHolds } from "./scope.ts";
-import type { PolicyFile } from "./source.ts";
-import { parsePolicyFiles } from "./source.ts";
+import type { ParsedPolicy, PolicyFile } from "./source.ts";
+import { at, parsePolicyFiles } from "./source.ts";
 import { unknownActions, validateWithoutTools } from "./validation.ts";
 
 export interface PolicyInput {
@@ -30,6 +30,7 @@ export function compilePolicies(input: PolicyInput): Result<PolicySet, readonly 
   const set = new PolicySet(parsed.value, new Catalog(input.catalog, null));
   const unknown = set.resolved.flatMap((policy) => unknownActions(policy, set.catalog));
   const problems = [...set.errors, ...unknown];
+  if (input.obligations === undefined) problems.push(...carriedOutByNobody(parsed.value));
   if (!hasError(problems)) problems.push(...checkTypes(set));
   if (!hasError(problems) && input.toolProblems !== "deny") {
     problems.push(...summarised(set.toolProblems(), set));
@@ -41,6 +42,24 @@ export function compilePolicies(input: PolicyInput): Result<PolicySet, readonly 
 
 const hasError = (problems: readonly PolicyProblem[]): boolean =>
   problems.some(({ severity }) => severity === "error");
+
+/**
+ * One warning per name, at the first policy that has it. Whoever wrote `@redact("email")` may believe that e-mail addresses are kept
+ * back now, and a ticket's number is an annotation too: so it is told, and not refused.
+ */
+function carriedOutByNobody(policies: readonly ParsedPolicy[]): readonly PolicyProblem[] {
+  const first = new Map<string, ParsedPolicy>();
+  for (const policy of policies)
+    for (const [name] of policy.obligations) if (!first.has(name)) first.set(name, policy);
+  return [...first].map(([name, policy]) =>
+    at(
+      policy,
+      `nothing carries out @${name}`,
+      "it stands in decisions for people to read, no more",
+      "warning",
+    ),
+  );
+}
 
 /** Policies that read arguments of calls are typed by each tool; all others once, here. */
 function checkTypes(set: PolicySet): readonly PolicyProblem[] {

@@ -8,6 +8,7 @@ import { testPolicies } from "./policy-tests.ts";
 import type { PolicyEvent } from "./policies.ts";
 import { Policies } from "./policies.ts";
 import { preparsedSets } from "./preparsed.ts";
+import { problemText } from "./problem.ts";
 
 const anyone = `permit(principal, action, resource);`;
 
@@ -109,7 +110,11 @@ describe("policy text", () => {
       message: `there is no annotation @${name}`,
       hint: `did you mean @${meant}?`,
     });
-    expect(compilePolicies({ catalog, files: files("ticket") }).ok).toBe(true);
+    const ticket = `@ticket("a") ${anyone}`;
+    const loaded = compilePolicies({ catalog, files: [{ path: "x", text: `${ticket} ${ticket}` }] });
+    expect(loaded.ok ? loaded.value.warnings.map(problemText) : loaded.refusal).toEqual([
+      "x:1:1: warning: policy x:1: nothing carries out @ticket (it stands in decisions for people to read, no more)",
+    ]);
   });
 
   it("knows obligations by name when it is told them", () => {
