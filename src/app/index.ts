@@ -34,6 +34,7 @@ export { allTables } from "./node.ts";
 export { offlineCatalog } from "./offline-catalog.ts";
 export type { OfflineCatalog } from "./offline-catalog.ts";
 export { openReadStore } from "./open-store.ts";
+export { offlinePayloads } from "./offline-payloads.ts";
 export { readKeyFile } from "./key-file.ts";
 export { markRestored } from "./mark-restored.ts";
 export { backupTables, restoreBackup } from "./restore.ts";

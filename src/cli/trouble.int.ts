@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { chmodSync } from "node:fs";
+import { chmodSync, rmSync } from "node:fs";
 import BetterSqlite from "better-sqlite3";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -194,6 +194,42 @@ describe("audit verify", () => {
     });
     const human = await machine.run(["audit", "verify", "--tenant", "default", "--no-json"]);
     expect(human.stdout).toContain(receipt.entry);
+  });
+
+  test("with the key file holds payloads against what was committed to, and without says that it did not", async () => {
+    const { node } = await machine.node(dev);
+    await machine.json(["agents", "create", "one"]);
+    const { receipt } = await machine.json<{ receipt: { entry: string } }>(["agents", "create", "two"]);
+    await node.stop();
+    const whole = await machine.run(["audit", "verify", "--no-json"]);
+    expect([whole.code, whole.stdout]).toEqual([
+      0,
+      expect.stringMatching(/payloads +\d+ as committed, 0 erased/),
+    ]);
+
+    const database = new BetterSqlite(join(machine.work, ".signalbox/signalbox.db"));
+    const { payload } = database.prepare("SELECT payload FROM entry WHERE id = ?").get(receipt.entry) as {
+      payload: Buffer;
+    };
+    payload[payload.length - 1] = (payload.at(-1) ?? 0) ^ 1;
+    database.prepare("UPDATE entry SET payload = ? WHERE id = ?").run(payload, receipt.entry);
+    database.close();
+    const broken = await machine.run(["audit", "verify", "--json"]);
+    expect(broken.code).toBe(1);
+    expect(JSON.parse(broken.stdout)).toMatchObject({
+      tenants: expect.arrayContaining([
+        expect.objectContaining({
+          broken: expect.objectContaining({ kind: "payload", entry: receipt.entry }),
+        }),
+      ]),
+    });
+
+    rmSync(join(machine.work, ".signalbox/node.key"));
+    const keyless = await machine.run(["audit", "verify", "--no-json"]);
+    expect([keyless.code, keyless.stdout]).toEqual([
+      0,
+      expect.stringMatching(/payloads +\d+ not looked into: there is no key file/),
+    ]);
   });
 
   test("says when there is nothing to verify", async () => {

@@ -18,7 +18,7 @@ export interface KeysOptions {
   readonly previousKeks?: readonly Uint8Array[];
 }
 
-/** The room's one object. `start` after the store's; nothing but `start` and `stop` may be called before it. */
+/** The room's one object. `start` after the store's; before it only `stop`, and `check`, after which it opens what is sealed and no more. */
 export class Keys {
   private readonly options: KeysOptions;
   private readonly ring: KekRing;
@@ -33,8 +33,13 @@ export class Keys {
 
   /** Makes the signing keys on the first start. Rejects with `config-invalid` when the KEK is not this data's. */
   async start(): Promise<void> {
-    await this.ring.check(this.options.store);
+    await this.check();
     await this.signing.load({ ...this.options, ring: this.ring });
+  }
+
+  /** Rejects like `start`, and makes nothing: enough for whoever only opens what is sealed. */
+  async check(): Promise<void> {
+    await this.ring.check(this.options.store);
   }
 
   /** Forgets all keys. Safe to call twice. */

@@ -200,7 +200,13 @@ export class TenantWalk {
   }
 
   private async checkPayload(row: EntryRow, entry: Entry, position: number | null): Promise<void> {
-    if (row.payload === null || row.payloadScope === null) return;
+    if (row.payload === null || row.payloadScope === null) {
+      // Erasing destroys a key and leaves the bytes. An outcome's arguments stand beside its intent.
+      const { arguments: args, result, payload } = entry.commitments;
+      const own = result ?? payload ?? (entry.after === null ? args : undefined);
+      if (own === undefined) return;
+      throw found("payload", position, row.id, "what it commits to is gone");
+    }
     if (this.openPayload === null) {
       this.payloads.unopened++;
       return;

@@ -96,6 +96,12 @@ describe("verifying a ledger", () => {
     });
   });
 
+  it("names an entry whose payload was taken away, with keys and without", async () => {
+    const robbed = whole.copy();
+    changed(robbed, 9, { payload: null, payloadScope: null });
+    expect(await brokenIn(robbed)).toMatchObject({ kind: "payload", entry: at(whole, 9).id, position: 9 });
+  });
+
   it("names an edited entry, however much beside it was made to fit", async () => {
     const leafOnly = whole.copy();
     changed(leafOnly, 20, { leaf: forgedLeaf(at(whole, 20).leaf).leaf });

@@ -29,7 +29,7 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
     usage: "verify",
     summary: "Prove a data directory or an export offline, and name the first entry that does not hold",
     notes:
-      "Also beside a running node; changes nothing. An export (`audit export --to`) is proven on any machine. Without --key it proves only that the data agrees with itself; without --checkpoint a log that was rolled back looks whole.",
+      "Also beside a running node; changes nothing. With the node's key file (keys.file) it also opens what is sealed, and holds arguments and results against what was committed to. An export (`audit export --to`) is proven on any machine. Without --key it proves only that the data agrees with itself; without --checkpoint a log that was rolled back looks whole.",
     example:
       "signalbox audit verify --data /var/lib/signalbox --key signalbox.vkey --checkpoint checkpoint-2026-11-21.txt",
   })
@@ -47,11 +47,11 @@ export function addOfflineAudit(audit: Command, terminal: Terminal): void {
     .action(
       run(terminal, async (session, options: VerifyOptions) => {
         if (options.export !== undefined) return verifyExported(session, options.export, options);
-        const { data } = await configured(session, options.config);
-        const { report, words } = await verified(data, options);
+        const { config, data } = await configured(session, options.config);
+        const { report, words, whyUnopened } = await verified(data, config.keys, options);
         session.print({
-          json: options.witness === undefined ? report : { ...report, witnesses: words },
-          human: (page) => [reportText(report, page), ...words.map(wordText)].join("\n"),
+          json: { ...report, whyUnopened, ...(options.witness === undefined ? {} : { witnesses: words }) },
+          human: (page) => [reportText(report, whyUnopened, page), ...words.map(wordText)].join("\n"),
         });
         if (!report.isIntact)
           throw new Stop("ledger-broken", "The ledger does not hold.", {
@@ -135,12 +135,20 @@ const wordText = ({ tenant, witness, size }: Word): string =>
     ? `${witness} has co-signed nothing of the log of tenant ${tenant}`
     : `${witness} has co-signed ${size} entries of the log of tenant ${tenant}`;
 
+interface Verified {
+  readonly report: LedgerReport;
+  readonly words: readonly Word[];
+  /** null = payloads were opened. */
+  readonly whyUnopened: string | null;
+}
+
 async function verified(
   data: Config["data"],
+  keys: Config["keys"],
   options: VerifyOptions,
-): Promise<{ readonly report: LedgerReport; readonly words: readonly Word[] }> {
+): Promise<Verified> {
   const { tenant, checkpoint = [], key, witness = [] } = options;
-  const { allTables, openReadStore } = await import("../../app/index.ts");
+  const { allTables, offlinePayloads, openReadStore } = await import("../../app/index.ts");
   const { newestWord, parseWitnessKey, verifyLedger } = await import("../../ledger/index.ts");
   const witnessKeys = witness.map((given) => {
     const parsed = parseWitnessKey(keyText(given));
@@ -149,8 +157,11 @@ async function verified(
   });
   const store = await openReadStore(data, allTables);
   try {
+    const opener = await offlinePayloads(store, keys, data.directory);
+    const whyUnopened = typeof opener === "string" ? opener : null;
     const report = await verifyLedger(store, {
       ...(key === undefined ? {} : { verifierKey: keyText(key) }),
+      ...(typeof opener === "string" ? {} : { openPayload: opener }),
       remembered: checkpoint.map(readText),
     });
     const words: Word[] = [];
@@ -161,7 +172,7 @@ async function verified(
         words.push({ tenant: each.tenant, witness: witnessKey.name, size: word?.size ?? null });
       }
     }
-    if (tenant === undefined) return { report, words };
+    if (tenant === undefined) return { report, words, whyUnopened };
     const tenants = report.tenants.filter((each) => each.tenant === tenant);
     if (tenants.length === 0)
       throw new Stop(
@@ -169,15 +180,15 @@ async function verified(
         `There is no log of tenant "${tenant}" in ${data.postgres === undefined ? data.directory : "this database"}.`,
       );
     const isIntact = tenants.every(({ broken }) => broken === null);
-    return { report: { ...report, tenants, isIntact }, words };
+    return { report: { ...report, tenants, isIntact }, words, whyUnopened };
   } finally {
     store.close();
   }
 }
 
-function reportText(report: LedgerReport, page: Page): string {
+function reportText(report: LedgerReport, whyUnopened: string | null, page: Page): string {
   const { paint } = page;
-  const parts = report.tenants.map((tenant) => tenantText(tenant, page));
+  const parts = report.tenants.map((tenant) => tenantText(tenant, whyUnopened, page));
   const verdict = report.isIntact
     ? paint(
         "green",
@@ -193,9 +204,9 @@ function reportText(report: LedgerReport, page: Page): string {
 
 function tenantText(
   { tenant, origin, proven, checkpoints, payloads, tail, broken }: TenantReport,
+  whyUnopened: string | null,
   { paint }: Page,
 ): string {
-  const sealed = payloads.opened + payloads.unopened;
   const oldest =
     tail.oldestAt === null ? "" : `, the oldest of ${new Date(msOf(tail.oldestAt)).toISOString()}`;
   return fieldsText(
@@ -203,7 +214,9 @@ function tenantText(
       ["tenant", tenant, "bold"],
       ["log", origin],
       ["proven", `${proven} entries, by ${checkpoints} checkpoints`],
-      ["payloads", `${sealed} sealed, ${payloads.erased} erased`],
+      whyUnopened === null
+        ? ["payloads", `${payloads.opened} as committed, ${payloads.erased} erased`]
+        : ["payloads", `${payloads.unopened} not looked into: ${cleanLine(whyUnopened)}`, "yellow"],
       [
         "not yet sequenced",
         tail.entries === 0 ? "none" : `${tail.entries}${oldest}`,
