@@ -246,6 +246,16 @@ describe("a call over stdio", () => {
     expect(await harness.say(server, "echo", {})).toBe("{}");
   });
 
+  it("of a server that closed its output ends at once, and the server is started again", async () => {
+    const server = stdioRecord({ ignoresEndOfInput: true });
+    await open({ backoffFirstMs: 20 }).connect(server);
+    const fault = await faultOf(harness.call(server, "hush"));
+    expect(fault).toMatchObject({ code: "upstream-lost", effect: "unknown" });
+    expect(fault.message).toContain("closed its output");
+    await until(() => harness.lastHealth(server).state === "healthy");
+    expect(await harness.say(server, "echo", {})).toBe("{}");
+  });
+
   it("survives a server that answers twice, to unknown ids, with garbage lines, or asks us things", async () => {
     const server = stdioRecord({ stdoutBanner: "Welcome to the server!" });
     await open().connect(server);

@@ -14,10 +14,10 @@ import { idAtEdges, LineReader } from "./line-reader.ts";
 import { StderrTail } from "./stderr-tail.ts";
 
 const envelopeBytesMax = 64 * 1024;
-/** What a child wrote before it exited is still read, this long. */
+/** What a child wrote before it exited is still read, this long; and one whose output ended may take this long to exit. */
 const lastWordsMs = 100;
 
-/** JSON-RPC over the lines of one child process. Ends once: by `close`, by the child's exit, or by too much garbage. */
+/** JSON-RPC over the lines of one child process. Ends once: by `close`, by the child's exit, by the end of its output, or by too much garbage. */
 export class StdioPeer implements MultiplexedTransport {
   readonly stream: MultiplexedStream;
   private readonly child: Child;
@@ -70,6 +70,15 @@ export class StdioPeer implements MultiplexedTransport {
       }
       this.stream.end(this.exitTrouble(how));
     });
+    this.child.stdout.once("end", () => void this.onOutputEnd());
+  }
+
+  /** Mostly it is about to exit, and how says more. One that lives on without output can answer nothing any more. */
+  private async onOutputEnd(): Promise<void> {
+    await Promise.race([this.child.exited, delay(this.clock, lastWordsMs)]);
+    if (this.child.hasExited || this.stream.trouble !== null) return;
+    this.stream.end(new Trouble("correctness", "it closed its output"));
+    void this.child.end();
   }
 
   async close(): Promise<void> {
