@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { canonicalDigest } from "../base/index.ts";
+import { canonicalDigest, sha256Hex } from "../base/index.ts";
 import type { ServerInput } from "../registry/index.ts";
 import { defaultConfig } from "./config.ts";
 import { leaveConnection } from "./dev-keys.ts";
@@ -17,8 +17,10 @@ export interface ProxyOptions {
 export async function startProxy(options: ProxyOptions, host: Process): Promise<Launched> {
   const { workingDirectory } = host.environment;
   const data = resolve(workingDirectory, options.data ?? ".signalbox/proxy");
+  // Another address is another server: what it offers is no changed definition of what the last one did.
+  const name = `upstream-${sha256Hex(options.upstreamUrl).slice(0, 8)}`;
   const servers: readonly ServerInput[] = [
-    { name: "upstream", transport: { kind: "http", url: options.upstreamUrl, headers: {} } },
+    { name, transport: { kind: "http", url: options.upstreamUrl, headers: {} } },
   ];
   const defaults = defaultConfig(resolve(workingDirectory, "signalbox.yaml"));
   const config = Object.freeze({

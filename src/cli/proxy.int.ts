@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { HttpFixture } from "../../test/fixtures/servers/http.ts";
 import { Machine } from "./machine.fixture.ts";
 import { connected } from "./mcp.fixture.ts";
 
@@ -44,11 +45,30 @@ describe("signalbox proxy", () => {
     expect((await machine.run(["audit", "verify", ...data])).code).toBe(0);
   });
 
+  test("in the directory of another try-out serves what the new upstream offers, under whatever names", async () => {
+    const other = new HttpFixture({ era: "modern" });
+    await other.start();
+    const first = await machine.node(["proxy", "--upstream", upstreamUrl, "--port", "0", "--json"]);
+    await expect.poll(() => toolsOf(first.said.mcp), { timeout: 20_000 }).toContain("echo");
+    await first.node.stop();
+    const second = await machine.node(["proxy", "--upstream", other.url, "--port", "0", "--json"]);
+    await expect.poll(() => toolsOf(second.said.mcp), { timeout: 20_000 }).toContain("until_cancelled");
+    expect(await toolsOf(second.said.mcp)).toContain("echo");
+    await other.stop();
+  });
+
   test("refuses an upstream that is no address", async () => {
     const ran = await machine.run(["proxy", "--upstream", "ftp://x"]);
     expect([ran.code, ran.stderr]).toEqual([2, expect.stringContaining("http or https")]);
   });
 });
+
+async function toolsOf(url: string): Promise<readonly string[]> {
+  const client = await connected(url, null);
+  const { tools } = await client.listTools();
+  await client.close();
+  return tools.map(({ name }) => name);
+}
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {

@@ -34,5 +34,5 @@ export class Gateway {
 
 async function isConnected(url: string): Promise<boolean> {
   const response = await fetch(`${url}/metrics`);
-  return (await response.text()).includes('signalbox_server_health{server="upstream",state="healthy"');
+  return /signalbox_server_health\{server="upstream-[0-9a-f]{8}",state="healthy"/.test(await response.text());
 }
