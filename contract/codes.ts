@@ -364,15 +364,7 @@ export const codes = {
   "shutting-down": row("overload", "now", "none", 503, -31103, "result", "This node is shutting down."),
 
   // What we depend on.
-  "tool-unavailable": row(
-    "dependency",
-    "later",
-    "none",
-    503,
-    -31201,
-    "result",
-    "The tool's server is not available.",
-  ),
+  "tool-unavailable": row("dependency", "later", "none", 503, -31201, "result", "This is not available now."),
   "upstream-rejected": row(
     "dependency",
     "never",

@@ -71,6 +71,7 @@ test("a tool that starts failing is hidden from agents, who are told why, and is
   const refused = await node.call("gauge__read", { place: "boiler" });
   expect(refused).toMatchObject({ code: "tool-unavailable", effect: "none" });
   expect(refused.text).toContain(`"gauge__read" is down (dependency): ${reason}`);
+  expect(refused.text).not.toContain("server");
   expect(await node.call("gauge__set", { place: "boiler" })).toMatchObject({ code: null, text: "set" });
   const server = await node.admin<{ server: unknown; offers: unknown }>("GET", "/servers/gauge");
   expect(server.body).toMatchObject({
