@@ -222,6 +222,21 @@ describe("servers and tools", () => {
 });
 
 describe("policies", () => {
+  test("that are broken from the first start on are said to be, and what holds instead", async () => {
+    const own = new Machine();
+    try {
+      own.put("work/signalbox.yaml", "policies: { files: [a.cedar] }");
+      own.put("work/a.cedar", "permit (");
+      await own.node(["dev", "--no-import", "--port", "0", "--json"]);
+      const show = await own.run(["policy", "show", "--no-json"]);
+      expect(show.stdout).toContain("none were good before. In force: admin-may-administer.");
+      expect(show.stdout).toContain("a.cedar:1:");
+      expect((await own.run(["status", "--no-json"])).stdout).toContain("agents may do nothing");
+    } finally {
+      await own.end();
+    }
+  });
+
   const amounts = `
 @id("everyone-but-large-sums")
 permit (principal, action == Action::"call", resource);

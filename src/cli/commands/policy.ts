@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { cleanLines } from "../clean.ts";
+import { cleanLine, cleanLines } from "../clean.ts";
 import { Quietly, exitCodes, usage } from "../exit.ts";
 import { colourOfState } from "../paint.ts";
 import { apiVerb, limitOf, limitOption, noun, run } from "../session.ts";
@@ -26,6 +26,7 @@ interface InForce {
   readonly since: string | null;
   readonly origin: "file" | "api";
   readonly sources: readonly Source[];
+  readonly inForce: readonly { readonly id: string }[];
   readonly trouble: readonly Problem[] | null;
   readonly warnings: readonly Problem[];
 }
@@ -193,12 +194,17 @@ const activated = (answer: Activated) =>
   );
 
 function inForceText(
-  { version, since, origin, sources, trouble, warnings }: InForce,
+  { version, since, origin, sources, inForce, trouble, warnings }: InForce,
   { paint }: Page,
 ): string {
   const head =
     version === null
-      ? paint("dim", "No policies were set: the default of this mode holds.")
+      ? trouble === null
+        ? paint("dim", "No policies were set: the default of this mode holds.")
+        : paint(
+            "red",
+            `Policies were set and refused, and none were good before. In force: ${inForce.map(({ id }) => cleanLine(id)).join(", ")}.`,
+          )
       : paint(
           "dim",
           `${version.digest}, since ${instantText(since) ?? ""}, from ${origin === "file" ? "the configuration's files" : "the API"}`,

@@ -52,7 +52,9 @@ export function statusCommands(program: Command, terminal: Terminal): void {
             "policies",
             policies.isInForce
               ? (policies.digest ?? "the default of this mode")
-              : "the newest texts are refused, the last good ones hold: `signalbox policy show`",
+              : policies.digest === null
+                ? "refused, and none were good before, so agents may do nothing: `signalbox policy show`"
+                : "the newest texts are refused, the last good ones hold: `signalbox policy show`",
             policies.isInForce ? "plain" : "red",
           ],
           [
