@@ -102,6 +102,20 @@ describe("verifying a ledger", () => {
     expect(await brokenIn(robbed)).toMatchObject({ kind: "payload", entry: at(whole, 9).id, position: 9 });
   });
 
+  it("misses a log whose entries and head are gone, as long as one of its batches is there", async () => {
+    const emptied = whole.copy();
+    emptied.entries = [];
+    for (const table of [headTable, tileTable]) {
+      emptied.keyed.set(
+        table.name,
+        emptied.rows(table).filter(({ tenant }) => tenant !== acme),
+      );
+    }
+    const report = await verifyLedger(emptied, { verifierKey, tenants: [acme] });
+    expect(report).toMatchObject({ isIntact: false, tenants: [{ tenant: acme }] });
+    expect(report.tenants[0]?.broken).toMatchObject({ kind: "truncated", position: 0 });
+  });
+
   it("names an edited entry, however much beside it was made to fit", async () => {
     const leafOnly = whole.copy();
     changed(leafOnly, 20, { leaf: forgedLeaf(at(whole, 20).leaf).leaf });

@@ -6,7 +6,7 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { openCheckpoint, parseCheckpoint } from "./checkpoint.ts";
 import type { VerifierKey } from "./note.ts";
 import { parseVerifierKey, verifierKey, verifierKeyText } from "./note.ts";
-import { entryTable, headTable } from "./tables.ts";
+import { entryTable, headTable, sequenceTable } from "./tables.ts";
 import type { LedgerReport, TenantReport } from "./verify-report.ts";
 import type { LedgerRead, PayloadOpener } from "./verify-tenant.ts";
 import { TenantWalk } from "./verify-tenant.ts";
@@ -121,7 +121,9 @@ async function* logsIn(
   for (const tenant of new Set([systemTenant, defaultTenant, ...more])) {
     if (seen.has(tenant)) continue;
     const [entry] = await read.listLog(entryTable, { partition: tenant, limit: 1 });
-    if (entry !== undefined) yield { tenant, origin: `${fallback ?? "unknown"}/${tenant}` };
+    const [batch] = await read.list(sequenceTable, { index: "key", equals: { tenant }, limit: 1 });
+    if (entry === undefined && batch === undefined) continue;
+    yield { tenant, origin: `${fallback ?? "unknown"}/${tenant}` };
   }
 }
 
