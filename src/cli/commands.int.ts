@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Announced } from "./machine.fixture.ts";
 import { Machine } from "./machine.fixture.ts";
@@ -113,6 +114,17 @@ describe("servers and tools", () => {
     await machine.json(["servers", "rm", "silent"]);
     const gone = await machine.run(["servers", "show", "silent"]);
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining("not-found")]);
+  });
+
+  test("a server that lists a tool twice is shown to", async () => {
+    const fixture = fileURLToPath(new URL("../../test/fixtures/servers/stdio.ts", import.meta.url));
+    const options = JSON.stringify({ extraTools: [{ name: "echo", inputSchema: {} }] });
+    await machine.json(["servers", "add", "twin", "--json", "--", process.execPath, fixture, options]);
+    await machine.json(["servers", "probe", "twin"]);
+    expect((await machine.run(["servers", "show", "twin", "--no-json"])).stdout).toMatch(
+      /^left out +tools that it lists twice/m,
+    );
+    await machine.json(["servers", "rm", "twin"]);
   });
 
   test("a credential among the arguments is warned of, and one in the vault is referred to", async () => {

@@ -237,6 +237,13 @@ function fields(server: Server, connection: Connection | null): readonly Field[]
       "connection",
       connection === null ? "none" : `${connection.state}, ${connection.inFlight} calls in flight`,
     ],
+    [
+      "left out",
+      (connection?.counts["dropped-tool"] ?? 0) === 0
+        ? null
+        : "tools that it lists twice, or without a name or schema that could be used",
+      "yellow",
+    ],
   ];
 }
 
