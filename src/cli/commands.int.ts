@@ -111,6 +111,10 @@ describe("servers and tools", () => {
     const probe = await machine.run(["servers", "probe", "silent"]);
     expect([probe.code, probe.stderr]).toEqual([1, expect.stringContaining("disabled")]);
     await machine.json(["servers", "enable", "silent"]);
+    const versions = await machine.run(["servers", "versions", "silent", "--no-json"]);
+    expect(versions.stdout).toMatch(
+      /^4 .* changed .* silent +yes [^]*^3 .* silent +no [^]*^1 .* added .* quiet /m,
+    );
     await machine.json(["servers", "rm", "silent"]);
     const gone = await machine.run(["servers", "show", "silent"]);
     expect([gone.code, gone.stderr]).toEqual([1, expect.stringContaining("not-found")]);

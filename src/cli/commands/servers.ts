@@ -11,6 +11,7 @@ import type { Authorization } from "./server-authorization.ts";
 import { authorizationFields, serverAuthorizationVerbs } from "./server-authorization.ts";
 import type { ServerOptions } from "./server-options.ts";
 import { addServerOptions, settingsFrom, transportFrom } from "./server-options.ts";
+import { reachedBy, serverVersionsVerb } from "./server-versions.ts";
 
 /** As `/servers` answers. */
 interface Server {
@@ -90,6 +91,8 @@ export function serversCommand(program: Command, terminal: Terminal): void {
       session.print(shown(found, [...fields(found.server, found.connection), ...authorization, offers]));
     }),
   );
+
+  serverVersionsVerb(servers, terminal);
 
   const add = apiVerb(servers, {
     usage: "add <name> [command...]",
@@ -198,13 +201,10 @@ const stateOf = (server: Server): string => (server.enabled ? server.health.stat
 const columns = [
   { title: "name", of: (server: Server) => server.name, keep: true },
   { title: "state", of: stateOf, colour: (server: Server) => colourOfState(stateOf(server)), keep: true },
-  { title: "reached by", of: (server: Server) => reachedBy(server) },
+  { title: "reached by", of: (server: Server) => reachedBy(server.transport) },
   { title: "origin", of: (server: Server) => server.origin },
   { title: "why", of: (server: Server) => server.health.reason ?? "" },
 ];
-
-const reachedBy = ({ transport }: Server): string =>
-  transport.kind === "http" ? transport.url : [transport.command, ...transport.args].join(" ");
 
 interface Connection {
   readonly state: string;
@@ -221,7 +221,7 @@ function fields(server: Server, connection: Connection | null): readonly Field[]
     ["id", server.id],
     ["state", stateOf(server), colourOfState(stateOf(server))],
     ...healthFields(server.health).slice(1),
-    ["reached by", reachedBy(server)],
+    ["reached by", reachedBy(server.transport)],
     ["in folder", transport.kind === "stdio" ? transport.cwd : null],
     [
       transport.kind === "http" ? "headers" : "environment",
