@@ -50,7 +50,7 @@ export async function askElsewhere(
     if (isOver) return null;
     if (patience.signal?.aborted === true || remainingMs(house.clock, patience.deadline) === 0)
       return stillOpen(patience);
-    if (!(await isAlive(park, house))) {
+    if (!(await isHeld(park, house))) {
       await house.store.takeSignals(topic, lettersPerLook); // nobody reads them any more
       return null;
     }
@@ -80,8 +80,8 @@ async function reply(payload: string, house: House): Promise<void> {
 
 const letterTopic = (node: string, fence: number): string => `parked/${node}/${fence}`;
 
-/** The node's lease with that very fence is still held: it may be slow, and is not dead. */
-async function isAlive(park: ParkedAt, house: House): Promise<boolean> {
+/** The lease of the call's node is still held with that very fence: it may be slow, and is not dead. */
+export async function isHeld(park: ParkedAt, house: House): Promise<boolean> {
   const lease = await leaseOf(house.store, nodeLeaseName(park.node));
   return lease?.fence === park.fence && msOf(lease.expiresAt) > msOf(await house.store.now());
 }

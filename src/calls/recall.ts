@@ -5,7 +5,8 @@ import { readOpenCall } from "../ledger/index.ts";
 import { whyNot } from "./end-pending.ts";
 import { entryId } from "./entries.ts";
 import type { House } from "./house.ts";
-import type { RequestState } from "./round.ts";
+import { isHeld } from "./parking-elsewhere.ts";
+import type { ParkedAt, RequestState } from "./round.ts";
 import { withReceipt } from "./result-text.ts";
 import type { Planned } from "./stages.ts";
 import type { Station } from "./station.ts";
@@ -49,14 +50,7 @@ export const recall: Station<Planned, Planned> = {
 /** Another round of an open call: answers for one that is parked, or the next exchange with a server that keeps nothing. */
 async function comesBack(call: Planned, state: RequestState, house: House): Promise<Planned | Stop> {
   const { park } = state;
-  if (park !== null) {
-    const answer = await house.parking.answer(park, call, house);
-    if (answer !== null) return new Stop({ kind: "recalled", answer });
-    return (
-      (await ended(call, call.id, house)) ??
-      refused({ code: "parked-call-lost", detail: `see call ${call.id}` })
-    );
-  }
+  if (park !== null) return comesBackToParked(call, park, house);
   const open = await readOpenCall(house.store, call.id);
   if (open?.state === "waiting" || open?.state === "pending") return driveOn(call, open, house);
   const end = await ended(call, call.id, house);
@@ -67,6 +61,20 @@ async function comesBack(call: Planned, state: RequestState, house: House): Prom
   if (open === null && state.intent === null && !state.isForApproval) return call;
   return refused({ code: "state-invalid", detail: "this round is under way or was answered already" });
 }
+
+/** That its node has died says more than what whoever took that node's work over could put on record: that nothing is known. */
+async function comesBackToParked(call: Planned, park: ParkedAt, house: House): Promise<Stop> {
+  const answer = await house.parking.answer(park, call, house);
+  if (answer !== null) return new Stop({ kind: "recalled", answer });
+  const end = await ended(call, call.id, house);
+  const isLost = end === null || (saysUnknown(end) && !(await isHeld(park, house)));
+  return isLost ? refused({ code: "parked-call-lost", detail: `see call ${call.id}` }) : end;
+}
+
+const saysUnknown = ({ reason }: Stop): boolean =>
+  reason.kind === "recalled" &&
+  reason.answer.kind === "refused" &&
+  reason.answer.refusal.code === "outcome-unknown";
 
 /** The recorded end of a call that another round of it, or a person, has brought to its end meanwhile. */
 async function ended(call: Planned, id: CallId, house: House): Promise<Stop | null> {

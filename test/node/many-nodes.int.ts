@@ -178,7 +178,11 @@ describe("three nodes that started at once on an empty database", () => {
 const question = { mode: "form", message: "Which?", requestedSchema: { type: "object", properties: {} } };
 
 interface Round {
-  readonly result?: { readonly requestState?: string; readonly inputRequests?: Record<string, unknown> };
+  readonly result?: {
+    readonly requestState?: string;
+    readonly inputRequests?: Record<string, unknown>;
+    readonly _meta?: Readonly<Record<string, unknown>>;
+  };
 }
 
 async function round(node: NodeProcess, args: object, more: object): Promise<Round> {
@@ -224,6 +228,10 @@ describe("a node of three that goes", () => {
 
   test("by kill -9, has its calls put on record as unknown by another, and none is sent again", async () => {
     const dying = fleet.node(1);
+    const asksLater = { asks: [{ id: "v", method: "elicitation/create", params: question }] };
+    const parked = await round(dying, asksLater, {});
+    expect(parked.result).toMatchObject({ resultType: "input_required" });
+    const asked = asker.mcp.executed.get("asks");
     bank.hold();
     const before = bank.count("pay");
     const open = Array.from({ length: 10 }, (_, i) => pay(dying, `dying-${i}`).catch(() => null));
@@ -237,6 +245,11 @@ describe("a node of three that goes", () => {
     );
     expect(back.map(({ code }) => code)).toEqual(back.map(() => "outcome-unknown"));
     for (let i = 0; i < 10; i++) expect(paid(`dying-${i}`)).toBe(1);
+    // With the node the open request of a call went that it had parked: its caller is told so.
+    const { requestState } = parked.result ?? {};
+    const lost = await round(fleet.node(0), asksLater, { requestState, inputResponses: {} });
+    expect(lost.result?._meta?.[metaKeys.refusal]).toMatchObject({ code: "parked-call-lost" });
+    expect(asker.mcp.executed.get("asks")).toBe(asked);
     const logs = fleet.node(0).log + fleet.node(2).log;
     expect(logs.split("its work is taken over").length - 1).toBe(1);
     await fleet.start([1], { yaml: yaml() });
@@ -248,6 +261,6 @@ describe("a node of three that goes", () => {
     await Promise.all(all().map((node) => node.stop()));
     const ledger = await provenLedger({ postgres: url }, receipts);
     expect(ledger.dispatched).toEqual([]);
-    expect(ledger.unknown).toHaveLength(10);
+    expect(ledger.unknown).toHaveLength(11);
   });
 });
