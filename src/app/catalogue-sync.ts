@@ -74,6 +74,11 @@ export class CatalogueSync {
     await Promise.allSettled(this.tails.values());
   }
 
+  /** Resolves once all that this server has said so far is on record, or could not be written: what it offers is called by the record. */
+  async recorded(id: ServerId): Promise<void> {
+    await this.tails.get(id);
+  }
+
   /** A connection is made with the server's own credential, under the node's name, and leaves an entry. */
   onEvent(event: UpstreamEvent): void {
     const { log, registry } = this.options;

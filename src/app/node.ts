@@ -299,7 +299,14 @@ export class Node {
       vault,
       approvals,
       gate,
-      upstreams,
+      upstreams: {
+        exchange: (request) => upstreams.exchange(request),
+        watchResource: (...watch) => upstreams.watchResource(...watch),
+        catalogueFor: async (server, profile) => {
+          await upstreams.catalogueFor(server, profile);
+          await sync?.recorded(server);
+        },
+      },
       limits: { ...config.limits, dispatchWindowMs, leaseMs: nodeLeaseMs },
       tenants,
       serviceOf: (tenant) => {
