@@ -91,7 +91,7 @@ async function freePort(): Promise<number> {
 
 /** What a server is called with, and what its answer must look like. */
 const calls: readonly [string, number, string, Record<string, unknown>, (answer: Answer) => void][] = [
-  ["everything", 13, "echo", { message: "hello" }, (answer) => expect(answer.text).toBe("Echo: hello")],
+  ["everything", 12, "echo", { message: "hello" }, (answer) => expect(answer.text).toBe("Echo: hello")],
   ["files", 14, "list_allowed_directories", {}, (answer) => expect(answer.text).toContain("scratch")],
   ["memory", 9, "read_graph", {}, (answer) => expect(answer.text).toContain("entities")],
   [

@@ -88,7 +88,7 @@ describe.each([
     const servers = Map.groupBy(tools, ({ name }) => name.split("__")[0]);
     expect(servers.get("files")).toHaveLength(14);
     expect(servers.get("memory")).toHaveLength(9);
-    expect(servers.get("everything")?.length).toBeGreaterThanOrEqual(13);
+    expect(servers.get("everything")?.length).toBeGreaterThanOrEqual(12);
     for (const tool of tools) {
       expect(tool.name).toMatch(/^[A-Za-z0-9_-]{1,64}$/);
       expect(tool.inputSchema.type).toBe("object");

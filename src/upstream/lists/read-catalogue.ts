@@ -50,10 +50,10 @@ export async function readCatalogue(asking: Asking, before: Listed | null): Prom
     announced.prompts ? other(asking, "prompts/list", "prompts") : empty,
     announced.skills ? other(asking, "skills/list", "skills") : empty,
   ]);
-  const { definitions, paramHeaders, dropped } = toolsAmong(
-    tools.items,
-    wire.era === "modern" && record.transport.kind === "http",
-  );
+  const { definitions, paramHeaders, dropped } = toolsAmong(tools.items, {
+    era: wire.era,
+    isHttp: record.transport.kind === "http",
+  });
   const named = {
     resources: usable(resources?.items, "uri") ?? before?.features.resources ?? [],
     templates: usable(templates?.items, "uriTemplate") ?? before?.features.templates ?? [],
