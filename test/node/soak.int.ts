@@ -15,7 +15,7 @@ const scale = Number(process.env["SOAK_SCALE"] ?? 1);
 const volume: Volume = {
   calls: 1_600 * scale,
   sessions: 2_400 * scale,
-  listens: 320 * scale,
+  listens: 480 * scale,
   abandoned: 96 * scale,
   withdrawn: 320 * scale,
   refused: 600 * scale,
@@ -32,11 +32,12 @@ const limits = {
 /** A scrape of ours over a connection of its own, and the one before it. */
 const ownConnectionsMax = 4;
 /**
- * A third is some 9,000 requests. Whatever were kept of each of them, 1 KB or one object, would show as 9 MB or 9,000 objects; equal
- * thirds were seen to differ by 1.3 MB and 80 objects, which wait in pools and for finalizers.
+ * A third is some 9,000 requests. Whatever were kept of each of them, 1 KB or one object, would show as 9 MB or 9,000 objects, and one
+ * object of each stream or withdrawn call alone as 300; equal thirds were seen to differ by 1.3 MB and 100 objects, which wait in pools and
+ * for finalizers.
  */
 const heapGrowthMax = 4 * 1024 * 1024;
-const objectGrowthMax = 1_000;
+const objectGrowthMax = 250;
 /** Small caches have up to 1,024 members, and begin anew. */
 const collectionGrowthMax = 1_200;
 /** Ours to a server that comes and goes by itself within seconds. */
