@@ -195,7 +195,7 @@ describe("two callers of one node", () => {
         { seed, numRuns: runs, endOnFailure: process.env["ISOLATION_SHRINK"] === undefined },
       );
       // A world in which nothing happens proves nothing; in a short one not everything comes up.
-      if (runs >= 100) expect(tally.missing()).toEqual([]);
+      if (runs >= 25) expect(tally.missing()).toEqual([]);
       if (process.env["ISOLATION_TALLY"] !== undefined) console.log(tally.text());
     },
   );
