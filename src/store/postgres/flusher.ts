@@ -94,7 +94,7 @@ export class Flusher {
   /** Throws Interrupted, CommitInDoubt, or whatever broke before the commit was sent. */
   async carry(connection: Connection, load: Load): Promise<Carried> {
     const segments = cut(this.options.tables, load.requests);
-    // Savepoints cost two statements and a round trip. A flush that is one piece goes without and is done again if it needs them,
+    // With savepoints every key is asked about before it is inserted. A flush that is one piece goes without and is done again if it needs them,
     // and so are the next this many: someone whose transactions always fail late costs everybody that much, not every flush twice.
     if (this.carefulFlushes > 0) this.carefulFlushes--;
     const isCareful = this.carefulFlushes > 0 || segments.length > 1;

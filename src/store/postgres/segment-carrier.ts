@@ -27,7 +27,10 @@ export interface Prepared {
 /** Thrown inside a flush that went without savepoints and turned out to need them. */
 export const needsSavepoints = new Error("this flush needs savepoints");
 
-/** Carries the segments of one flush inside its database transaction, and finds out whose guards did not hold. */
+/**
+ * Carries the segments of one flush inside its database transaction, and finds out whose guards did not hold. With savepoints each segment
+ * begins with one, which stands until the next begins: what lets go of it needs no round trip of its own.
+ */
 export class SegmentCarrier {
   private readonly tables: TablesByName;
   private readonly own: OwnStatements;
@@ -36,6 +39,7 @@ export class SegmentCarrier {
   private readonly hasSavepoints: boolean;
   private readonly mayShrink: boolean;
   private readonly hopes: Hopes;
+  private hasSavepointBefore = false;
 
   constructor(
     options: { readonly tables: TablesByName; readonly own: OwnStatements; readonly mayShrink: boolean },
@@ -82,7 +86,7 @@ export class SegmentCarrier {
         }
         return;
       case "single": {
-        answers[segment.transaction.index] = await this.single(segment.transaction, outcomes);
+        answers[segment.transaction.index] = await this.single(prepared, segment.transaction, outcomes);
         return;
       }
       case "set":
@@ -92,7 +96,10 @@ export class SegmentCarrier {
 
   private prepared(segment: Segment, kinds: readonly Kind[]): Prepared {
     const statements = kinds.map(({ statement }) => statement);
-    return { segment, kinds, statements: this.hasSavepoints ? [savepoint, ...statements] : statements };
+    if (!this.hasSavepoints) return { segment, kinds, statements };
+    const before = this.hasSavepointBefore ? [release, savepoint] : [savepoint];
+    this.hasSavepointBefore = true;
+    return { segment, kinds, statements: [...before, ...statements] };
   }
 
   private async set(
@@ -103,7 +110,7 @@ export class SegmentCarrier {
   ): Promise<void> {
     let left = transactions;
     let { kinds } = prepared;
-    let done = this.ofWrites(outcomes);
+    let done = ofWrites(prepared, outcomes);
     for (let attempt = 1; ; attempt++) {
       this.throwFatal(done);
       throwDashed(kinds, done);
@@ -112,20 +119,18 @@ export class SegmentCarrier {
       for (const [index, write] of refused) answers[index] = write;
       const hasTraces = left.some(({ index, writes }) => refused.has(index) && writes.length > 1);
       left = left.filter(({ index }) => !refused.has(index));
-      if (!hasTraces) {
-        await this.keep();
-        return;
-      }
+      if (!hasTraces) return;
       if (left.length === 0 || attempt === setAttemptsMax) break;
       await this.undo();
       const again = this.prepare({ kind: "set", transactions: left });
       kinds = again.kinds;
-      done = this.ofWrites(await this.connection.runEach(again.statements));
+      done = ofWrites(again, await this.connection.runEach(again.statements));
     }
     await this.undo();
     for (const transaction of left) {
-      const { statements } = this.prepare({ kind: "single", transaction });
-      answers[transaction.index] = await this.single(transaction, await this.connection.runEach(statements));
+      const one = this.prepare({ kind: "single", transaction });
+      const each = await this.connection.runEach(one.statements);
+      answers[transaction.index] = await this.single(one, transaction, each);
     }
   }
 
@@ -145,18 +150,14 @@ export class SegmentCarrier {
     return false;
   }
 
-  private async single(transaction: Numbered, outcomes: Outcomes): Promise<Answer> {
-    const done = this.ofWrites(outcomes);
+  private async single(prepared: Prepared, transaction: Numbered, outcomes: Outcomes): Promise<Answer> {
+    const done = ofWrites(prepared, outcomes);
     this.throwFatal(done);
     const at = done.findIndex((one) => one.status === "rejected" || one.value.rows.length > 0);
-    if (at === -1) {
-      await this.keep();
-      return verdictDone;
-    }
+    if (at === -1) return verdictDone;
     const failed = done[at];
     const isRefused = failed?.status === "fulfilled";
-    if (isRefused && transaction.writes.length === 1) await this.keep();
-    else await this.undo();
+    if (!isRefused || transaction.writes.length > 1) await this.undo();
     if (isRefused || isDuplicate(failed?.reason)) return at;
     return statementFault(failed?.reason);
   }
@@ -168,23 +169,18 @@ export class SegmentCarrier {
     if (isFatal(failed.reason) || (this.mayShrink && isGone(failed.reason))) throw failed.reason;
   }
 
-  private ofWrites(outcomes: Outcomes): Outcomes {
-    return this.hasSavepoints ? outcomes.slice(1) : outcomes;
-  }
-
-  private async keep(): Promise<void> {
-    if (this.hasSavepoints) await this.connection.run([release]);
-  }
-
   private async undo(): Promise<void> {
     if (!this.hasSavepoints) throw needsSavepoints;
-    await this.connection.run([rollbackTo, release]);
+    await this.connection.run([rollbackTo]);
   }
 }
 
 const savepoint: Statement = { text: "SAVEPOINT item" };
 const rollbackTo: Statement = { text: "ROLLBACK TO item" };
 const release: Statement = { text: "RELEASE item" };
+
+const ofWrites = ({ kinds, statements }: Prepared, outcomes: Outcomes): Outcomes =>
+  outcomes.slice(statements.length - kinds.length);
 
 /** What fails first: those behind it are told that the transaction is over. */
 function throwDashed(kinds: readonly Kind[], done: Outcomes): void {
