@@ -2,10 +2,11 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../base/index.ts";
 import type { Clock } from "../base/index.ts";
-import type { Store } from "./index.ts";
+import type { Store, Transaction } from "./index.ts";
 import { append, insert, integer, keyedTable, remove, text, textOrNull, update } from "./index.ts";
 import {
   Model,
+  arbitraryHandovers,
   arbitraryTransaction,
   event,
   events,
@@ -141,39 +142,44 @@ export function storeSuite(name: string, place: () => Promise<SuitePlace>): void
     });
 
     describe("as a whole", () => {
-      it("agrees with a plain model under any interleaving of transactions", async () => {
+      const agreesWithModel = async (
+        arbitraryWaves: fc.Arbitrary<readonly (readonly Transaction[])[]>,
+      ): Promise<void> => {
         const endAt = performance.now() + modelMsMax;
         await fc.assert(
-          fc.asyncProperty(
-            fc.array(fc.array(arbitraryTransaction, { maxLength: 6 }), { maxLength: 12 }),
-            async (waves) => {
-              // Not left to fast-check, which would leave a store that is at work behind.
-              if (performance.now() > endAt) return;
-              const where = await place();
-              const store = where.open({ tables, clock });
-              try {
-                await store.start();
-                const model = new Model();
-                for (const wave of waves) {
-                  const got = await Promise.all(wave.map((transaction) => store.commit(transaction)));
-                  const wanted = wave.map((transaction) => model.commit(transaction));
-                  expect(got.map((verdict) => (verdict.verdict === "done" ? -1 : verdict.index))).toEqual(
-                    wanted,
-                  );
-                }
-                const rows = await store.list(items, { index: "key", limit: 1_000 });
-                expect(rows.map(plain)).toEqual(model.items().map(plain));
-                const logged = await store.listLog(events, { partition: "t", limit: 1_000 });
-                expect(logged.map((row) => row.id)).toEqual(model.log);
-              } finally {
-                await store.stop();
-                await where.remove();
+          fc.asyncProperty(arbitraryWaves, async (waves) => {
+            // Not left to fast-check, which would leave a store that is at work behind.
+            if (performance.now() > endAt) return;
+            const where = await place();
+            const store = where.open({ tables, clock });
+            try {
+              await store.start();
+              const model = new Model();
+              for (const wave of waves) {
+                const got = await Promise.all(wave.map((transaction) => store.commit(transaction)));
+                const wanted = wave.map((transaction) => model.commit(transaction));
+                expect(got.map((verdict) => (verdict.verdict === "done" ? -1 : verdict.index))).toEqual(
+                  wanted,
+                );
               }
-            },
-          ),
+              const rows = await store.list(items, { index: "key", limit: 1_000 });
+              expect(rows.map(plain)).toEqual(model.items().map(plain));
+              const logged = await store.listLog(events, { partition: "t", limit: 1_000 });
+              expect(logged.map((row) => row.id)).toEqual(model.log);
+            } finally {
+              await store.stop();
+              await where.remove();
+            }
+          }),
           { numRuns: 40 },
         );
-      });
+      };
+
+      it("agrees with a plain model under any interleaving of transactions", () =>
+        agreesWithModel(fc.array(fc.array(arbitraryTransaction, { maxLength: 6 }), { maxLength: 12 })));
+
+      it("agrees with it where transactions want what others of the same flush let go of", () =>
+        agreesWithModel(arbitraryHandovers));
     });
   });
 }

@@ -96,6 +96,49 @@ const arbitraryWrite = fc.oneof(
 );
 export const arbitraryTransaction = fc.array(arbitraryWrite, { maxLength: 4 });
 
+/** Rows that have keys, then a flush in which transactions let go of those keys and others want them, in any order. */
+const arbitraryHandover = (owner: string): fc.Arbitrary<readonly (readonly Transaction[])[]> => {
+  const places = [0, 1, 2, 3, 4, 5];
+  const held = places.map((i) => insert(items, item(`held${i}`, { owner, note: `${owner}${i}`, rank: i })));
+  const freeing = places.map((i) => {
+    const where = { owner, name: `held${i}` };
+    return fc.constantFrom(
+      remove(items, where),
+      remove(items, where, { size: 2 }),
+      update(items, where, { note: null }),
+      update(items, where, { rank: null, size: 2 }),
+      update(items, where, { note: null, rank: null }),
+      update(items, where, { size: 2 }),
+    );
+  });
+  const wanted = fc.option(fc.constantFrom(...places), { nil: null });
+  const taking = places.map((i) =>
+    fc
+      .tuple(wanted, wanted)
+      .map(([note, rank]) =>
+        insert(items, item(`new${i}`, { owner, note: note === null ? null : `${owner}${note}`, rank })),
+      ),
+  );
+  const logging = places.map((i) => fc.constant(append(events, event(`${owner}${i}`))));
+  return fc
+    .tuple(fc.tuple(...freeing, ...taking, ...logging), fc.array(fc.integer({ min: 1, max: 3 })))
+    .chain(([writes, sizes]) =>
+      fc
+        .shuffledSubarray(writes, { minLength: writes.length })
+        .map((shuffled) => [[held], inTransactions(shuffled, sizes)]),
+    );
+};
+/** Of so many writes each; what is left goes one by one. */
+function inTransactions(writes: Transaction, sizes: readonly number[]): readonly Transaction[] {
+  const transactions: Transaction[] = [];
+  for (let at = 0; at < writes.length; at += transactions.at(-1)?.length ?? 1)
+    transactions.push(writes.slice(at, at + (sizes[transactions.length] ?? 1)));
+  return transactions;
+}
+export const arbitraryHandovers = fc
+  .tuple(...["a", "b", "c", "d"].map(arbitraryHandover))
+  .map((waves) => waves.flat());
+
 type Item = ReturnType<typeof item>;
 
 /** The rules of transactions, as plainly as they can be written. */

@@ -59,16 +59,22 @@ export class Batches {
     this.names = names;
   }
 
-  /** One statement per kind, in the order in which they are to run. `hopes` null = all ask. */
-  kinds(transactions: readonly Numbered[], hopes: Hopes | null): readonly Kind[] {
+  /** One statement per kind, in the order in which they are to run; `late` ones after all others. `hopes` null = all ask. */
+  kinds(
+    transactions: readonly Numbered[],
+    hopes: Hopes | null,
+    late: ReadonlySet<Write> = new Set(),
+  ): readonly Kind[] {
     const collected = new Map<Shape, Collected>();
+    const last = new Map<Shape, Collected>();
     for (const { index, writes } of transactions) {
-      for (let write = 0; write < writes.length; write++)
-        this.collect(collected, writes[write] as Write, index, write);
+      for (let at = 0; at < writes.length; at++) {
+        const write = writes[at] as Write;
+        this.collect(late.has(write) ? last : collected, write, index, at);
+      }
     }
-    return [...collected.values()]
-      .toSorted((a, b) => a.shape.order - b.shape.order)
-      .map((each) => kindOf(each, hopes));
+    const inOrder = [...collected.values()].toSorted((a, b) => a.shape.order - b.shape.order);
+    return [...inOrder, ...last.values()].map((each) => kindOf(each, hopes));
   }
 
   /** A statement for each write, in the order of the writes. */
@@ -151,7 +157,7 @@ function kindOf({ shape, writes, rows }: Collected, hopes: Hopes | null): Kind {
 }
 
 /** What all the writes say about one column, as the database holds it. The whole of a text that is too long for it goes into `long`. */
-function columnOf(column: Column, writes: readonly Write[], long: (LongTexts | null)[]): Buffer {
+export function columnOf(column: Column, writes: readonly Write[], long: (LongTexts | null)[]): Buffer {
   const { name, type, part, isIndexed } = column;
   const values: Value[] = [];
   for (const write of writes) values.push(partOf(write, part)[name] ?? null);

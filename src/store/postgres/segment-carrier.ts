@@ -10,18 +10,30 @@ import { HopedInVain } from "./hopes.ts";
 import type { Hopes } from "./hopes.ts";
 import { OwnStatements } from "./own-statements.ts";
 import type { Numbered, Segment } from "./segments.ts";
-import { mayFree, tableOf } from "./segments.ts";
-
-/** A set in which guards failed is done again without them; after this many times, one by one. */
-const setAttemptsMax = 3;
+import type { Names } from "./sql.ts";
+import type { LookUp } from "./takers.ts";
+import { lookUpsOf, takersOf } from "./takers.ts";
+import type { Failed, Verdicts } from "./verdicts.ts";
+import { doubtfulOf, verdictsOf } from "./verdicts.ts";
 
 type Outcomes = readonly PromiseSettledResult<Outcome>[];
 
-/** A segment and what has to be sent for it. */
-export interface Prepared {
-  readonly segment: Segment;
+interface Sent {
   readonly kinds: readonly Kind[];
+  /** Those of the kinds, and before them what else has to be said. */
   readonly statements: readonly Statement[];
+}
+
+/** A segment and what has to be sent for it. */
+export interface Prepared extends Sent {
+  readonly segment: Segment;
+}
+
+export interface SegmentCarrierOptions {
+  readonly tables: TablesByName;
+  readonly names: Names;
+  readonly own: OwnStatements;
+  readonly mayShrink: boolean;
 }
 
 /** Thrown inside a flush that went without savepoints and turned out to need them. */
@@ -33,6 +45,7 @@ export const needsSavepoints = new Error("this flush needs savepoints");
  */
 export class SegmentCarrier {
   private readonly tables: TablesByName;
+  private readonly names: Names;
   private readonly own: OwnStatements;
   private readonly batches: Batches;
   private readonly connection: Connection;
@@ -42,13 +55,14 @@ export class SegmentCarrier {
   private hasSavepointBefore = false;
 
   constructor(
-    options: { readonly tables: TablesByName; readonly own: OwnStatements; readonly mayShrink: boolean },
+    options: SegmentCarrierOptions,
     batches: Batches,
     hopes: Hopes,
     connection: Connection,
     hasSavepoints: boolean,
   ) {
     this.tables = options.tables;
+    this.names = options.names;
     this.own = options.own;
     this.mayShrink = options.mayShrink;
     this.batches = batches;
@@ -108,46 +122,51 @@ export class SegmentCarrier {
     outcomes: Outcomes,
     answers: Answer[],
   ): Promise<void> {
-    let left = transactions;
-    let { kinds } = prepared;
-    let done = ofWrites(prepared, outcomes);
-    for (let attempt = 1; ; attempt++) {
-      this.throwFatal(done);
-      throwDashed(kinds, done);
-      const refused = failedIn(kinds, done);
-      if (refused === null || this.mayHaveComeTooEarly(left, refused)) break;
+    const failed = this.failedIn(prepared, outcomes);
+    const refused = failed === null ? null : await this.withoutRefused(transactions, failed);
+    if (refused !== null) {
       for (const [index, write] of refused) answers[index] = write;
-      const hasTraces = left.some(({ index, writes }) => refused.has(index) && writes.length > 1);
-      left = left.filter(({ index }) => !refused.has(index));
-      if (!hasTraces) return;
-      if (left.length === 0 || attempt === setAttemptsMax) break;
-      await this.undo();
-      const again = this.prepare({ kind: "set", transactions: left });
-      kinds = again.kinds;
-      done = ofWrites(again, await this.connection.runEach(again.statements));
+      return;
     }
     await this.undo();
-    for (const transaction of left) {
+    for (const transaction of transactions) {
       const one = this.prepare({ kind: "single", transaction });
       const each = await this.connection.runEach(one.statements);
       answers[transaction.index] = await this.single(one, transaction, each);
     }
   }
 
-  /** A refused insert whose key another transaction of the set, one that came before it, may have set free. */
-  private mayHaveComeTooEarly(
+  /** Leaves a set done but for those that are refused: at which write each is. null = a statement failed. */
+  private async withoutRefused(
     transactions: readonly Numbered[],
-    refused: ReadonlyMap<number, number>,
-  ): boolean {
-    if (refused.size === 0) return false;
-    const freed = new Set<string>();
-    for (const { index, writes } of transactions) {
-      const at = refused.get(index);
-      const write = at === undefined ? undefined : writes[at];
-      if (write?.op === "insert" && freed.has(write.table)) return true;
-      for (const one of writes) if (mayFree(tableOf(this.tables, one), one)) freed.add(one.table);
-    }
-    return false;
+    failed: Failed,
+  ): Promise<Verdicts["refused"] | null> {
+    const { tables } = this;
+    const lookUps = lookUpsOf(tables, this.names, doubtfulOf(tables, transactions, failed));
+    const hasTraces = transactions.some(({ index, writes }) => failed.has(index) && writes.length > 1);
+    const presumed = verdictsOf(tables, transactions, failed, new Map());
+    if (lookUps.length === 0 && !hasTraces) return presumed.refused;
+    // Whoever is refused is so for good, nearly always: what is left is carried in the round trip that asks.
+    const [asked, failedNow] = await this.again(transactions, presumed, lookUps);
+    const verdicts = verdictsOf(tables, transactions, failed, takersOf(lookUps, asked));
+    if (verdicts.late.size === 0) return failedNow?.size === 0 ? verdicts.refused : null;
+    const [, failedLast] = await this.again(transactions, verdicts, []);
+    return failedLast?.size === 0 ? verdicts.refused : null;
+  }
+
+  /** Asks as it was before the set, and carries it by these verdicts. */
+  private async again(
+    transactions: readonly Numbered[],
+    { refused, late }: Verdicts,
+    lookUps: readonly LookUp[],
+  ): Promise<readonly [asked: Outcomes, failed: Failed | null]> {
+    if (!this.hasSavepoints) throw needsSavepoints;
+    const left = transactions.filter(({ index }) => !refused.has(index));
+    const kinds = this.batches.kinds(left, null, late);
+    const before = [rollbackTo, ...lookUps.map(({ statement }) => statement)];
+    const statements = [...before, ...kinds.map(({ statement }) => statement)];
+    const outcomes = await this.connection.runEach(statements);
+    return [outcomes.slice(1, before.length), this.failedIn({ kinds, statements }, outcomes)];
   }
 
   private async single(prepared: Prepared, transaction: Numbered, outcomes: Outcomes): Promise<Answer> {
@@ -160,6 +179,25 @@ export class SegmentCarrier {
     if (!isRefused || transaction.writes.length > 1) await this.undo();
     if (isRefused || isDuplicate(failed?.reason)) return at;
     return statementFault(failed?.reason);
+  }
+
+  /** null = a statement failed. */
+  private failedIn(sent: Sent, outcomes: Outcomes): Failed | null {
+    const { kinds } = sent;
+    const done = ofWrites(sent, outcomes);
+    this.throwFatal(done);
+    throwDashed(kinds, done);
+    if (done.some((one) => one.status === "rejected")) return null;
+    const failed = new Map<number, number[]>();
+    for (const [at, kind] of kinds.entries()) {
+      for (const [ordinal] of fulfilled(done[at]).rows) {
+        const row = kind.rows[(ordinal as number) - 1];
+        invariant(row, "the database answered about a row that nobody sent");
+        failed.set(row.index, [...(failed.get(row.index) ?? []), row.write]);
+      }
+    }
+    for (const writes of failed.values()) writes.sort((a, b) => a - b);
+    return failed;
   }
 
   /** Of what failed, only the first says why: whatever follows it is told that the transaction is over. */
@@ -179,7 +217,7 @@ const savepoint: Statement = { text: "SAVEPOINT item" };
 const rollbackTo: Statement = { text: "ROLLBACK TO item" };
 const release: Statement = { text: "RELEASE item" };
 
-const ofWrites = ({ kinds, statements }: Prepared, outcomes: Outcomes): Outcomes =>
+const ofWrites = ({ kinds, statements }: Sent, outcomes: Outcomes): Outcomes =>
   outcomes.slice(statements.length - kinds.length);
 
 /** What fails first: those behind it are told that the transaction is over. */
@@ -189,18 +227,4 @@ function throwDashed(kinds: readonly Kind[], done: Outcomes): void {
   const table = kinds[at]?.hopesFor ?? null;
   if (failed?.status === "rejected" && table !== null && isDuplicate(failed.reason))
     throw new HopedInVain(table);
-}
-
-/** For each refused transaction the first write whose guard did not hold; null when a statement failed. */
-function failedIn(kinds: readonly Kind[], done: Outcomes): Map<number, number> | null {
-  if (done.some((one) => one.status === "rejected")) return null;
-  const refused = new Map<number, number>();
-  for (const [at, kind] of kinds.entries()) {
-    for (const [ordinal] of fulfilled(done[at]).rows) {
-      const row = kind.rows[(ordinal as number) - 1];
-      invariant(row, "the database answered about a row that nobody sent");
-      refused.set(row.index, Math.min(row.write, refused.get(row.index) ?? row.write));
-    }
-  }
-  return refused;
 }

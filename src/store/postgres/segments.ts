@@ -13,7 +13,7 @@ import { valuesOf } from "../transaction.ts";
  *  - own: requests about leases, signals and wake-ups.
  *
  * What stays unseen in a set is which values of further unique keys a delete, or an update to null, sets free. Inserts go first, so
- * none sees such a value free too early; one that fails may have come too early, and `flusher.ts` then goes one by one.
+ * none sees such a value free too early; one that fails may have come too early, which `verdicts.ts` then finds out.
  */
 export type Segment =
   | { readonly kind: "set"; readonly transactions: readonly Numbered[] }
@@ -121,6 +121,23 @@ const hasUniqueKeys = (table: Table): boolean =>
 export const mayFree = (table: Table, write: Write): boolean =>
   hasUniqueKeys(table) &&
   (write.op === "delete" || (write.op === "update" && setsUniqueKey(table, write.set)));
+
+/** What takes a value of a further unique key in a set: which row, by which key. */
+export const takerText = (table: Table, name: string, key: readonly Value[]): string =>
+  `${name} ${keyText(table, "key", key)}`;
+
+/** The takers that the write takes out of the way, where it goes in a set. */
+export function freedBy(table: Table, write: Write): readonly string[] {
+  if (table.shape === "log" || !mayFree(table, write)) return [];
+  const { key } = write as { key: Row };
+  return Object.entries(table.unique)
+    .filter(
+      ([, columns]) =>
+        write.op === "delete" ||
+        (write.op === "update" && columns.some((column) => write.set[column] === null)),
+    )
+    .map(([name]) => takerText(table, name, valuesOf(key, table.key)));
+}
 
 const setsUniqueKey = (table: Table, set: Row): boolean =>
   table.shape === "keyed" &&
