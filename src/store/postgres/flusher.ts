@@ -92,12 +92,16 @@ export class Flusher {
   }
 
   /** Throws Interrupted, CommitInDoubt, or whatever broke before the commit was sent. */
-  async carry(connection: Connection, load: Load): Promise<Carried> {
+  carry(connection: Connection, load: Load): Promise<Carried> {
+    return this.attempt(connection, load, false);
+  }
+
+  private async attempt(connection: Connection, load: Load, mustBeCareful: boolean): Promise<Carried> {
     const segments = cut(this.options.tables, load.requests);
     // With savepoints every key is asked about before it is inserted. A flush that is one piece goes without and is done again if it needs them,
     // and so are the next this many: someone whose transactions always fail late costs everybody that much, not every flush twice.
     if (this.carefulFlushes > 0) this.carefulFlushes--;
-    const isCareful = this.carefulFlushes > 0 || segments.length > 1;
+    const isCareful = mustBeCareful || this.carefulFlushes > 0 || segments.length > 1;
     try {
       return await this.carrySegments(connection, load, segments, isCareful);
     } catch (thrown) {
@@ -106,7 +110,8 @@ export class Flusher {
       if (thrown instanceof HopedInVain) this.hopes.dash(thrown.table);
       else if (thrown === needsSavepoints) this.carefulFlushes = carefulFlushesMax;
       else throw thrown;
-      return this.carry(connection, load);
+      // A key that is taken refuses somebody, who most often has something to undo.
+      return this.attempt(connection, load, true);
     }
   }
 

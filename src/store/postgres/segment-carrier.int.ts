@@ -97,3 +97,15 @@ it("a flush in which a transaction wants what an earlier one lets go of takes tw
   const logged = await store.listLog(events, { partition: "t", limit: 10 });
   expect(logged.map(({ id }) => id)).toEqual(["e2", "e3", "e4"]);
 });
+
+it("a flush that hoped in vain is carried with savepoints at once", async () => {
+  await open();
+  await flush([insert(items, item("x"))]);
+  const { roundTrips, failedAt } = await flush(
+    [append(events, event("e1")), insert(items, item("x"))],
+    [append(events, event("e2"))],
+  );
+  expect(failedAt).toEqual([1, -1]);
+  // Hoped, taken back, carried, carried without the refused one, committed.
+  expect(roundTrips).toBe(5);
+});
