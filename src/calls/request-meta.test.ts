@@ -12,8 +12,15 @@ describe("what of _meta goes upstream", () => {
         "dev.signalbox/call": "forged",
         "dev.signalbox/verifies": "forged",
         "io.modelcontextprotocol/clientInfo": {},
+        "io.modelcontextprotocol/clientCapabilities": { roots: {} },
+        "io.modelcontextprotocol/related-task": { taskId: "of another hop" },
+        "io.modelcontextprotocol/an-extension": { b: 2 },
       }),
-    ).toEqual({ traceparent: "00-1", "com.example/x": { a: 1 } });
+    ).toEqual({
+      traceparent: "00-1",
+      "com.example/x": { a: 1 },
+      "io.modelcontextprotocol/an-extension": { b: 2 },
+    });
   });
 });
 

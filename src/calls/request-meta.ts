@@ -10,19 +10,25 @@ export const neverAborts: AbortSignal = new AbortController().signal;
 
 const none: Meta = {};
 
-/**
- * What of the caller's `_meta` goes upstream: trace context and unknown keys. Ours stay here, the envelope and the progress
- * token belong to one hop and are made anew for the next.
- */
+/** The protocol's own keys that say something about one hop: they are made anew for the next, or mean nothing there. */
+const ofOneHop: ReadonlySet<string> = new Set([
+  "progressToken",
+  ...[
+    "protocolVersion",
+    "clientInfo",
+    "clientCapabilities",
+    "logLevel",
+    "serverInfo",
+    "subscriptionId",
+    "related-task", // 2025-11-25: names a task by an id that only its own hop knows
+  ].map((name) => `io.modelcontextprotocol/${name}`),
+]);
+
+/** What of the caller's `_meta` goes upstream: trace context, keys of extensions, and unknown ones. Ours stay here. */
 export function passedOnMeta(meta: Meta): Meta {
   let out: Record<string, unknown> | null = null;
   for (const key of Object.keys(meta)) {
-    if (
-      key === "progressToken" ||
-      key.startsWith("dev.signalbox/") ||
-      key.startsWith("io.modelcontextprotocol/")
-    )
-      continue;
+    if (ofOneHop.has(key) || key.startsWith("dev.signalbox/")) continue;
     out ??= {};
     out[key] = meta[key];
   }
