@@ -1,7 +1,7 @@
-import type { IncomingMessage } from "node:http";
 import type { Refusal } from "../../contract/index.ts";
 import type { Result } from "../base/index.ts";
 import { Cohort, ok, refuse } from "../base/index.ts";
+import type { McpRequest } from "./exchange.ts";
 
 /** Counts the bytes of all bodies that are being read, so that many slow uploads together stay bounded as well. */
 export class BodyReader {
@@ -20,7 +20,14 @@ export class BodyReader {
    * the first byte too many, or at its announcement. A callback and no promise: this is the hot path. Whole bodies of one turn are
    * answered together.
    */
-  read(request: IncomingMessage, done: (body: Result<Buffer> | null) => void): void {
+  read(request: McpRequest, done: (body: Result<Buffer> | null) => void): void {
+    if ("body" in request) {
+      const { body, socket } = request;
+      // A call that waits for people keeps its request, and has what was in the body.
+      request.body = empty;
+      this.whole.add(() => done(socket.destroyed ? null : ok(body)));
+      return;
+    }
     const announced = request.headers["content-length"];
     if (announced !== undefined && Number(announced) > this.bytesMax) {
       done(this.tooLarge(announced));

@@ -14,6 +14,7 @@ import { McpEndpoint } from "./mcp.ts";
 import { createModern } from "./modern/handle.ts";
 import type { EdgeBounds, EdgeOptions } from "./options.ts";
 import { edgeBounds } from "./options.ts";
+import { PlainConnections } from "./plain/connections.ts";
 import { Profiles } from "./profiles.ts";
 import { PublicPages } from "./public-pages.ts";
 import { Responder } from "./respond.ts";
@@ -27,6 +28,7 @@ export class Edge {
   private readonly sessions: LegacySessions;
   private readonly hub: ListenHub;
   private server: Server | null = null;
+  private plain: PlainConnections | null = null;
   private connections = 0;
   private ownUrl: string | null = null;
   private isStopping = false;
@@ -86,6 +88,14 @@ export class Edge {
       (request, response) => this.dispatcher.dispatch(request, response),
     );
     server.maxConnections = bounds.connectionsMax;
+    this.plain = new PlainConnections(
+      {
+        clock: this.options.clock,
+        bounds,
+        answer: (request, response) => this.dispatcher.toMcp(request, response),
+      },
+      server,
+    );
     server.on("connection", (socket) => {
       this.connections++;
       socket.once("close", () => this.connections--);
@@ -94,6 +104,7 @@ export class Edge {
     await this.listen(server);
     const { metrics } = this.options;
     metrics.gauge("edgeConnections", () => [{ labels: {}, value: this.connections }]);
+    metrics.gauge("edgePlainConnections", () => [{ labels: {}, value: this.plain?.size ?? 0 }]);
     metrics.gauge("edgeInflight", () => [{ labels: {}, value: this.dispatcher.requestsInFlight }]);
     metrics.gauge("edgeListeners", () => [{ labels: {}, value: this.hub.size }]);
     metrics.gauge("edgeSessions", () => [{ labels: {}, value: this.sessions.size }]);
@@ -135,6 +146,7 @@ export class Edge {
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
       server.closeAllConnections();
+      this.plain?.closeAll();
     });
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Clock } from "../base/index.ts";
+import type { Clock, MonotonicMs } from "../base/index.ts";
+import type { McpRequest, McpResponse } from "./exchange.ts";
 import type { Guard } from "./guard.ts";
 import type { McpEndpoint } from "./mcp.ts";
 import type { ApiHandler } from "./options.ts";
@@ -62,26 +63,36 @@ export class Dispatcher {
     return new Promise((resolve) => this.whenIdle.push(resolve));
   }
 
+  /** A request to /mcp: the hot path. */
+  toMcp(request: McpRequest, response: McpResponse): void {
+    const receivedAt = this.begin(response);
+    try {
+      if (this.mayEnter(request, response) && this.isServed(request, response))
+        this.endpoint.handle(request, response, receivedAt);
+    } catch (thrown) {
+      this.responder.fail(response, "modern", "receiving a message", thrown);
+    }
+  }
+
   dispatch(request: IncomingMessage, response: ServerResponse): void {
-    const receivedAt = this.clock.monotonic();
-    this.inFlight++;
-    response.once("close", this.onClose);
     const url = request.url ?? "/";
-    // The hot path compares one string; a query has no meaning at /mcp, and a token in one is not looked at.
+    // One string is compared; a query has no meaning at /mcp, and a token in one is not looked at.
     if (url === "/mcp") {
-      try {
-        if (this.mayEnter(request, response) && this.isServed(request, response))
-          this.endpoint.handle(request, response, receivedAt);
-      } catch (thrown) {
-        this.responder.fail(response, "modern", "receiving a message", thrown);
-      }
+      this.toMcp(request, response);
       return;
     }
+    const receivedAt = this.begin(response);
     const query = url.indexOf("?");
     const path = query === -1 ? url : url.slice(0, query);
     this.elsewhere(path, request, response, receivedAt).catch((thrown: unknown) => {
       this.responder.fail(response, "public", `answering ${path.slice(0, 100)}`, thrown);
     });
+  }
+
+  private begin(response: McpResponse): MonotonicMs {
+    this.inFlight++;
+    response.once("close", this.onClose);
+    return this.clock.monotonic();
   }
 
   private readonly onClose = (): void => {
@@ -94,7 +105,7 @@ export class Dispatcher {
     path: string,
     request: IncomingMessage,
     response: ServerResponse,
-    receivedAt: ReturnType<Clock["monotonic"]>,
+    receivedAt: MonotonicMs,
   ): Promise<void> {
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (isRead && (await this.pages.probe(path, response))) return;
@@ -116,14 +127,14 @@ export class Dispatcher {
     this.responder.refuseUnread(request, response, "public", { code: "not-found", detail });
   }
 
-  private isServed(request: IncomingMessage, response: ServerResponse): boolean {
+  private isServed(request: McpRequest, response: McpResponse): boolean {
     if (this.servesAgents || isFromHere(request)) return true;
     const detail = "This node has no role that serves agents (node.roles).";
     this.responder.refuseUnread(request, response, "public", { code: "not-found", detail });
     return false;
   }
 
-  private mayEnter(request: IncomingMessage, response: ServerResponse): boolean {
+  private mayEnter(request: McpRequest, response: McpResponse): boolean {
     const { host, origin } = request.headers;
     const problem = this.guard.check(host, origin);
     if (problem !== null) {
@@ -148,5 +159,5 @@ const noRegistration =
   "Clients cannot register here. They need a token from `signalbox agents token`; one that they sent is not valid.";
 
 /** From this machine: the agents that the node itself has started. */
-const isFromHere = ({ socket }: IncomingMessage): boolean =>
+const isFromHere = ({ socket }: McpRequest): boolean =>
   /^(?:::ffff:)?127\.|^::1$/.test(socket.remoteAddress ?? "");

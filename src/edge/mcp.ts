@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Refusal } from "../../contract/index.ts";
 import type { MonotonicMs, Result } from "../base/index.ts";
 import { ok, parseStrictBytes, refuse } from "../base/index.ts";
@@ -10,7 +9,7 @@ import type { BodyReader } from "./body.ts";
 import { classify } from "./classify.ts";
 import type { ModernMessage } from "./classify.ts";
 import { isObject } from "./envelope.ts";
-import type { Exchange } from "./exchange.ts";
+import type { Exchange, McpRequest, McpResponse } from "./exchange.ts";
 import { mcpScopes, neededScope } from "./needed-scope.ts";
 import type { EdgeBounds, EdgeOptions } from "./options.ts";
 import type { Responder } from "./respond.ts";
@@ -28,7 +27,8 @@ export interface Eras {
 
 /**
  * One request to /mcp. In this order, cheapest and least revealing first: HTTP method, media types, who is asking, then the
- * body; then its era takes over. Nobody without a valid token makes us read a body.
+ * body; then its era takes over. Nobody without a valid token makes us read a body, except a small one that came with its head
+ * (`plain/`), and of those all together no more than of bodies that are being read.
  */
 export class McpEndpoint {
   private readonly options: EdgeOptions;
@@ -51,7 +51,7 @@ export class McpEndpoint {
     this.eras = parts.eras;
   }
 
-  handle(request: IncomingMessage, response: ServerResponse, receivedAt: MonotonicMs): void {
+  handle(request: McpRequest, response: McpResponse, receivedAt: MonotonicMs): void {
     const form = formProblem(request);
     if (form !== null) {
       const headers = form.code === "method-not-allowed" ? ["Allow", "POST"] : [];
@@ -85,7 +85,7 @@ export class McpEndpoint {
   }
 
   /** Whether this request may be answered at all, outside MCP: for /metrics. */
-  authenticator(request: IncomingMessage): Result<CallInput["authenticate"]> {
+  authenticator(request: McpRequest): Result<CallInput["authenticate"]> {
     const token = bearerToken(request.headers.authorization, this.bounds.tokenCharsMax);
     if (!token.ok) return token;
     const { anonymousPrincipal, holderOf } = this.options;
@@ -95,7 +95,7 @@ export class McpEndpoint {
   }
 
   /** 401 with where to find out how to get a token (RFC 9728 section 5.1, RFC 6750 section 3). */
-  challenge(request: IncomingMessage, response: ServerResponse, refusal: Refusal, hadToken: boolean): void {
+  challenge(request: McpRequest, response: McpResponse, refusal: Refusal, hadToken: boolean): void {
     const error = hadToken ? "invalid_token" : null;
     const value = this.challengeText(request, error, mcpScopes);
     this.responder.refuseUnread(request, response, "modern", refusal, ["WWW-Authenticate", value]);
@@ -116,7 +116,7 @@ export class McpEndpoint {
   }
 
   private challengeText(
-    request: IncomingMessage,
+    request: McpRequest,
     error: "invalid_token" | "insufficient_scope" | null,
     scopes: readonly TokenScope[],
   ): string {
@@ -179,7 +179,7 @@ export class McpEndpoint {
 }
 
 /** What can be said about a request before anything else is looked at. */
-function formProblem(request: IncomingMessage): Refusal | null {
+function formProblem(request: McpRequest): Refusal | null {
   const { headers } = request;
   switch (request.method ?? "") {
     case "POST": {

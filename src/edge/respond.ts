@@ -1,8 +1,8 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Clock } from "../base/index.ts";
 import type { Log, Metrics, EdgeFace } from "../telemetry/index.ts";
 import type { ReceiptReference, Refusal } from "../../contract/index.ts";
 import { Cohort, explain, faultFrom } from "../base/index.ts";
+import type { McpRequest, McpResponse } from "./exchange.ts";
 import type { RequestId } from "./wire.ts";
 import { errorBody, httpStatusOf, retryAfterSeconds } from "./wire.ts";
 
@@ -32,7 +32,7 @@ export class Responder {
 
   /** `text` leaves as UTF-8. Headers are a flat list: node writes it without making an object first. */
   send(
-    response: ServerResponse,
+    response: McpResponse,
     face: EdgeFace,
     status: number,
     contentType: string,
@@ -52,7 +52,7 @@ export class Responder {
   }
 
   json(
-    response: ServerResponse,
+    response: McpResponse,
     face: EdgeFace,
     status: number,
     text: string,
@@ -61,12 +61,7 @@ export class Responder {
     this.send(response, face, status, "application/json", text, headers);
   }
 
-  empty(
-    response: ServerResponse,
-    face: EdgeFace,
-    status: number,
-    headers: readonly string[] = noHeaders,
-  ): void {
+  empty(response: McpResponse, face: EdgeFace, status: number, headers: readonly string[] = noHeaders): void {
     this.metrics.countEdgeRequest(face, status);
     if (response.headersSent || response.destroyed) return;
     response.writeHead(status, [...headers, ...this.closeHeader, "Content-Length", "0"]);
@@ -75,7 +70,7 @@ export class Responder {
 
   /** A refusal as a JSON-RPC error under its code's HTTP status. */
   refuse(
-    response: ServerResponse,
+    response: McpResponse,
     face: EdgeFace,
     refusal: Refusal,
     more: {
@@ -97,8 +92,8 @@ export class Responder {
 
   /** Refuses a request whose body was not read. A small rest is read away; a large one is not worth it, so the connection ends. */
   refuseUnread(
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: McpRequest,
+    response: McpResponse,
     face: EdgeFace,
     refusal: Refusal,
     headers: readonly string[] = noHeaders,
@@ -111,7 +106,7 @@ export class Responder {
   }
 
   /** Something of ours failed: counted, logged with its chain, and told without its particulars. */
-  fail(response: ServerResponse, face: EdgeFace, doing: string, thrown: unknown, id: RequestId = null): void {
+  fail(response: McpResponse, face: EdgeFace, doing: string, thrown: unknown, id: RequestId = null): void {
     this.log.error("the edge failed to answer a request", { doing, reason: explain(thrown), error: thrown });
     this.refuse(response, face, { code: faultFrom(thrown, doing).code, detail: "" }, { id });
     // An answer that had begun cannot become another one; a cut connection says that it is not whole.
@@ -131,9 +126,9 @@ const lingerMs = 1_000;
  * Ends the connection once the answer is out; what the client still sends is read and dropped for a moment. A socket closed with
  * unread data resets, and a reset overtakes the answer: the client would see a lost connection instead of why.
  */
-export function closeAfter(request: IncomingMessage, clock: Clock): void {
+export function closeAfter(request: McpRequest, clock: Clock): void {
   const { socket } = request;
-  request.resume();
+  if ("resume" in request) request.resume();
   // What the HTTP server calls after the last answer of a connection; by itself it closes at once.
   socket.destroySoon = () => {
     socket.end();

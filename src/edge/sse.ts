@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { McpResponse } from "./exchange.ts";
 import type { CancelTimer, Clock } from "../base/index.ts";
 
 export const eventStreamHeaders: readonly string[] = [
@@ -14,7 +14,7 @@ export const keepAliveText = ": keep-alive\n\n";
 
 /** One response as a stream of server-sent events. Comments keep it alive while nothing happens. */
 export class EventStream {
-  private readonly response: ServerResponse;
+  private readonly response: McpResponse;
   private readonly clock: Clock;
   private readonly keepAliveMs: number;
   private readonly bytesWaitingMax: number;
@@ -23,7 +23,7 @@ export class EventStream {
 
   /** Sends the headers at once: the client learns that its request is being worked on. */
   constructor(
-    response: ServerResponse,
+    response: McpResponse,
     options: { clock: Clock; keepAliveMs: number; bytesWaitingMax: number; headers: readonly string[] },
   ) {
     this.response = response;
@@ -71,7 +71,7 @@ export class EventStream {
  * Whether more waits for a reader than it may. What was written in this turn of the event loop has had no chance to leave (node
  * holds it back to send it as one) and does not count: a burst is not the reader's fault.
  */
-export const isBehind = (response: ServerResponse, bytesWaitingMax: number): boolean =>
+export const isBehind = (response: McpResponse, bytesWaitingMax: number): boolean =>
   response.writableLength > bytesWaitingMax && (response.socket?.writableCorked ?? 0) === 0;
 
 /**

@@ -71,6 +71,11 @@ export const gaugeNames = {
     help: "Open connections at the edge.",
     labels: [],
   },
+  edgePlainConnections: {
+    name: "signalbox_edge_plain_connections",
+    help: "Those of them on which nothing came yet but calls that are read without an HTTP parser.",
+    labels: [],
+  },
   edgeInflight: {
     name: "signalbox_edge_requests_in_flight",
     help: "Requests at the edge that are not answered yet.",

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { McpResponse } from "../exchange.ts";
 import type { Clock } from "../../base/index.ts";
 import type { Metrics } from "../../telemetry/index.ts";
 import type { EdgeBounds } from "../options.ts";
@@ -17,7 +17,7 @@ export interface AnswerStreamContext {
 /** The stream on which a request is answered. Its first event names it; null = nobody can come back for it. */
 export function openAnswerStream(
   { options, bounds, responder }: AnswerStreamContext,
-  response: ServerResponse,
+  response: McpResponse,
   name: string | null,
 ): EventStream {
   options.metrics.countEdgeRequest("legacy", 200);

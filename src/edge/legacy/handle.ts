@@ -1,7 +1,6 @@
-import type { ServerResponse } from "node:http";
 import type { Refusal } from "../../../contract/index.ts";
 import type { JsonObject } from "../envelope.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange, McpResponse } from "../exchange.ts";
 import { eventStreamHeaders } from "../sse.ts";
 import type { RequestId } from "../wire.ts";
 import { openAnswerStream } from "./answer-stream.ts";
@@ -167,7 +166,7 @@ function listen(context: LegacyContext, exchange: Exchange, session: Session): v
 }
 
 /** False = no answer of this session has a stream of that name. */
-function goOn(context: LegacyContext, session: Session, name: string, response: ServerResponse): boolean {
+function goOn(context: LegacyContext, session: Session, name: string, response: McpResponse): boolean {
   const found = context.sessions.resumptions.find(session.key, name);
   if (found === null) return false;
   if (typeof found === "string") openAnswerStream(context, response, name).end(found);

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { McpResponse } from "../exchange.ts";
 import type { CancelTimer } from "../../base/index.ts";
 import type { Refusal, ReceiptReference } from "../../../contract/index.ts";
 import type { EventStream } from "../sse.ts";
@@ -25,7 +25,7 @@ export interface ReplyContext extends AnswerStreamContext {
 export class Reply implements Resumable {
   private readonly context: ReplyContext;
   private readonly session: Session;
-  private response: ServerResponse;
+  private response: McpResponse;
   private readonly id: string | number;
   private readonly method: string;
   private stream: EventStream | null = null;
@@ -36,7 +36,7 @@ export class Reply implements Resumable {
 
   constructor(
     context: ReplyContext,
-    response: ServerResponse,
+    response: McpResponse,
     session: Session,
     { id, method }: { readonly id: string | number; readonly method: string },
   ) {
@@ -87,7 +87,7 @@ export class Reply implements Resumable {
   }
 
   /** The client came back: what comes from now on is said there, and on the broken stream nothing any more. */
-  resume(response: ServerResponse): void {
+  resume(response: McpResponse): void {
     this.response.destroy();
     this.response = response;
     this.stream = openAnswerStream(this.context, response, this.name);

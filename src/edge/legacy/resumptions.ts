@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { McpResponse } from "../exchange.ts";
 import type { CancelTimer, Clock, MonotonicMs, Random } from "../../base/index.ts";
 import { elapsedMs, newId } from "../../base/index.ts";
 
@@ -12,7 +12,7 @@ const overheadChars = 512;
 /** An answer that is not there yet. */
 export interface Resumable {
   /** Goes on at this response. */
-  resume(response: ServerResponse): void;
+  resume(response: McpResponse): void;
 }
 
 interface Kept {

@@ -1,11 +1,10 @@
-import type { ServerResponse } from "node:http";
 import type { Result } from "../../base/index.ts";
 import { ok } from "../../base/index.ts";
 import type { CallInput } from "../../calls/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import type { ListKind, Profile } from "../../registry/index.ts";
 import type { JsonObject } from "../envelope.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange, McpResponse } from "../exchange.ts";
 import type { ListenHub } from "../listen-hub.ts";
 import type { ListenEnd, ListenEvent, Listener, Listening } from "../listening.ts";
 import { ownerOf } from "../owner.ts";
@@ -36,7 +35,7 @@ export class SessionListener implements Listener {
   private askAgain: CallInput["authenticate"];
   private listening: Listening | null = null;
   /** Oldest first. */
-  private readonly streams: ServerResponse[] = [];
+  private readonly streams: McpResponse[] = [];
   private readonly uris = new Set<string>();
   private readonly missed = new Set<string>();
 
@@ -69,7 +68,7 @@ export class SessionListener implements Listener {
   }
 
   /** One GET more; `begin` sends its headers. Refused only when we stop. */
-  attach(response: ServerResponse, begin: () => void): Result<null> {
+  attach(response: McpResponse, begin: () => void): Result<null> {
     const isAnew = this.listening === null && this.uris.size > 0;
     const opened = this.open();
     if (!opened.ok) {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { McpResponse } from "../exchange.ts";
 import type { ModernMessage } from "../classify.ts";
 import { envelopeKeys } from "../envelope.ts";
 import type { ListenHub } from "../listen-hub.ts";
@@ -24,7 +24,7 @@ export const declaredProfile = (context: ModernContext, message: ModernMessage):
  * Aborts when the client goes away before it has its answer. A function of its own, so that what listens holds the response and
  * nothing else of the request: a response that grows old in a slow call would keep all of it for the collector to copy.
  */
-export function whenGone(response: ServerResponse): AbortSignal {
+export function whenGone(response: McpResponse): AbortSignal {
   const gone = new AbortController();
   response.once("close", () => {
     if (!response.writableFinished) gone.abort();

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { McpResponse } from "../exchange.ts";
 import type { JsonObject } from "../envelope.ts";
 import { envelopeKeys } from "../envelope.ts";
 import type { ListenEnd, ListenEvent, Listener } from "../listening.ts";
@@ -7,7 +7,7 @@ import { eventText, isBehind, keepAliveText } from "../sse.ts";
 import { errorBody } from "../wire.ts";
 
 type Parts = Pick<Listener, "principal" | "profile" | "authenticate" | "kinds"> & {
-  readonly response: ServerResponse;
+  readonly response: McpResponse;
   /** Of the request that opened it: every message names it. */
   readonly id: string | number;
   readonly bytesWaitingMax: number;
@@ -20,7 +20,7 @@ export class ListenStream implements Listener {
   readonly profile: Listener["profile"];
   readonly authenticate: Listener["authenticate"];
   readonly kinds: Listener["kinds"];
-  private readonly response: ServerResponse;
+  private readonly response: McpResponse;
   private readonly id: string | number;
   private readonly bytesWaitingMax: number;
   private readonly serverInfo: JsonObject;

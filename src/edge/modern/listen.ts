@@ -1,11 +1,10 @@
-import type { ServerResponse } from "node:http";
 import type { Refusal } from "../../../contract/index.ts";
 import { newId } from "../../base/index.ts";
 import type { Principal } from "../../identity/index.ts";
 import { isInScope } from "../../identity/index.ts";
 import type { ModernMessage } from "../classify.ts";
 import type { JsonObject } from "../envelope.ts";
-import type { Exchange } from "../exchange.ts";
+import type { Exchange, McpResponse } from "../exchange.ts";
 import type { Listening } from "../listening.ts";
 import { ownerOf } from "../owner.ts";
 import { eventStreamHeaders } from "../sse.ts";
@@ -89,7 +88,7 @@ export class Listens {
     listening: Listening,
     asked: ListenFilter,
     meta: JsonObject,
-    response: ServerResponse,
+    response: McpResponse,
   ): Promise<void> {
     const uris = await grantedOf(asked.uris, async (uri) => (await listening.subscribe(uri, meta)).ok);
     const watches = asked.taskIds.length === 0 ? noWatches : this.watchesOf(asked.taskIds, stream, response);
@@ -101,7 +100,7 @@ export class Listens {
   private watchesOf(
     taskIds: readonly string[],
     stream: ListenStream,
-    response: ServerResponse,
+    response: McpResponse,
   ): ReadonlyMap<string, TaskWatch> {
     const { clock, random, calls } = this.context.options;
     const { authenticate, profile } = stream;
@@ -143,7 +142,7 @@ export class Listens {
   }
 
   /** A function of its own, so that what listens for the end holds nothing else of the request for as long as the stream lasts. */
-  private enter(principal: Principal, response: ServerResponse, listening: Listening): void {
+  private enter(principal: Principal, response: McpResponse, listening: Listening): void {
     const owner = ownerOf(principal);
     this.count++;
     this.countByOwner.set(owner, (this.countByOwner.get(owner) ?? 0) + 1);

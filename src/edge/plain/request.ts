@@ -1,0 +1,99 @@
+import type { IncomingHttpHeaders } from "node:http";
+import type { Socket } from "node:net";
+
+/** A request that needs no HTTP parser to be read, whole: see `readPlain`. */
+export interface PlainRequest {
+  readonly method: "POST";
+  readonly url: "/mcp";
+  /** Names in lower case, each once. */
+  readonly headers: IncomingHttpHeaders;
+  /** Empty once it has been read. */
+  body: Buffer;
+  readonly socket: Socket;
+}
+
+/**
+ *  more   so far it is the beginning of one
+ *  other  it is anything else, which says nothing against it
+ */
+export type NotPlain = "more" | "other";
+
+const start = "POST /mcp HTTP/1.1\r\n";
+
+/** Headers that say something about the message itself or the connection; with any of them it is not plain. */
+const framing: ReadonlySet<string> = new Set([
+  "transfer-encoding",
+  "content-encoding",
+  "expect",
+  "upgrade",
+  "te",
+  "trailer",
+  "http2-settings",
+  "proxy-connection",
+]);
+
+const headersMax = 64;
+const nameForm = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
+/** Visible ASCII, and spaces inside: RFC 9110 section 5.5 without obs-text, tabs, and anything to trim. */
+const valueForm = /^[!-~]+(?: +[!-~]+)*$/;
+const lengthForm = /^[1-9][0-9]{0,7}$/;
+
+/**
+ * The request that `bytes` are, from the first to the last. What is taken here is less than HTTP allows by far: one spelling of the
+ * request line, `Name: value` lines in visible ASCII, no name twice, a length in plain digits, and nothing behind it. Whoever reads such a
+ * request can read it one way only.
+ */
+export function readPlain(
+  bytes: Buffer,
+  socket: Socket,
+  bounds: { readonly headerBytesMax: number; readonly bodyBytesMax: number },
+): PlainRequest | NotPlain {
+  const headEnd = bytes.indexOf("\r\n\r\n", 0, "latin1");
+  if (headEnd === -1) return isBeginning(bytes) && bytes.length <= bounds.headerBytesMax ? "more" : "other";
+  if (headEnd > bounds.headerBytesMax) return "other";
+  const head = bytes.toString("latin1", 0, headEnd);
+  if (!head.startsWith(start)) return "other";
+  const headers = headersOf(head);
+  const length = headers?.["content-length"];
+  if (headers === null || headers.host === undefined || length === undefined) return "other";
+  if (!lengthForm.test(length) || Number(length) > bounds.bodyBytesMax) return "other";
+  const end = headEnd + 4 + Number(length);
+  if (bytes.length < end) return "more";
+  if (bytes.length > end) return "other";
+  return { method: "POST", url: "/mcp", headers, body: bytes.subarray(headEnd + 4), socket };
+}
+
+const isBeginning = (bytes: Buffer): boolean =>
+  start.startsWith(bytes.toString("latin1", 0, Math.min(bytes.length, start.length)));
+
+function headersOf(head: string): IncomingHttpHeaders | null {
+  const headers: IncomingHttpHeaders = {};
+  let count = 0;
+  for (let at = start.length; at < head.length;) {
+    const colon = head.indexOf(": ", at);
+    let end = head.indexOf("\r\n", at);
+    if (end === -1) end = head.length;
+    if (colon === -1 || colon > end || ++count > headersMax) return null;
+    const name = lowerCase(head.slice(at, colon));
+    const value = head.slice(colon + 2, end);
+    if (name === null || name in headers || !valueForm.test(value)) return null;
+    if (framing.has(name) || (name === "connection" && value.toLowerCase() !== "keep-alive")) return null;
+    headers[name] = value;
+    at = end + 2;
+  }
+  return headers;
+}
+
+/** Lower-case forms of names that clients have sent, so that they are made once. */
+const known = new Map<string, string>();
+const knownMax = 200;
+
+/** null = not the name of a header as all clients spell them. */
+function lowerCase(name: string): string | null {
+  const found = known.get(name);
+  if (found !== undefined) return found;
+  if (!nameForm.test(name)) return null;
+  const lower = name.toLowerCase();
+  if (known.size < knownMax) known.set(name, lower);
+  return lower;
+}
