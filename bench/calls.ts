@@ -24,7 +24,7 @@ const option = (name: string, fallback: number): number => {
 };
 const rounds = option("rounds", 3);
 const seconds = option("seconds", 3);
-const warmUpSeconds = option("warm-up", 5);
+const warmUpSeconds = option("warm-up", 15);
 
 interface Target {
   readonly child: ChildProcess;
@@ -84,7 +84,7 @@ const scenarios: readonly Scenario[] = [
   { name: "effect c1", target: () => gateway, tool: "files__write_file", connections: 1 },
 ];
 
-// Optimised code exists only after some twenty thousand calls; until then the compiler's threads are half of what is measured.
+// The compiler's threads come to rest after some hundred thousand calls; until then they are a tenth of what is measured, at first half.
 for (const { target, tool, connections } of scenarios.filter(({ connections }) => connections > 1)) {
   const { port, token } = target();
   await loadFor({ port, token }, tool, connections, warmUpSeconds * 1000);
