@@ -6,6 +6,9 @@ export default defineConfig({
   test: {
     include: ["src/**/*.int.ts", "sdk/**/*.int.ts", "test/**/*.int.ts"],
     pool: "forks",
+    // Stores start threads, each of which has Node take the types out of its files, by a module of WebAssembly that all threads share. Two that
+    // replace a wrapper of its calls at once crash the process, now and then (V8, Runtime_TierUpWasmToJSWrapper). What is built has no types.
+    execArgv: ["--wasm-wrapper-tiering-budget=1000000000"],
     // Most of them wait: for leases, for processes, for the disk. On two cores one at a time would take twice as long.
     maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,

@@ -366,10 +366,10 @@ describe("a database that goes away", () => {
     try {
       await expect.poll(hasBegun).toBe(true);
       const { names, commits } = await twoWaves(store);
+      await expect.poll(() => store.stats().waiting).toBe(0);
       const cancel = () =>
         cluster.sql(`SELECT pg_cancel_backend(pid), ${waiting(new URL(url).pathname.slice(1))}`);
       await expect.poll(cancel).toHaveLength(1);
-      expect(store.stats().waiting).toBe(0);
       await cluster.sql("ALTER SYSTEM RESET synchronous_standby_names");
       await cluster.sql("SELECT pg_reload_conf()");
       expect(new Set(await Promise.all(commits))).toEqual(new Set(["done"]));
