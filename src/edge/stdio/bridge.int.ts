@@ -138,6 +138,20 @@ describe("a client of the older era", () => {
     await after.edge.stop(0);
   });
 
+  test("says to the node that comes after what the one before did not hear", async () => {
+    const clientInfo = { name: "raw", version: "1" };
+    await ask("begin", "initialize", { protocolVersion: "2025-11-25", capabilities: {}, clientInfo });
+    const after = await startEdge({ sessionSealing: sealingWith(key) });
+    link.next = () => after.url;
+    await node.edge.stop(0);
+    send({ method: "notifications/initialized" });
+    // The stream for what belongs to no request is opened after it.
+    await eventually(async () => (await keptSessions(after)) === 1);
+    expect(said).toEqual([]);
+    await bridge.finish(0);
+    await after.edge.stop(0);
+  });
+
   test("is given another session by a node that does not know its own", async () => {
     await begin({ roots: {} });
     const other = await startEdge();

@@ -111,13 +111,24 @@ export class Bridge {
   private async carry(request: StdioRequest, signal: AbortSignal): Promise<void> {
     if (request.version === null && !begins(request)) await this.session.ready();
     const doneOnce = new Set<"renewed" | "learnt">();
+    await this.untilTaken(signal, isRepeatable(request), (target) =>
+      this.send(target, request, doneOnce, signal),
+    );
+  }
+
+  /** Until `send` says true; to another node where one is gone. What may have reached a node is sent again only if that does no harm. */
+  private async untilTaken(
+    signal: AbortSignal,
+    mayRepeat: boolean,
+    send: (target: Target) => Promise<boolean>,
+  ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       const target = await this.options.link.target();
       try {
-        if (await this.send(target, request, doneOnce, signal)) return;
+        if (await send(target)) return;
       } catch (thrown) {
         if (signal.aborted || !(thrown instanceof WireFailure) || attempt >= triesMax) throw thrown;
-        if (thrown.kind === "lost" && !isRepeatable(request)) throw thrown;
+        if (thrown.kind === "lost" && !mayRepeat) throw thrown;
         // Waiting a moment first keeps a node's end from being met by a crowd.
         if (thrown.kind === "lost" || attempt > 1) await delay(this.options.clock, againMs, signal);
         await this.options.link.lost(target);
@@ -149,7 +160,7 @@ export class Bridge {
       await this.paramHeaders.learn(this.wire, target, request, signal);
       return false;
     }
-    if (isStopping(response, text)) throw new WireFailure("not-sent", new Error("the node is stopping"));
+    if (isStopping(response, text)) throw goesAway();
     this.answer(request, text, response);
     return true;
   }
@@ -199,24 +210,29 @@ export class Bridge {
 
   /** A notification or an answer: nothing comes back, and what cannot be delivered is said. */
   private async tell(message: StdioMessage): Promise<void> {
+    const { signal } = this.over;
     try {
       await this.session.ready();
-      const headers = this.headersFor(message);
-      const response = await this.wire.send(await this.options.link.target(), {
-        method: "POST",
-        headers,
-        body: message.text,
-        signal: this.over.signal,
-      });
-      const text = await bodyOf(response);
-      if (response.statusCode !== 202)
-        this.options.say(`The node did not take a message of the client: ${text.slice(0, 300)}`);
+      // An answer opens its question once; a notification says nothing new the second time.
+      await this.untilTaken(signal, message.kind === "notification", (target) =>
+        this.sendOn(target, message, signal),
+      );
       if (message.kind === "notification" && message.method === "notifications/initialized")
         this.session.listen();
     } catch (thrown) {
-      if (this.over.signal.aborted) return;
+      if (signal.aborted) return;
       this.options.say(`A message of the client did not reach the node: ${reasonOf(thrown)}.`);
     }
+  }
+
+  private async sendOn(target: Target, message: StdioMessage, signal: AbortSignal): Promise<boolean> {
+    const headers = this.headersFor(message);
+    const response = await this.wire.send(target, { method: "POST", headers, body: message.text, signal });
+    const text = await bodyOf(response);
+    if (isStopping(response, text)) throw goesAway();
+    if (response.statusCode !== 202)
+      this.options.say(`The node did not take a message of the client: ${text.slice(0, 300)}`);
+    return true;
   }
 
   /** Over HTTP, the newer era withdraws a request by closing it. False = it is not one of those. */
@@ -244,6 +260,8 @@ export class Bridge {
 /** `initialize` of the older era. */
 const begins = (request: StdioRequest): boolean =>
   request.method === "initialize" && request.version === null;
+
+const goesAway = (): WireFailure => new WireFailure("not-sent", new Error("the node is stopping"));
 
 /** A node that is going takes nothing on any more, and has done nothing. */
 const isStopping = (response: IncomingMessage, text: string): boolean =>
