@@ -53,7 +53,7 @@ export class PlainConnections implements PlainHost {
       for (const listener of own) Reflect.apply(listener, server, [socket]);
     };
     server.on("connection", this.onConnection);
-    this.sweepLater();
+    server.once("listening", () => this.sweepLater());
   }
 
   get size(): number {
