@@ -7,6 +7,7 @@ import { DeadlineSweep } from "./deadline-sweep.ts";
 import { failureFrom, NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 import { InFlight } from "./in-flight.ts";
+import { PlainConnections } from "./plain/connections.ts";
 import { HttpSending } from "./sending.ts";
 import { newPool } from "./undici.ts";
 
@@ -22,12 +23,17 @@ export interface HttpPoolOptions extends GuardOptions {
 export class HttpPool {
   readonly origin: string;
   private readonly options: HttpPoolOptions;
-  private readonly pool: UndiciPool;
+  private readonly connect: ReturnType<typeof guardedConnector>;
+  private readonly plain: PlainConnections;
+  /** null = no request has needed it. */
+  private undici: UndiciPool | null = null;
   private readonly active = new InFlight<HttpSending>();
   private readonly streams = new InFlight<HttpSending>();
   private readonly deadlines: DeadlineSweep;
   /** What is sent in one turn leaves together, and what was answered in one turn is told together. */
-  private readonly leaving = new Cohort<HttpSending>((sending) => this.dispatch(sending.request, sending));
+  private readonly leaving = new Cohort<HttpSending>((sending) => {
+    if (!this.plain.dispatch(sending.request, sending)) this.dispatch(sending.request, sending);
+  });
   private readonly ended = new Cohort<HttpSink>(tellEnd);
   private closing: Promise<void> | null = null;
 
@@ -39,16 +45,8 @@ export class HttpPool {
       this.active.forEach((sending) => sending.onSweep(now));
       return this.active.size > 0;
     });
-    this.pool = newPool(options.origin, {
-      connections: options.connectionsMax,
-      connect: guardedConnector(options),
-      maxHeaderSize: options.headerBytesMax,
-      // Each request has its own deadline; undici's own timers would be a second, coarser one.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      allowH2: false,
-      pipelining: 1,
-    });
+    this.connect = guardedConnector(options);
+    this.plain = new PlainConnections({ ...options, connect: this.connect });
   }
 
   get inFlight(): number {
@@ -95,7 +93,17 @@ export class HttpPool {
   }
 
   private dispatch(request: StreamRequest, sending: HttpSending): void {
-    this.pool.dispatch(
+    this.undici ??= newPool(this.origin, {
+      connections: this.options.connectionsMax,
+      connect: this.connect,
+      maxHeaderSize: this.options.headerBytesMax,
+      // Each request has its own deadline; undici's own timers would be a second, coarser one.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      allowH2: false,
+      pipelining: 1,
+    });
+    this.undici.dispatch(
       {
         path: request.path,
         method: request.method,
@@ -148,8 +156,9 @@ export class HttpPool {
     };
     this.active.forEach(close);
     this.streams.forEach(close);
+    this.plain.close();
     // What fails here fails on sockets that are gone.
-    await this.pool.destroy().catch(() => undefined);
+    await this.undici?.destroy().catch(() => undefined);
     this.options.onClosed();
   }
 }

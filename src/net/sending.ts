@@ -1,8 +1,8 @@
 import type { MonotonicMs } from "../base/index.ts";
 import { elapsedMs } from "../base/index.ts";
-import type { Dispatcher } from "undici";
+import type { AnswerHandler, AnswerReader } from "./answer-handler.ts";
 import { failureFrom, NetFailure } from "./failure.ts";
-import type { HttpRequest, HttpSink } from "./http-request.ts";
+import type { HttpRequest, HttpSink, ResponseHeaders } from "./http-request.ts";
 import type { Placed } from "./in-flight.ts";
 
 interface Owner {
@@ -16,12 +16,12 @@ interface Owner {
  * writes to the connected socket, and never before; that call is the border between "nothing happened" and "unknown". It is
  * also passed at most once: a second start (a re-send by the client library) is refused.
  */
-export class HttpSending implements Dispatcher.DispatchHandler, Placed {
+export class HttpSending implements AnswerHandler, Placed {
   place = -1;
   sent = false;
   private isOver = false;
   private bytes = 0;
-  private controller: Dispatcher.DispatchController | null = null;
+  private reader: AnswerReader | null = null;
   readonly request: HttpRequest;
   private readonly sink: HttpSink;
   private readonly pool: Owner;
@@ -35,7 +35,7 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
   /** Ends it now and tells the sink, unless it is over. The connection is given up when bytes have left. */
   abort(failure: NetFailure): void {
     if (!this.over()) return;
-    this.controller?.abort(failure);
+    this.reader?.abort(failure);
     this.sink.onFailure(failure);
   }
 
@@ -49,10 +49,10 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
 
   /** The owner has all it needs: no more is told to the sink, and the connection is given up. */
   finish(): void {
-    if (this.over()) this.controller?.abort(new NetFailure("aborted", true, "finished early"));
+    if (this.over()) this.reader?.abort(new NetFailure("aborted", true, "finished early"));
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
+  onRequestStart(reader: AnswerReader): void {
     // Throwing here makes undici drop the request without writing it and keeps the connection for others.
     if (this.isOver || this.isWithdrawn())
       throw new NetFailure("aborted", this.sent, "ended before it was sent");
@@ -60,19 +60,15 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
     if (!this.sink.mayStart()) throw new NetFailure("forbidden", false, "sending was forbidden");
     if (this.isOver) throw new NetFailure("aborted", false, "ended before it was sent");
     this.sent = true;
-    this.controller = controller;
+    this.reader = reader;
   }
 
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Readonly<Record<string, string | string[] | undefined>>,
-  ): void {
+  onResponseStart(_reader: AnswerReader, status: number, headers: ResponseHeaders): void {
     if (this.isOver || status < 200) return;
     this.sink.onHeaders(status, headers);
   }
 
-  onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
+  onResponseData(_reader: AnswerReader, chunk: Buffer): void {
     if (this.isOver) return;
     this.bytes += chunk.length;
     const max = this.request.responseBytesMax;
@@ -87,7 +83,7 @@ export class HttpSending implements Dispatcher.DispatchHandler, Placed {
     if (this.over()) this.pool.onEnd(this.sink);
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+  onResponseError(_reader: AnswerReader | null, error: Error): void {
     if (this.over()) this.sink.onFailure(failureFrom(error, this.sent));
   }
 

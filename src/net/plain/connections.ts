@@ -1,0 +1,180 @@
+import type { Socket } from "node:net";
+import type { buildConnector } from "undici";
+import type { Clock } from "../../base/index.ts";
+import { msOf } from "../../base/index.ts";
+import type { AnswerHandler } from "../answer-handler.ts";
+import type { StreamRequest } from "../http-request.ts";
+import type { PlainHost } from "./connection.ts";
+import { PlainConnection } from "./connection.ts";
+import type { Errand } from "./errand.ts";
+import { HeadReader } from "./head.ts";
+import { plainText } from "./request.ts";
+
+export interface PlainOptions {
+  readonly origin: string;
+  readonly connect: buildConnector.connector;
+  readonly connectionsMax: number;
+  readonly headerBytesMax: number;
+  readonly clock: Clock;
+}
+
+/** As in undici: what a server that does not say how long it keeps a connection is trusted to, and at most if it does. */
+const keepsDefaultMs = 4_000;
+const keepsMaxMs = 600_000;
+/** What is said to be kept for five seconds is used for four: the server's clock began before ours. */
+const keepsLeewayMs = 1_000;
+const sweepMs = 1_000;
+
+/** After an answer that is not plain so many requests are undici's. Twice as many after each such answer that follows. */
+const restMin = 64;
+const restMax = 8_192;
+
+/**
+ * Keep-alive connections to one origin whose answers have been plain so far: they are read without an HTTP parser. Why:
+ * docs/adr/0018-a-plain-answer-needs-no-parser.md. A request that waits for a connection to be made is sent on that one; where there are as
+ * many as there may be, requests wait in the order in which they came.
+ */
+export class PlainConnections implements PlainHost {
+  readonly origin: string;
+  readonly headerBytesMax: number;
+  readonly heads: HeadReader;
+  private readonly options: PlainOptions;
+  private readonly target: buildConnector.Options;
+  private readonly host: string;
+  private readonly open = new Set<PlainConnection>();
+  /** Those being made as well. */
+  private count = 0;
+  /** May be used, the last one first. */
+  private readonly idle: PlainConnection[] = [];
+  /** Answered in this turn of the event loop, and in the one before. */
+  private justAnswered: PlainConnection[] = [];
+  private answered: PlainConnection[] = [];
+  private waiting: Errand[] = [];
+  private isSweeping = false;
+  private isClosed = false;
+  private restNext = restMin;
+  private restLeft = 0;
+
+  constructor(options: PlainOptions) {
+    const { origin, headerBytesMax } = options;
+    const { host, hostname, protocol, port } = new URL(origin);
+    this.origin = origin;
+    this.headerBytesMax = headerBytesMax;
+    this.heads = new HeadReader(headerBytesMax);
+    this.options = options;
+    this.host = host;
+    this.target = { host, hostname: hostname.replace(/^\[(.*)\]$/, "$1"), protocol, port };
+  }
+
+  /** False = it is for undici, and nothing was told. */
+  dispatch(request: StreamRequest, handler: AnswerHandler): boolean {
+    if (this.restLeft > 0) {
+      this.restLeft--;
+      return false;
+    }
+    const plain = plainText(request, this.host);
+    if (plain === null) return false;
+    this.start({ request, plain, handler });
+    return true;
+  }
+
+  rested(connection: PlainConnection, keepsMs: number | null): void {
+    const kept = keepsMs === null ? keepsDefaultMs : Math.min(keepsMs - keepsLeewayMs, keepsMaxMs);
+    this.restNext = restMin;
+    connection.idleUntil = this.nowMs() + kept;
+    // A turn of the event loop passes before it is used again: a server that closes nevertheless has been heard by then.
+    if (this.justAnswered.push(connection) === 1 && this.answered.length === 0) setImmediate(this.onTurn);
+  }
+
+  notPlain(): void {
+    this.restLeft = this.restNext;
+    this.restNext = Math.min(this.restNext * 2, restMax);
+  }
+
+  closed(connection: PlainConnection): void {
+    this.open.delete(connection);
+    this.left();
+  }
+
+  /** What waits is told by its owner. */
+  close(): void {
+    this.isClosed = true;
+    this.waiting = [];
+    for (const connection of this.open) connection.destroy();
+  }
+
+  private start(errand: Errand): void {
+    const connection = this.takeIdle();
+    if (connection !== null) this.use(connection, errand);
+    else if (this.count < this.options.connectionsMax) this.connectFor(errand);
+    else this.waiting.push(errand);
+  }
+
+  /** For this request, or the first of those that wait which may be sent. */
+  private use(connection: PlainConnection, errand: Errand | undefined): void {
+    for (let next = errand; next !== undefined; next = this.waiting.shift())
+      if (connection.send(next)) return;
+    this.idle.push(connection);
+    this.sweepLater();
+  }
+
+  private takeIdle(): PlainConnection | null {
+    const now = this.nowMs();
+    for (let found = this.idle.pop(); found !== undefined; found = this.idle.pop()) {
+      if (found.isUsable && found.idleUntil > now) return found;
+      found.destroy();
+    }
+    return null;
+  }
+
+  private connectFor(errand: Errand): void {
+    this.count++;
+    this.options.connect(this.target, (error, socket: Socket | null) => {
+      if (error !== null || socket === null) {
+        this.left();
+        errand.handler.onResponseError(null, error ?? new Error("no connection"));
+      } else if (this.isClosed) {
+        socket.destroy();
+      } else {
+        const connection = new PlainConnection(socket, this);
+        this.open.add(connection);
+        connection.idleUntil = this.nowMs() + keepsDefaultMs;
+        this.use(connection, errand);
+      }
+    });
+  }
+
+  private readonly onTurn = (): void => {
+    for (const connection of this.answered)
+      if (connection.isUsable) this.use(connection, this.waiting.shift());
+    this.answered = this.justAnswered;
+    this.justAnswered = [];
+    if (this.answered.length > 0) setImmediate(this.onTurn);
+  };
+
+  private left(): void {
+    this.count--;
+    const next = this.isClosed ? undefined : this.waiting.shift();
+    if (next !== undefined) this.connectFor(next);
+  }
+
+  private sweepLater(): void {
+    if (this.isSweeping) return;
+    this.isSweeping = true;
+    this.options.clock.after(sweepMs, () => {
+      this.isSweeping = false;
+      const now = this.nowMs();
+      let kept = 0;
+      for (const connection of this.idle) {
+        if (connection.isUsable && connection.idleUntil > now) this.idle[kept++] = connection;
+        else connection.destroy();
+      }
+      this.idle.length = kept;
+      if (kept > 0) this.sweepLater();
+    });
+  }
+
+  private nowMs(): number {
+    return msOf(this.options.clock.monotonic());
+  }
+}
