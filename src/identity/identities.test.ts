@@ -30,6 +30,33 @@ const keyFor = (id: PrincipalId, ttlMs: number | null = null) =>
   node.make(node.identities.issueApiKey(node.admin, id, { label: "laptop", ttlMs }));
 const tokenFor = (id: PrincipalId) => granted(node.identities.issueToken(node.admin, id)).token;
 
+describe("whose key it is", () => {
+  test("is said of keys alone, and of the same key later as it stands then", async () => {
+    const agent = await node.make(node.identities.createAgent(node.admin, { name: "a", roles: [] }));
+    const { secret, record } = await keyFor(agent.id, 60_000);
+    const held = granted(node.identities.keyHolding(secret));
+    expect(held).toMatchObject({ principal: { id: agent.id }, record: { epoch: 1 }, key: record });
+    expect(JSON.stringify(held)).not.toContain(sha256Hex(secret));
+    for (const other of [tokenFor(agent.id), `sbk_${"A".repeat(43)}`, "", secret.slice(0, -1)])
+      expect(codeOf(node.identities.keyHolding(other))).toBe("unauthenticated");
+
+    const before = { tenant: agent.tenant, principal: agent.id, key: record.id, epoch: 1 };
+    const later = (over: Partial<typeof before> = {}) => node.identities.keyHeld({ ...before, ...over });
+    expect(granted(later())).toEqual(held);
+    expect(codeOf(later({ tenant: systemTenant }))).toBe("not-found");
+    expect(codeOf(later({ principal: "agent/agt_none" as PrincipalId }))).toBe("not-found");
+    expect(codeOf(later({ key: "key_none" as ApiKeyId }))).toBe("not-found");
+    await node.make(node.identities.revokeTokens(node.admin, agent.id));
+    expect(codeOf(later())).toBe("principal-disabled");
+    expect(granted(later({ epoch: 2 })).record.epoch).toBe(2);
+    await node.make(node.identities.disable(node.admin, agent.id));
+    expect(codeOf(node.identities.keyHolding(secret))).toBe("principal-disabled");
+    await node.make(node.identities.enable(node.admin, agent.id));
+    world.clock.advance(60_000);
+    expect(codeOf(node.identities.keyHolding(secret))).toBe("token-expired");
+  });
+});
+
 describe("a first start", () => {
   test("makes two tenants, each with the node's service and an admin", () => {
     expect(node.identities.tenants().map((tenant) => tenant.id)).toEqual([defaultTenant, systemTenant]);

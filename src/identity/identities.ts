@@ -1,6 +1,8 @@
 import type { CancelTimer, Clock, Random, Result } from "../base/index.ts";
 import { Fault, invariant, ok, OneAtATime, refuse } from "../base/index.ts";
 import type { Change, LogPlace, Store } from "../store/index.ts";
+import type { KeyHolding } from "./api-key-holder.ts";
+import { holdingOfId, holdingOfSecret } from "./api-key-holder.ts";
 import type { IssuedApiKey, NewApiKey } from "./api-keys.ts";
 import { issueApiKey, revokeApiKey } from "./api-keys.ts";
 import { Authenticator } from "./authenticate.ts";
@@ -115,6 +117,16 @@ export class Identities {
   /** `authenticate` for who asks again and again about the same token. */
   holderOf(token: string): () => Result<Principal> | Promise<Result<Principal>> {
     return this.authenticator.holderOf(token);
+  }
+
+  /** Whose API key this is; a token, however good, is none. Synchronous, as for every key. */
+  keyHolding(secret: string): Result<KeyHolding> {
+    return holdingOfSecret(this.ground, secret);
+  }
+
+  /** The same of a key that `keyHolding` has known before, as it stands now. */
+  keyHeld(before: Parameters<typeof holdingOfId>[1]): Result<KeyHolding> {
+    return holdingOfId(this.ground, before);
   }
 
   /** The principal of a record as it stands now, for work that returns by itself; refused when it was disabled since. */

@@ -18,6 +18,7 @@
  * `token-expired`, `principal-disabled`, `queue-full`, `not-found`, `conflict`, `forbidden`, `invalid-params`; a Fault of the
  * store when it cannot be read. Signals: none; `stats()` for gauges.
  */
+export type { KeyHolding } from "./api-key-holder.ts";
 export type { IssuedApiKey, NewApiKey } from "./api-keys.ts";
 export type { IssuedToken, Jwks, Signer } from "./built-in-issuer.ts";
 export { Identities } from "./identities.ts";
