@@ -81,7 +81,7 @@ async function startEdge(): Promise<Running> {
     publicUrl: null,
     serverInfo: { name: "bench", version: "0" },
     instructions: null,
-    authorizationServers: [],
+    signIn: null,
     readiness: () => ({ notReady: [] }),
     jwks: () => "{}",
     metricsNeedToken: false,

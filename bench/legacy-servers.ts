@@ -108,7 +108,7 @@ async function startEdge(): Promise<number> {
     publicUrl: null,
     serverInfo: { name: "bench", version: "0" },
     instructions: null,
-    authorizationServers: [],
+    signIn: null,
     readiness: () => ({ notReady: [] }),
     jwks: () => "{}",
     metricsNeedToken: false,

@@ -442,7 +442,7 @@ export class Node {
       ...config.listen,
       serverInfo: { name: "signalbox", title: "Signalbox", version },
       instructions: null,
-      authorizationServers: [],
+      signIn: null,
       readiness: () => ({
         // On shared data others may be well and get what comes; where there are none, a refusal that says why beats a balancer's.
         notReady: [...this.notReady, ...(isShared ? storeTrouble() : [])],

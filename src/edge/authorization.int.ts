@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ok } from "../base/index.ts";
 import type { TokenScope } from "../identity/index.ts";
 import type { RunningEdge } from "./edge.fixture.ts";
-import { ask, callBody, modernMeta, principalNamed, startEdge } from "./edge.fixture.ts";
+import { ask, callBody, echoingDesk, modernMeta, principalNamed, startEdge } from "./edge.fixture.ts";
 
 async function withEdge(
   over: Parameters<typeof startEdge>[0],
@@ -30,32 +30,29 @@ const get = { method: "GET", headers: { Authorization: undefined, "Content-Lengt
 
 describe("who has no token that is good here", () => {
   test("is told where to get one and with which scopes, under our own name", () =>
-    withEdge(
-      { publicUrl: "https://box.example/", authorizationServers: ["https://as.example"] },
-      async (node) => {
-        const none = await ask(node.port, {
-          ...request("tools/list"),
-          headers: { Authorization: undefined },
-        });
-        expect(none.status).toBe(401);
-        expect(none.headers.get("www-authenticate")).toBe(
-          `Bearer resource_metadata="${metadata}", scope="mcp:read mcp:call"`,
-        );
-        const wrong = await ask(node.port, {
-          headers: { Authorization: "Bearer wrong" },
-          body: callBody("echo"),
-        });
-        expect(wrong.headers.get("www-authenticate")).toContain('error="invalid_token"');
-        const { pathname } = new URL(metadata);
-        expect(JSON.parse((await ask(node.port, { ...get, path: pathname })).body)).toEqual({
-          resource: "https://box.example/mcp",
-          resource_name: "signalbox",
-          authorization_servers: ["https://as.example"],
-          scopes_supported: ["mcp:read", "mcp:call"],
-          bearer_methods_supported: ["header"],
-        });
-      },
-    ));
+    withEdge({ publicUrl: "https://box.example/", signIn: echoingDesk }, async (node) => {
+      const none = await ask(node.port, {
+        ...request("tools/list"),
+        headers: { Authorization: undefined },
+      });
+      expect(none.status).toBe(401);
+      expect(none.headers.get("www-authenticate")).toBe(
+        `Bearer resource_metadata="${metadata}", scope="mcp:read mcp:call"`,
+      );
+      const wrong = await ask(node.port, {
+        headers: { Authorization: "Bearer wrong" },
+        body: callBody("echo"),
+      });
+      expect(wrong.headers.get("www-authenticate")).toContain('error="invalid_token"');
+      const { pathname } = new URL(metadata);
+      expect(JSON.parse((await ask(node.port, { ...get, path: pathname })).body)).toEqual({
+        resource: "https://box.example/mcp",
+        resource_name: "signalbox",
+        authorization_servers: ["https://box.example"],
+        scopes_supported: ["mcp:read", "mcp:call"],
+        bearer_methods_supported: ["header"],
+      });
+    }));
 });
 
 describe("a token that is limited", () => {

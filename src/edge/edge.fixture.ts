@@ -5,7 +5,7 @@ import { defaultTenant } from "../identity/index.ts";
 import { createLog, createMetrics } from "../telemetry/index.ts";
 import { Edge } from "./edge.ts";
 import { FakeCalls } from "./fake-calls.fixture.ts";
-import type { Authenticate, EdgeOptions, Sealing } from "./options.ts";
+import type { Authenticate, EdgeOptions, Sealing, SignInDesk } from "./options.ts";
 
 /** What the edge's integration tests share: an edge on a free port with honest little neighbours, and a raw HTTP client. */
 
@@ -34,6 +34,17 @@ const sealing: Sealing = {
   seal: (text) => `sealed.${Buffer.from(text).toString("base64url")}`,
   open: (sealed) =>
     sealed.startsWith("sealed.") ? Buffer.from(sealed.slice(7), "base64url").toString("utf8") : null,
+};
+
+/** Answers at one path, with what it was asked. */
+export const echoingDesk: SignInDesk = {
+  serves: (path) => path === "/oauth/token",
+  answer: async ({ method, query, body, base }) => ({
+    status: 418,
+    contentType: "text/plain",
+    text: `${method} ?${query} ${body.toString("utf8")} at ${base}`,
+    headers: ["Cache-Control", "no-store"],
+  }),
 };
 
 /** Every token `token-<name>` is the agent of that name; looked up asynchronously for names that begin with "slow". */
@@ -65,7 +76,7 @@ export async function startEdge(
     publicUrl: null,
     serverInfo: { name: "signalbox", version: "0.0.0-test" },
     instructions: "Ask before you pay.",
-    authorizationServers: [],
+    signIn: null,
     readiness: () => ({ notReady: [] }),
     jwks: () => '{"keys":[]}',
     metricsNeedToken: false,

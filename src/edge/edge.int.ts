@@ -6,6 +6,7 @@ import {
   RawConnection,
   ask,
   callBody,
+  echoingDesk,
   eventually,
   modernMeta,
   principalNamed,
@@ -96,7 +97,7 @@ describe("the pages beside /mcp", () => {
   });
 
   test("describe the resource and its keys", () =>
-    withEdge({ authorizationServers: ["https://issuer.example"] }, async (node) => {
+    withEdge({ signIn: echoingDesk }, async (node) => {
       for (const path of [
         "/.well-known/oauth-protected-resource",
         "/.well-known/oauth-protected-resource/mcp",
@@ -104,7 +105,7 @@ describe("the pages beside /mcp", () => {
         expect(JSON.parse((await get(node.port, path)).body)).toEqual({
           resource: "http://localhost/mcp",
           resource_name: "signalbox",
-          authorization_servers: ["https://issuer.example"],
+          authorization_servers: ["http://localhost"],
           scopes_supported: ["mcp:read", "mcp:call"],
           bearer_methods_supported: ["header"],
         });
@@ -123,7 +124,30 @@ describe("the pages beside /mcp", () => {
       });
       expect(answer.status).toBe(404);
       expect(answer.body).toContain("`signalbox agents token`");
+      const resource = await get(node.port, "/.well-known/oauth-protected-resource");
+      expect(JSON.parse(resource.body)).not.toHaveProperty("authorization_servers");
     }));
+
+  test("hand what belongs to signing in to who answers it, whole and bounded, from allowed hosts and origins alone", () =>
+    withEdge(
+      { signIn: echoingDesk, bounds: { signInBodyBytesMax: 100 }, publicUrl: "https://box.example/" },
+      async (node) => {
+        const post = (body: string, headers = {}) =>
+          ask(node.port, {
+            path: "/oauth/token?a=1",
+            body,
+            headers: { Authorization: undefined, ...headers },
+          });
+        const answer = await post("grant");
+        expect([answer.status, answer.body]).toEqual([418, "POST ?a=1 grant at https://box.example"]);
+        expect(answer.headers.get("cache-control")).toBe("no-store");
+        expect((await post("x".repeat(101))).status).toBe(413);
+        expect((await post("grant", { Host: "evil.example" })).status).toBe(403);
+        expect((await post("grant", { Origin: "https://evil.example" })).status).toBe(403);
+        expect((await post("grant", { Origin: "null" })).status).toBe(403);
+        expect((await ask(node.port, { path: "/register", body: "{}" })).body).not.toContain("agents token");
+      },
+    ));
 
   test("name the public URL when there is one, and accept its host name", () =>
     withEdge({ publicUrl: "https://box.example/" }, async (node) => {

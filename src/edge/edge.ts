@@ -18,6 +18,7 @@ import { PlainConnections } from "./plain/connections.ts";
 import { Profiles } from "./profiles.ts";
 import { PublicPages } from "./public-pages.ts";
 import { Responder } from "./respond.ts";
+import { SignInPages } from "./sign-in-pages.ts";
 import { StepEndpoint } from "./steps/endpoint.ts";
 
 /** new → start() → listening → stop() → stopped. Starting twice is a mistake, stopping twice is not. */
@@ -64,6 +65,7 @@ export class Edge {
       api: options.api,
       servesAgents: options.servesAgents ?? true,
       steps: options.runs ? new StepEndpoint({ ...options, runs: options.runs }) : null,
+      signIn: options.signIn && new SignInPages({ desk: options.signIn, options, bounds, responder }),
       requestsInFlightMax: bounds.requestsInFlightMax,
     });
   }

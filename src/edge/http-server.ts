@@ -6,6 +6,7 @@ import type { McpEndpoint } from "./mcp.ts";
 import type { ApiHandler } from "./options.ts";
 import type { PublicPages } from "./public-pages.ts";
 import type { Responder } from "./respond.ts";
+import type { SignInPages } from "./sign-in-pages.ts";
 import type { StepEndpoint } from "./steps/endpoint.ts";
 
 /**
@@ -20,6 +21,7 @@ export class Dispatcher {
   private readonly pages: PublicPages;
   private readonly api: ApiHandler | null;
   private readonly steps: StepEndpoint | null;
+  private readonly signIn: SignInPages | null;
   private readonly servesAgents: boolean;
   private readonly requestsInFlightMax: number;
   private isStopping = false;
@@ -34,6 +36,7 @@ export class Dispatcher {
     pages: PublicPages;
     api: ApiHandler | null;
     steps: StepEndpoint | null;
+    signIn: SignInPages | null;
     servesAgents: boolean;
     requestsInFlightMax: number;
   }) {
@@ -44,6 +47,7 @@ export class Dispatcher {
     this.pages = parts.pages;
     this.api = parts.api;
     this.steps = parts.steps;
+    this.signIn = parts.signIn;
     this.servesAgents = parts.servesAgents;
     this.requestsInFlightMax = parts.requestsInFlightMax;
   }
@@ -122,8 +126,9 @@ export class Dispatcher {
       return;
     }
     if (path === "/oauth/callback" && (await this.pages.callback(request, response))) return;
+    if (this.signIn !== null && (await this.signIn.handle(path, request, response))) return;
     if (isRead && (await this.pages.answer(path, request, response))) return;
-    const detail = path === "/register" ? noRegistration : "";
+    const detail = path === "/register" && this.signIn === null ? noRegistration : "";
     this.responder.refuseUnread(request, response, "public", { code: "not-found", detail });
   }
 

@@ -23,7 +23,17 @@
  * Signals: metrics per answer and per refusal; a log line only when something of ours failed.
  */
 export { Edge } from "./edge.ts";
-export type { ApiHandler, Authenticate, EdgeBounds, EdgeOptions, Readiness, Sealing } from "./options.ts";
+export type {
+  ApiHandler,
+  Authenticate,
+  EdgeBounds,
+  EdgeOptions,
+  Readiness,
+  Sealing,
+  SignInAnswer,
+  SignInDesk,
+  SignInRequest,
+} from "./options.ts";
 export { ownRoutes } from "./steps/routes.ts";
 export { paramHeadersOf } from "./modern/param-headers.ts";
 export type { ParamHeader } from "./modern/param-headers.ts";

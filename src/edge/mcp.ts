@@ -12,6 +12,7 @@ import { isObject } from "./envelope.ts";
 import type { Exchange, McpRequest, McpResponse } from "./exchange.ts";
 import { mcpScopes, neededScope } from "./needed-scope.ts";
 import type { EdgeBounds, EdgeOptions } from "./options.ts";
+import { ownBase } from "./own-base.ts";
 import type { Responder } from "./respond.ts";
 import { closeAfter, closeHeader } from "./respond.ts";
 import type { RequestId } from "./wire.ts";
@@ -120,9 +121,9 @@ export class McpEndpoint {
     error: "invalid_token" | "insufficient_scope" | null,
     scopes: readonly TokenScope[],
   ): string {
-    const base = this.options.publicUrl ?? `http://${request.headers.host ?? ""}`;
+    const base = ownBase(this.options.publicUrl, request.headers.host);
     const parts = [
-      `resource_metadata="${base.replace(/\/$/, "")}/.well-known/oauth-protected-resource/mcp"`,
+      `resource_metadata="${base}/.well-known/oauth-protected-resource/mcp"`,
       `scope="${scopes.join(" ")}"`,
       ...(error === null ? [] : [`error="${error}"`]),
     ];

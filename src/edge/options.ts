@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { Clock, Random, Result } from "../base/index.ts";
 import type { AnswersElsewhere, Calls } from "../calls/index.ts";
 import type { Principal } from "../identity/index.ts";
@@ -31,6 +31,33 @@ export interface Sealing {
   open(sealed: string): string | null;
 }
 
+/** A whole request to a page of signing in. Host and Origin were checked. */
+export interface SignInRequest {
+  readonly method: string;
+  readonly path: string;
+  /** What stands behind the question mark; "" = nothing. */
+  readonly query: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** Under which address the caller knows us: without a path, and without a slash at its end. */
+  readonly base: string;
+}
+
+export interface SignInAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly text: string;
+  /** A flat list: names and values in turn. */
+  readonly headers: readonly string[];
+}
+
+/** Where clients get tokens by having a person sign in, or for an API key. */
+export interface SignInDesk {
+  serves(path: string): boolean;
+  /** Never rejects. */
+  answer(request: SignInRequest): Promise<SignInAnswer>;
+}
+
 export interface EdgeOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -52,8 +79,8 @@ export interface EdgeOptions {
   readonly serverInfo: { readonly name: string; readonly title?: string; readonly version: string };
   /** What a client may tell its model about this server; null = nothing. */
   readonly instructions: string | null;
-  /** Issuers of tokens, for RFC 9728 metadata; empty = tokens are handed out by hand. */
-  readonly authorizationServers: readonly string[];
+  /** Where clients sign in; they are told that we are our own authorization server. null = tokens are handed out by hand. */
+  readonly signIn: SignInDesk | null;
   readonly readiness: () => Readiness;
   /** JSON text of the public keys. */
   readonly jwks: () => string | Promise<string>;
@@ -82,6 +109,8 @@ export interface EdgeOptions {
 export interface EdgeBounds {
   readonly bodyBytesMax: number;
   readonly bodyBytesInFlightMax: number;
+  readonly signInBodyBytesMax: number;
+  readonly signInBytesInFlightMax: number;
   readonly headerBytesMax: number;
   readonly tokenCharsMax: number;
   readonly connectionsMax: number;
@@ -111,6 +140,10 @@ export const edgeBounds: EdgeBounds = {
   bodyBytesMax: 4 * 1024 * 1024,
   /** All bodies being read at once: sixty-four of the largest. */
   bodyBytesInFlightMax: 256 * 1024 * 1024,
+  /** A registration with sixteen addresses to come back to has 6 KB, the form of a page 8. */
+  signInBodyBytesMax: 16 * 1024,
+  /** Strangers send these: two hundred and fifty-six of the largest at once. */
+  signInBytesInFlightMax: 4 * 1024 * 1024,
   /** Node's default: a token, trace context and a few Mcp-Param headers fit well. */
   headerBytesMax: 16 * 1024,
   /** The largest token seen in the field (a JWT with groups) has about 4,000 characters. */

@@ -3,6 +3,7 @@ import { approvalFile, approvalHeaders } from "./approval-page.ts";
 import type { EdgeOptions } from "./options.ts";
 import type { McpEndpoint } from "./mcp.ts";
 import { mcpScopes } from "./needed-scope.ts";
+import { ownBase } from "./own-base.ts";
 import type { Responder } from "./respond.ts";
 
 /** The few pages beside /mcp. Returns false when `path` is none of them. */
@@ -118,14 +119,14 @@ export class PublicPages {
     this.responder.json(response, "public", status, text, noStore);
   }
 
-  /** RFC 9728. Host was checked against the allow-list, so it may stand in the answer. */
+  /** RFC 9728. */
   private protectedResourceText(request: IncomingMessage): string {
-    const { publicUrl, serverInfo, authorizationServers } = this.options;
-    const base = (publicUrl ?? `http://${request.headers.host ?? ""}`).replace(/\/$/, "");
+    const { publicUrl, serverInfo, signIn } = this.options;
+    const base = ownBase(publicUrl, request.headers.host);
     return JSON.stringify({
       resource: `${base}/mcp`,
       resource_name: serverInfo.title ?? serverInfo.name,
-      ...(authorizationServers.length === 0 ? {} : { authorization_servers: authorizationServers }),
+      ...(signIn === null ? {} : { authorization_servers: [base] }),
       scopes_supported: mcpScopes,
       bearer_methods_supported: ["header"],
     });
