@@ -66,6 +66,15 @@ export const configSchema: Schema = {
         64,
         "origin, e.g. https://app.example.com",
       ),
+      signIn: {
+        type: "boolean",
+        default: true,
+        description:
+          "Whether MCP clients may be connected by signing in: a page asks for the API key of an agent, and the client gets a token; programs exchange a key for one by themselves.",
+        "x-unit": "true or false",
+        "x-reason":
+          "Whoever has the key could as well put it into the client. Off, nothing of it is offered, and the metadata of `/mcp` names no authorization server.",
+      },
     }),
     data: section("Where durable state is kept.", {
       directory: path(

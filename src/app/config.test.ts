@@ -103,7 +103,9 @@ describe("a configuration", () => {
       publicUrl: null,
       allowedHosts: [],
       allowedOrigins: [],
+      signIn: true,
     });
+    expect(accepted("listen: { signIn: false }").listen.signIn).toBe(false);
     expect(config.data.directory).toBe("/home/me/.signalbox");
     expect(config.limits.bodyBytesMax).toBe(4 * 1024 * 1024);
     expect(Object.isFrozen(config.listen.allowedHosts)).toBe(true);

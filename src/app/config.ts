@@ -44,6 +44,7 @@ export interface Config {
     readonly publicUrl: string | null; // null = as clients spell it
     readonly allowedHosts: readonly string[];
     readonly allowedOrigins: readonly string[];
+    readonly signIn: boolean;
   };
   readonly node: {
     readonly name: string | null; // null = after the host

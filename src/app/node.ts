@@ -14,6 +14,7 @@ import { devPolicies, servePolicies } from "../policy/index.ts";
 import { Registry, registryTables } from "../registry/index.ts";
 import type { Hook } from "../runs/index.ts";
 import { Deadlines, Orphans, Runs, Waker, runsTables } from "../runs/index.ts";
+import { ClientDocuments, SignIn } from "../signin/index.ts";
 import type { Store } from "../store/index.ts";
 import { createRecordCall } from "../telemetry/index.ts";
 import type { Log, Metrics } from "../telemetry/index.ts";
@@ -428,6 +429,18 @@ export class Node {
     admin.start();
     this.shutdown.add("closing the API", () => admin.stop());
 
+    const signIn = new SignIn({
+      clock,
+      random,
+      keys,
+      store,
+      identities,
+      acts,
+      documents: new ClientDocuments({ net, clock }),
+      onTrouble,
+    });
+    // Where nobody needs a token there is nothing to sign in to.
+    const offersSignIn = config.listen.signIn && mode !== "proxy" && roles.has("edge");
     const storeTrouble = () =>
       lease.isUnrenewed ? ["the store takes no writes: calls are refused until it does"] : [];
     const paramHeaders = new ParamHeaders();
@@ -442,7 +455,7 @@ export class Node {
       ...config.listen,
       serverInfo: { name: "signalbox", title: "Signalbox", version },
       instructions: null,
-      signIn: null,
+      signIn: offersSignIn ? signIn : null,
       readiness: () => ({
         // On shared data others may be well and get what comes; where there are none, a refusal that says why beats a balancer's.
         notReady: [...this.notReady, ...(isShared ? storeTrouble() : [])],

@@ -56,6 +56,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "runs",
     "edge",
   ],
+  signin: ["base", "net", "store", "keys", "identity", "approvals", "edge", "admin"],
   app: [
     "base",
     "telemetry",
@@ -76,6 +77,7 @@ export const rooms: Readonly<Record<string, readonly string[]>> = {
     "runs",
     "edge",
     "admin",
+    "signin",
   ],
   cli: ["base", "store", "keys", "identity", "ledger", "backup", "registry", "policy", "edge", "app"],
 };

@@ -1,0 +1,95 @@
+import { describe, expect, test } from "vitest";
+import { destinationOf, formActionOf, isRegistered, withParameters } from "./redirect-uri.ts";
+
+describe("an address that a client may be called back at", () => {
+  test.each([
+    ["https://app.example/callback?tenant=1", { kind: "site", host: "app.example" }],
+    ["https://app.example:8443/", { kind: "site", host: "app.example:8443" }],
+    ["https://localhost:3000/cb", { kind: "this-machine", host: "localhost:3000" }],
+    ["http://127.0.0.1:33418", { kind: "this-machine", host: "127.0.0.1:33418" }],
+    ["http://localhost/callback", { kind: "this-machine", host: "localhost" }],
+    ["http://[::1]:80/cb", { kind: "this-machine", host: "[::1]" }],
+    ["cursor://anysphere.cursor-mcp/oauth/callback", { kind: "program", scheme: "cursor" }],
+    ["vscode://ms/cb", { kind: "program", scheme: "vscode" }],
+    ["com.example.app:/oauth2redirect", { kind: "program", scheme: "com.example.app" }],
+  ])("%s", (uri, destination) => {
+    expect(destinationOf(uri)).toEqual(destination);
+  });
+
+  test.each([
+    "javascript:alert(1)",
+    "javascript://x/%0aalert(1)",
+    "JavaScript://x/",
+    "data:text/html,x",
+    "data://x/",
+    "file:///etc/passwd",
+    "blob:https://x/1",
+    "vbscript://x/",
+    "view-source:/x",
+    "mailto:/x",
+    "http://app.example/cb",
+    "http://127.0.0.1.evil.example/cb",
+    "http://localhost.evil.example/",
+    "http://192.168.1.4/cb",
+    "http:127.0.0.1/cb",
+    "https:app.example",
+    "https://me:secret@app.example/cb",
+    "https://app.example/cb#fragment",
+    "https://app.example/cb#",
+    "https://app.example\\@evil.example/",
+    "https://a;script-src.example/",
+    "https://a,b.example/",
+    "https://bücher.example/",
+    "https://app.example/ cb",
+    "https://app.example/\ncb",
+    " https://app.example/cb",
+    "https://",
+    "cursor:callback",
+    "/callback",
+    "callback",
+    "",
+    `https://app.example/${"x".repeat(1_024)}`,
+  ])("is none: %j", (uri) => {
+    expect(destinationOf(uri)).toBeNull();
+  });
+
+  test("is one of those it has named, to the letter; on this machine at any port", () => {
+    const named = ["https://app.example/cb", "http://127.0.0.1:1/cb", "http://localhost/", "cursor://x/cb"];
+    for (const uri of [
+      ...named,
+      "http://127.0.0.1:65535/cb",
+      "http://127.0.0.1/cb",
+      "http://localhost:7",
+      "http://localhost:7/",
+    ])
+      expect([uri, isRegistered(uri, named)]).toEqual([uri, true]);
+    for (const uri of [
+      "https://app.example/cb/",
+      "https://app.example/cb?x=1",
+      "https://app.example:444/cb",
+      "https://app.example/CB",
+      "https://app.example/cb/../cb",
+      "http://127.0.0.1:1/cb?x=1",
+      "http://127.0.0.1:1/other",
+      "http://localhost:1/cb",
+      "http://[::1]:1/cb",
+      "https://127.0.0.1:1/cb",
+      "http://127.0.0.1:1/cb#x",
+      "http://127.0.0.1:1@evil.example/cb",
+      "cursor://x/cb2",
+      "cursor://x:1/cb",
+    ])
+      expect([uri, isRegistered(uri, named)]).toEqual([uri, false]);
+  });
+
+  test("keeps what stands there, with what is said put behind it", () => {
+    expect(withParameters("https://x/cb?a=%20b+c", { code: "1&2" })).toBe("https://x/cb?a=%20b+c&code=1%262");
+    expect(withParameters("cursor://x/cb", { iss: "http://y" })).toBe("cursor://x/cb?iss=http%3A%2F%2Fy");
+  });
+
+  test("is as narrow as can be said in a content security policy", () => {
+    expect(formActionOf("https://app.example:8443/cb?x")).toBe("https://app.example:8443");
+    expect(formActionOf("http://[::1]:3000/cb")).toBe("http:");
+    expect(formActionOf("cursor://x/cb")).toBe("cursor:");
+  });
+});

@@ -1,0 +1,80 @@
+import { redirectUriCharsMax } from "./bounds.ts";
+
+/** Where a code may be sent: who could take it there. */
+export type Destination =
+  /** `host` with its port, as the client wrote it. Any program of this machine can listen there. */
+  | { readonly kind: "this-machine"; readonly host: string }
+  | { readonly kind: "site"; readonly host: string }
+  /** Whichever program this machine opens such links with. */
+  | { readonly kind: "program"; readonly scheme: string };
+
+/**
+ * Schemes that a browser acts on by itself, that open what is on the machine, or that hand text to a program which runs it: none of
+ * them is how a client is called back.
+ */
+const forbiddenSchemes: ReadonlySet<string> = new Set(
+  (
+    "javascript data file blob filesystem vbscript about view-source jar resource res chrome chrome-extension moz-extension edge " +
+    "ws wss ftp ftps sftp ssh telnet ldap ldaps smb nfs dav mailto tel sms intent android-app search-ms ms-msdt ms-officecmd " +
+    "ms-appinstaller ms-search hcp shell mhtml urn"
+  ).split(" "),
+);
+
+/**
+ * OAuth 2.1 sections 2.3 and 8.4: https; http to this machine; a scheme of the client's own (`cursor://…`). Null = none of these. Only what
+ * reads the same to everybody: no fragment, no user, no blanks, nothing beyond ASCII.
+ */
+export function destinationOf(uri: string): Destination | null {
+  if (uri.length > redirectUriCharsMax || !/^[\x21-\x7e]+$/.test(uri) || /[#\\"'<>`{}|^]/.test(uri))
+    return null;
+  if (!URL.canParse(uri)) return null;
+  const { protocol, username, password, host, hostname } = new URL(uri);
+  if (username !== "" || password !== "") return null;
+  // Parsers let signs into a host that would end a directive of our page's content security policy.
+  if (!/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]*)$/i.test(hostname)) return null;
+  switch (protocol) {
+    case "https:":
+      return isWritten(uri, "https") ? { kind: isLoopback(hostname) ? "this-machine" : "site", host } : null;
+    case "http:":
+      return isLoopback(hostname) && isWritten(uri, "http") ? { kind: "this-machine", host } : null;
+    default: {
+      const scheme = protocol.slice(0, -1);
+      const isOwn = /^[a-z][a-z0-9+.-]{1,63}$/.test(scheme) && !forbiddenSchemes.has(scheme);
+      return isOwn && uri.slice(protocol.length).startsWith("/") ? { kind: "program", scheme } : null;
+    }
+  }
+}
+
+/** Exactly, but for the port on this machine, which a program takes as it finds it free (RFC 8252 section 7.3). */
+export function isRegistered(uri: string, registered: readonly string[]): boolean {
+  if (registered.includes(uri)) return true;
+  const asked = withoutPort(uri);
+  return asked !== null && registered.some((each) => withoutPort(each) === asked);
+}
+
+/** With these behind it; what stands there stays as it is written. */
+export function withParameters(uri: string, parameters: Readonly<Record<string, string>>): string {
+  return `${uri}${uri.includes("?") ? "&" : "?"}${new URLSearchParams(parameters).toString()}`;
+}
+
+/** Browsers hold a form to this also where its answer sends them on. */
+export function formActionOf(uri: string): string {
+  const { protocol, origin, hostname } = new URL(uri);
+  const isWeb = protocol === "https:" || protocol === "http:";
+  // There is no way to write an IPv6 address there (CSP level 3, section 2.3.1).
+  return isWeb && !hostname.startsWith("[") ? origin : protocol;
+}
+
+/** Plain http to these never leaves the machine. */
+const isLoopback = (hostname: string): boolean =>
+  hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
+
+/** `https:host` and the like parse too, and mean other things elsewhere. */
+const isWritten = (uri: string, scheme: string): boolean => uri.startsWith(`${scheme}://`);
+
+/** Null = not one on this machine over http. */
+function withoutPort(uri: string): string | null {
+  if (!uri.startsWith("http://") || destinationOf(uri)?.kind !== "this-machine") return null;
+  const { hostname, pathname, search } = new URL(uri);
+  return `${hostname}${pathname}${search}`;
+}

@@ -1,0 +1,526 @@
+import { OAuthMetadataSchema } from "@modelcontextprotocol/sdk/shared/auth.js";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { isInScope } from "../identity/index.ts";
+import type { Desk, Fields, Holder } from "./sign-in.fixture.ts";
+import {
+  SignInWorld,
+  base,
+  calledBackAt,
+  callback,
+  headerOf,
+  queryOf,
+  sealedIn,
+  sentTo,
+} from "./sign-in.fixture.ts";
+
+let world: SignInWorld;
+let desk: Desk;
+let agent: Holder;
+
+beforeEach(async () => {
+  world = new SignInWorld();
+  desk = await world.node();
+  agent = await desk.holder("invoicer");
+});
+afterEach(async () => {
+  expect(desk.troubles).toEqual([]);
+  await world.stop();
+});
+
+describe("what is said about signing in", () => {
+  test("names this node in all places alike, and is as clients read it", async () => {
+    const { status, text } = await desk.ask({ path: "/.well-known/oauth-authorization-server" });
+    expect(status).toBe(200);
+    expect(OAuthMetadataSchema.parse(JSON.parse(text))).toMatchObject({
+      issuer: base,
+      authorization_endpoint: `${base}/oauth/authorize`,
+      token_endpoint: `${base}/oauth/token`,
+      registration_endpoint: `${base}/oauth/register`,
+      code_challenge_methods_supported: ["S256"],
+      scopes_supported: ["mcp:read", "mcp:call"],
+      authorization_response_iss_parameter_supported: true,
+      client_id_metadata_document_supported: true,
+    });
+    const named = await desk.ask({
+      path: "/.well-known/oauth-authorization-server",
+      base: "https://box.example",
+    });
+    expect(JSON.parse(named.text)).toMatchObject({ issuer: "https://box.example" });
+  });
+
+  test.each([
+    ["POST", "/.well-known/oauth-authorization-server", "GET"],
+    ["GET", "/oauth/register", "POST"],
+    ["GET", "/oauth/token", "POST"],
+    ["DELETE", "/oauth/authorize", "GET, POST"],
+  ])("%s of %s is not a way", async (method, path, allowed) => {
+    const answer = await desk.ask({ method, path });
+    expect([answer.status, headerOf(answer, "allow")]).toEqual([405, allowed]);
+  });
+});
+
+describe("a client that registers", () => {
+  test("is told what it has become: public, without what it cannot have", async () => {
+    const said = {
+      client_name: "Editor",
+      redirect_uris: [callback],
+      grant_types: ["authorization_code", "refresh_token"],
+      token_endpoint_auth_method: "client_secret_basic",
+      application_type: "native",
+    };
+    const answer = await desk.post(
+      "/oauth/register",
+      JSON.stringify(said),
+      "application/json; charset=utf-8",
+    );
+    expect(answer.status).toBe(201);
+    expect(headerOf(answer, "cache-control")).toBe("no-store");
+    expect(JSON.parse(answer.text)).toEqual({
+      client_id: expect.stringMatching(/^sbc_[A-Za-z0-9_-]+$/),
+      client_id_issued_at: expect.any(Number),
+      client_name: "Editor",
+      redirect_uris: [callback],
+      grant_types: ["authorization_code"],
+      response_types: ["code"],
+      token_endpoint_auth_method: "none",
+      scope: "mcp:read mcp:call",
+      application_type: "native",
+    });
+  });
+
+  test("leaves nothing in the store, and is known on another node", async () => {
+    const before = await desk.entries(100);
+    const clientId = await desk.register();
+    expect(await desk.entries(100)).toEqual(before);
+    const other = await world.node();
+    expect((await other.authorize(clientId)).status).toBe(200);
+  });
+
+  test.each([
+    ["application/json", "[]"],
+    ["application/json", "{"],
+    ["application/json", '{"client_name":1,"client_name":2}'],
+    ["text/plain", '{"redirect_uris":["http://127.0.0.1/"]}'],
+  ])("by %s %s is refused", async (type, body) => {
+    const answer = await desk.post("/oauth/register", body, type);
+    expect([answer.status, JSON.parse(answer.text)]).toEqual([
+      400,
+      { error: "invalid_client_metadata", error_description: expect.any(String) },
+    ]);
+  });
+});
+
+describe("the page", () => {
+  test("says who asks, where the answer goes and what for, and may not be framed, kept or told to others", async () => {
+    const page = await desk.authorize(await desk.register());
+    expect(page.status).toBe(200);
+    expect(page.text).toContain("Editor");
+    expect(page.text).toContain("127.0.0.1:50123");
+    expect(page.text).toContain("call tools");
+    expect(page.text).not.toMatch(/<script|<img|<link|https?:/);
+    const policy = headerOf(page, "content-security-policy") ?? "";
+    expect(policy).toMatch(
+      /^default-src 'none'; style-src 'sha256-[^']+'; form-action 'self' http:\/\/127\.0\.0\.1:50123; /,
+    );
+    expect(policy).toContain("frame-ancestors 'none'");
+    for (const [name, value] of [
+      ["x-frame-options", "DENY"],
+      ["x-content-type-options", "nosniff"],
+      ["cache-control", "no-store"],
+      ["referrer-policy", "same-origin"],
+    ] as const)
+      expect(headerOf(page, name)).toBe(value);
+  });
+
+  test("shows only what was asked for", async () => {
+    const page = await desk.authorize(await desk.register(), { scope: "mcp:read" });
+    expect(page.text).toContain("list tools");
+    expect(page.text).not.toContain("call tools");
+  });
+
+  test("shows a client's name as text, with what would hide in it or turn it round", async () => {
+    const name = `</span><script>alert(1)</script>"'&\u202Eexe`;
+    const clientId = await desk.register({ client_name: name, redirect_uris: [callback] });
+    const { text } = await desk.authorize(clientId);
+    expect(text).toContain(
+      "&#60;/span&#62;&#60;script&#62;alert(1)&#60;/script&#62;&#34;&#39;&#38;⟨U+202E⟩exe",
+    );
+    expect(text).not.toContain("<script");
+  });
+
+  test.each([
+    ["an unknown client", { client_id: "sbc_AAAA" }],
+    ["no client", { client_id: undefined }],
+    ["a made-up client", { client_id: "editor" }],
+    ["a client at an address that is none", { client_id: "https://app.example/#x" }],
+    ["no address", { redirect_uri: undefined }],
+    ["an address that was not named", { redirect_uri: "https://evil.example/cb" }],
+    ["an address that differs in its path", { redirect_uri: `${calledBackAt}/` }],
+    ["a state that is too long", { state: "x".repeat(2_049) }],
+  ])("is one of refusal for %s: nobody is sent anywhere", async (_what, over: Fields) => {
+    const page = await desk.authorize(await desk.register(), over);
+    expect([page.status, headerOf(page, "location")]).toEqual([400, null]);
+    expect(page.text).toContain("This does not work");
+    expect(page.text).not.toContain("<form");
+    expect(page.text).not.toContain("href=");
+  });
+
+  test("is one of refusal for a parameter that stands twice", async () => {
+    const query = `${queryOf({ client_id: await desk.register(), redirect_uri: callback })}&state=1&state=2`;
+    const page = await desk.ask({ path: "/oauth/authorize", query });
+    expect([page.status, headerOf(page, "location")]).toEqual([400, null]);
+  });
+
+  test.each([
+    ["unsupported_response_type", { response_type: "token" }],
+    ["unsupported_response_type", { response_type: undefined }],
+    ["invalid_request", { code_challenge: undefined }],
+    ["invalid_request", { code_challenge_method: "plain" }],
+    ["invalid_request", { code_challenge_method: undefined }],
+    ["invalid_request", { code_challenge: "short" }],
+    ["invalid_request", { request: "eyJ" }],
+    ["invalid_request", { request_uri: "https://evil.example/" }],
+    ["invalid_target", { resource: "https://evil.example/mcp" }],
+    ["invalid_target", { resource: `${base}/mcp/` }],
+    ["invalid_target", { resource: base }],
+    ["invalid_scope", { scope: "mcp:read admin" }],
+    ["invalid_scope", { scope: "admin" }],
+    ["invalid_scope", { scope: "openid" }],
+    ["invalid_scope", { scope: "mcp:read  mcp:call" }],
+  ])("is not shown for %s: the client is told, by %j", async (error, over: Fields) => {
+    const answer = await desk.authorize(await desk.register(), over);
+    expect(answer.status).toBe(303);
+    const back = sentTo(answer);
+    expect(`${back.origin}${back.pathname}`).toBe(calledBackAt);
+    expect(Object.fromEntries(back.searchParams)).toEqual({
+      error,
+      error_description: expect.any(String),
+      state: "of the client",
+      iss: base,
+    });
+  });
+
+  test("sends nobody elsewhere by itself: what is wrong is shown, with a way back to press", async () => {
+    const there = "https://app.example/cb?x=1";
+    const clientId = await desk.register({ redirect_uris: [there] });
+    const answer = await desk.authorize(clientId, { redirect_uri: there, scope: "admin" });
+    expect([answer.status, headerOf(answer, "location")]).toEqual([400, null]);
+    expect(answer.text).toContain("app.example");
+    expect(answer.text).toContain('href="https://app.example/cb?x=1&#38;error=invalid_scope');
+  });
+
+  test("works for a client that names neither resource nor scope nor state", async () => {
+    const over = { resource: undefined, scope: undefined, state: undefined };
+    const back = sentTo(
+      await desk.decide(await desk.authorize(await desk.register(), over), { key: agent.key }),
+    );
+    expect([...back.searchParams.keys()]).toEqual(["code", "iss"]);
+  });
+});
+
+describe("the form", () => {
+  test("that denies sends the client away, and leaves nothing", async () => {
+    const before = await desk.entries(100);
+    const page = await desk.authorize(await desk.register());
+    const back = sentTo(await desk.decide(page, { decision: "deny" }));
+    expect(Object.fromEntries(back.searchParams)).toMatchObject({
+      error: "access_denied",
+      state: "of the client",
+      iss: base,
+    });
+    expect(await desk.entries(100)).toEqual(before);
+  });
+
+  test("with a key that is none, a token, or a person's asks again, and says why", async () => {
+    const page = await desk.authorize(await desk.register());
+    const person = await desk.holder("ann", "person");
+    const expiring = await desk.holder("brief", "agent", 1_000);
+    world.clock.advance(1_000);
+    const token = desk.identities.issueToken(desk.self, agent.id);
+    if (!token.ok) throw new Error("no token");
+    const [wrong, person_] = ["not an API key that is good here", "the key of a person"];
+    for (const [key, why] of [
+      ["sbk_wrong", wrong],
+      [`sbk_${"A".repeat(43)}`, wrong],
+      ["", wrong],
+      [token.value.token, wrong],
+      [expiring.key, wrong],
+      [person.key, person_],
+    ] as const) {
+      const again = await desk.decide(page, { key });
+      expect([again.status, headerOf(again, "location")]).toEqual([403, null]);
+      expect(again.text).toContain(why);
+      if (key !== "") expect(again.text).not.toContain(key);
+      // The same request once more: a slip of the fingers costs nothing.
+      expect(sealedIn(again)).toBe(sealedIn(page));
+    }
+    expect(headerOf(await desk.decide(page, { key: ` ${agent.key}\n` }), "location")).not.toBeNull();
+  });
+
+  test("is taken from its own page alone", async () => {
+    const page = await desk.authorize(await desk.register());
+    for (const headers of [
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-site" },
+      { "sec-fetch-site": "none" },
+      { origin: "http://127.0.0.1:3000" },
+      { origin: "https://evil.example" },
+      { origin: "null" },
+      { "content-type": "text/plain" },
+    ]) {
+      const answer = await desk.decide(page, { key: agent.key }, headers);
+      expect([headers, answer.status, headerOf(answer, "location")]).toEqual([headers, 403, null]);
+    }
+    const own = { origin: base, "sec-fetch-site": "same-origin" };
+    expect(headerOf(await desk.decide(page, { key: agent.key }, own), "location")).not.toBeNull();
+  });
+
+  test("that was edited, made up, or of another kind is none of ours", async () => {
+    const clientId = await desk.register();
+    const page = await desk.authorize(clientId);
+    const { code = "" } = await desk.signedIn(agent.key);
+    const sealed = sealedIn(page);
+    for (const request of [
+      "",
+      "AAAA",
+      `${sealed.slice(0, -8)}AAAAAAAA`,
+      `${sealed}A`,
+      `B${sealed.slice(1)}`,
+      clientId.slice(4),
+      code,
+    ]) {
+      const answer = await desk.decide(page, { request, key: agent.key });
+      expect([answer.status, headerOf(answer, "location")]).toEqual([400, null]);
+    }
+    expect((await desk.decide(page, { decision: "maybe", key: agent.key })).status).toBe(400);
+  });
+
+  test("of a page that was open for ten minutes is too old", async () => {
+    const page = await desk.authorize(await desk.register());
+    world.clock.advance(10 * 60_000);
+    const answer = await desk.decide(page, { key: agent.key });
+    expect([answer.status, answer.text.includes("open for too long")]).toEqual([400, true]);
+  });
+
+  test("may come to another node than the page was from", async () => {
+    const page = await desk.authorize(await desk.register());
+    const other = await world.node();
+    const back = sentTo(await other.decide(page, { key: agent.key }));
+    expect(back.searchParams.get("iss")).toBe(base);
+  });
+});
+
+describe("a code", () => {
+  test("becomes a token of the agent, within its scopes, and all of it is on record", async () => {
+    const got = await desk.token(await desk.signedIn(agent.key, { scope: "mcp:read" }));
+    expect(got).toMatchObject({
+      status: 200,
+      token_type: "Bearer",
+      scope: "mcp:read",
+      expires_in: 8 * 3_600,
+    });
+    expect(got.said).toContain("no-store");
+    const who = await desk.identities.authenticate(got.access_token ?? "");
+    expect(who).toMatchObject({ ok: true, value: { id: agent.id, scopes: ["mcp:read"] } });
+    expect(who.ok && isInScope(who.value, "admin")).toBe(false);
+    expect(await desk.entries(2)).toEqual([
+      `signin.issue-token succeeded ${agent.id}`,
+      `signin.allow succeeded ${agent.id}`,
+    ]);
+    world.clock.advance(8 * 3_600_000 + 6_000);
+    expect(await desk.identities.authenticate(got.access_token ?? "")).toMatchObject({ ok: false });
+  });
+
+  test("is good once, and its second use is on record once", async () => {
+    const fields = await desk.signedIn(agent.key);
+    expect((await desk.token(fields)).status).toBe(200);
+    for (let i = 0; i < 3; i++)
+      expect(await desk.token(fields)).toMatchObject({ status: 400, error: "invalid_grant" });
+    const entries = await desk.entries();
+    expect(entries.filter((entry) => entry.startsWith("signin.issue-token"))).toEqual([
+      `signin.issue-token refused ${agent.id}`,
+      `signin.issue-token succeeded ${agent.id}`,
+    ]);
+  });
+
+  test("that many bring at once, to two nodes, is good for one of them", async () => {
+    const other = await world.node();
+    const fields = await desk.signedIn(agent.key);
+    const got = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? desk : other).token(fields)),
+    );
+    expect(got.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(got.filter(({ error }) => error === "invalid_grant")).toHaveLength(19);
+  });
+
+  test("is no longer good after a minute, nor after it was forgotten that it was spent", async () => {
+    const [late, spent] = [await desk.signedIn(agent.key), await desk.signedIn(agent.key)];
+    expect((await desk.token(spent)).status).toBe(200);
+    world.clock.advance(60_000);
+    expect(await desk.token(late)).toMatchObject({ status: 400, error: "invalid_grant" });
+    // The next one that is spent takes the row of the last away.
+    expect((await desk.token(await desk.signedIn(agent.key))).status).toBe(200);
+    expect(await desk.token(spent)).toMatchObject({ status: 400, error: "invalid_grant" });
+  });
+
+  test("leaves one row until its minute is over", async () => {
+    for (let i = 0; i < 3; i++) expect((await desk.token(await desk.signedIn(agent.key))).status).toBe(200);
+    world.clock.advance(60_000);
+    const rows = await desk.store.takeDueWakeUps("signin/spent", 100);
+    expect(rows).toHaveLength(3);
+  });
+
+  const wrong: readonly (readonly [string, string, Fields])[] = [
+    ["invalid_grant", "another verifier", { code_verifier: "x".repeat(43) }],
+    ["invalid_grant", "a verifier that is too short", { code_verifier: "x" }],
+    ["invalid_request", "no verifier", { code_verifier: undefined }],
+    ["invalid_grant", "another address", { redirect_uri: callback }],
+    ["invalid_grant", "another client", { client_id: "sbc_AAAA" }],
+    ["invalid_request", "no client", { client_id: undefined }],
+    ["invalid_target", "another resource", { resource: "https://evil.example/mcp" }],
+    ["invalid_grant", "a code that is made up", { code: "AAAA" }],
+    ["invalid_client", "a secret, which no client has", { client_secret: "x" }],
+    ["unsupported_grant_type", "another grant", { grant_type: "password" }],
+    ["unsupported_grant_type", "a refresh", { grant_type: "refresh_token" }],
+    ["invalid_request", "no grant", { grant_type: undefined }],
+  ];
+  test.each(wrong)(
+    "is refused as %s with %s, and stays good for who it was given to",
+    async (error, _what, over) => {
+      const fields = await desk.signedIn(agent.key);
+      const refused = await desk.token({ ...fields, ...over });
+      expect(refused).toMatchObject({ error });
+      expect(refused.status).toBe(error === "invalid_client" ? 401 : 400);
+      expect((await desk.token(fields)).status).toBe(200);
+    },
+  );
+
+  test("that was edited, or is of another kind, is none", async () => {
+    const fields = await desk.signedIn(agent.key);
+    const code = fields["code"] ?? "";
+    const flipped = `${code.slice(0, 40)}${code[40] === "A" ? "B" : "A"}${code.slice(41)}`;
+    const page = await desk.authorize(await desk.register());
+    for (const other of [flipped, `${code}A`, code.slice(1), sealedIn(page), "x".repeat(13_000)])
+      expect(await desk.token({ ...fields, code: other })).toMatchObject({ error: "invalid_grant" });
+    expect((await desk.token(fields)).status).toBe(200);
+  });
+
+  test("may come without address and resource, as OAuth 2.1 and older clients have it", async () => {
+    const fields = await desk.signedIn(agent.key);
+    const bare = { ...fields, redirect_uri: undefined, resource: undefined };
+    expect((await desk.token(bare)).status).toBe(200);
+  });
+
+  test.each([
+    ["its agent was disabled", async () => desk.commit(desk.identities.disable(desk.self, agent.id))],
+    [
+      "its agent's tokens were ended",
+      async () => desk.commit(desk.identities.revokeTokens(desk.self, agent.id)),
+    ],
+    [
+      "the key was revoked",
+      async () => desk.commit(desk.identities.revokeApiKey(desk.self, agent.id, agent.keyId)),
+    ],
+  ])("is not good when %s meanwhile, also on a node that has not heard of it yet", async (_what, change) => {
+    const other = await world.node();
+    const fields = await desk.signedIn(agent.key);
+    await change();
+    expect(await other.token(fields)).toMatchObject({ status: 400, error: "invalid_grant" });
+  });
+
+  test("makes a token that does not outlive the key", async () => {
+    const brief = await desk.holder("brief", "agent", 90_000);
+    const got = await desk.token(await desk.signedIn(brief.key));
+    expect(got.status).toBe(200);
+    expect(got.expires_in).toBeLessThanOrEqual(90);
+  });
+
+  test("goes to a site and to a program as to this machine, and its form may lead there alone", async () => {
+    for (const [uri, source] of [
+      ["https://app.example/cb", "https://app.example"],
+      ["cursor://anysphere/cb", "cursor:"],
+    ] as const) {
+      const over = { client_id: await desk.register({ redirect_uris: [uri] }), redirect_uri: uri };
+      const page = await desk.authorize(over.client_id, over);
+      expect(headerOf(page, "content-security-policy")).toContain(`form-action 'self' ${source};`);
+      expect((await desk.token(await desk.signedIn(agent.key, over))).status).toBe(200);
+    }
+  });
+});
+
+describe("an API key", () => {
+  const basic = (id: string, secret: string) => ({
+    authorization: `Basic ${Buffer.from(`${encodeURIComponent(id)}:${encodeURIComponent(secret)}`).toString("base64")}`,
+  });
+  const grant = { grant_type: "client_credentials" };
+
+  test("is exchanged for a token by the agent's name or id, by header or form", async () => {
+    for (const id of [agent.name, agent.id, agent.id.slice("agent/".length)]) {
+      const resource = `${base}/mcp`;
+      for (const got of [
+        await desk.token({ ...grant, resource }, basic(id, agent.key)),
+        await desk.token({ ...grant, client_id: id, client_secret: agent.key }),
+        await desk.token({ ...grant, client_id: id }, basic(id, agent.key)),
+      ])
+        expect(got).toMatchObject({ status: 200, scope: "mcp:read mcp:call", expires_in: 3_600 });
+    }
+    expect(await desk.entries(1)).toEqual([`signin.issue-token succeeded ${agent.id}`]);
+    const service = await desk.holder("batch", "service");
+    const got = await desk.token({ ...grant, scope: "mcp:call" }, basic(service.name, service.key));
+    expect(got).toMatchObject({ status: 200, scope: "mcp:call" });
+    expect(await desk.identities.authenticate(got.access_token ?? "")).toMatchObject({
+      value: { id: service.id, scopes: ["mcp:call"] },
+    });
+  });
+
+  test("that another node made a moment ago is known", async () => {
+    const other = await world.node();
+    const fresh = await desk.holder("fresh");
+    expect((await other.token(grant, basic(fresh.name, fresh.key))).status).toBe(200);
+  });
+
+  test("is refused where something does not fit, and challenged where it came by header", async () => {
+    const other = await desk.holder("other");
+    const person = await desk.holder("ann", "person");
+    for (const [id, key] of [
+      [other.name, agent.key],
+      ["", agent.key],
+      [agent.name, `sbk_${"A".repeat(43)}`],
+      [agent.name, "%"],
+      [person.name, person.key],
+    ] as const) {
+      const refused = await desk.token(grant, basic(id, key));
+      expect(refused).toMatchObject({ status: 401, error: "invalid_client" });
+      expect(refused.said).toContain('Basic realm="signalbox"');
+    }
+    for (const authorization of ["Bearer x", "Basic", "Basic !!!", "Basic Og==", "Basic JTpj"])
+      expect(await desk.token(grant, { authorization })).toMatchObject({
+        status: 401,
+        error: "invalid_client",
+      });
+    const twice = { ...grant, client_id: agent.name, client_secret: agent.key };
+    expect(await desk.token(twice, basic(agent.name, agent.key))).toMatchObject({ error: "invalid_request" });
+    expect(await desk.token({ ...grant, client_id: agent.name })).toMatchObject({ error: "invalid_client" });
+    const own = basic(agent.name, agent.key);
+    expect(await desk.token({ ...grant, scope: "admin" }, own)).toMatchObject({ error: "invalid_scope" });
+    expect(await desk.token({ ...grant, resource: `${base}/x` }, own)).toMatchObject({
+      error: "invalid_target",
+    });
+  });
+});
+
+describe("the token endpoint", () => {
+  test("takes forms alone, and each name once", async () => {
+    const asJson = await desk.post("/oauth/token", "{}", "application/json");
+    expect([asJson.status, JSON.parse(asJson.text)]).toMatchObject([400, { error: "invalid_request" }]);
+    const twice = await desk.post(
+      "/oauth/token",
+      "grant_type=authorization_code&grant_type=client_credentials",
+      "application/x-www-form-urlencoded",
+    );
+    expect([twice.status, JSON.parse(twice.text)]).toMatchObject([400, { error: "invalid_request" }]);
+    const many = Array.from({ length: 65 }, (_, i) => `a${i}=`).join("&");
+    const full = await desk.post("/oauth/token", many, "application/x-www-form-urlencoded");
+    expect(JSON.parse(full.text)).toMatchObject({ error: "invalid_request" });
+  });
+});
