@@ -12,6 +12,8 @@ export interface Banner {
   /** null = there is none to show; `tokenNote` says why. */
   readonly token: string | null;
   readonly tokenNote: string;
+  /** Whether clients may be connected by signing in with the token, which is a key. */
+  readonly signsIn: boolean;
   readonly servers: readonly DevServer[];
   readonly data: string;
   readonly log: string | null; // null = standard error
@@ -26,7 +28,7 @@ export interface Banner {
 /** What whoever has just started a node needs next, in the order in which they need it. */
 export function bannerText(banner: Banner, page: Page): string {
   const { paint } = page;
-  const { mcpUrl, token, tokenNote, servers, data, log, notes, snippets, program } = banner;
+  const { mcpUrl, token, tokenNote, signsIn, servers, data, log, notes, snippets, program } = banner;
   const at = banner.elsewhere === null ? "" : ` --data ${banner.elsewhere}`;
   const called = (verb: string): string => `${program} ${verb}${at}`;
   const fields: Field[] = [
@@ -48,7 +50,9 @@ export function bannerText(banner: Banner, page: Page): string {
     indented(fieldsText(fields, paint)),
     ...(notes.length === 0 ? [] : ["", ...notes.map((note) => `  • ${cleanLine(note)}`)]),
     "",
-    "Connect a client:",
+    signsIn && token !== null
+      ? "Connect a client. Or give it the address alone, and sign in with the token in the browser that it opens:"
+      : "Connect a client:",
     ...snippets.flatMap(({ client, place, text }) => [
       "",
       `  ${paint("cyan", client)}${place === null ? "" : paint("dim", `  ${place}`)}`,

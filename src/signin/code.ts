@@ -56,7 +56,7 @@ export function codeFor(
 /** Whether whoever brings it is whom it was given to. Until all of it fits, the code is not spent: a thief without the verifier ends nothing. */
 export async function presentedCode(
   fields: Fields,
-  { seals, now }: { readonly seals: Seals; readonly now: StoreMs },
+  { seals, now }: { readonly seals: Seals; readonly now: () => Promise<StoreMs> },
 ): Promise<Judged<Code>> {
   const text = fields.get("code");
   const clientId = fields.get("client_id");
@@ -64,7 +64,7 @@ export async function presentedCode(
   if (text === undefined || clientId === undefined || verifier === undefined)
     return problem("invalid_request", "code, client_id and code_verifier are needed.");
   const code = (await seals.open("code", text)) as Code | null; // sealed from a Code
-  if (code === null || elapsedMs(storeMs(code.expiresAt), now) <= 0) return notGood;
+  if (code === null || elapsedMs(storeMs(code.expiresAt), await now()) <= 0) return notGood;
   if (code.client !== sha256Hex(clientId)) return notGood;
   // OAuth 2.1 leaves it out here, 2.0 repeats it.
   if ((fields.get("redirect_uri") ?? code.redirectUri) !== code.redirectUri) return notGood;

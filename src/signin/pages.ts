@@ -32,8 +32,8 @@ export function consentPage(
       </dd>
       <dt>For how long</dt>
       <dd>
-        At most ${String(signedInMs / 3_600_000)} hours; not longer than the key is good, and until
-        <code>signalbox agents revoke-tokens</code>
+        At most ${String(signedInMs / 3_600_000)} hours, and not longer than the key is good.
+        <code>signalbox agents revoke NAME</code> ends it before.
       </dd>
     </dl>
     <form method="post" action="${paths.authorize}">

@@ -78,7 +78,7 @@ export class TokenEndpoint {
 
   private async forCode(fields: Fields): Promise<Judged<TokenAnswer>> {
     const { store, seals, identities } = this.parts;
-    const code = await presentedCode(fields, { seals, now: await store.now() });
+    const code = await presentedCode(fields, { seals, now: () => store.now() });
     if (!code.ok) return code;
     await forgetSpent(store);
     // A key that was revoked, or an agent that was disabled, on another node a moment ago.

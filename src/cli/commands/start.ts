@@ -63,7 +63,7 @@ export function startCommands(program: Command, terminal: Terminal): void {
             host,
           ),
         );
-        await announceDev(session, terminal, dev, file, config.data.directory);
+        await announceDev(session, terminal, dev, file, config);
         await lifetime.untilStopped();
       }),
     );
@@ -177,7 +177,7 @@ async function announceDev(
   terminal: Terminal,
   dev: DevNode,
   file: string | null,
-  data: string,
+  { data: { directory: data }, listen: { signIn }, node: { roles } }: LoadedConfig["config"],
 ): Promise<void> {
   const mcpUrl = `${dev.url}/mcp`;
   session.output.remark("Connecting to the servers …");
@@ -213,6 +213,7 @@ async function announceDev(
             dev.agentKey === null
               ? 'none: the agent "dev" is disabled'
               : 'agent "dev", the same at every start',
+          signsIn: signIn && roles.includes("edge"),
           servers,
           data,
           log: dev.logFile,
