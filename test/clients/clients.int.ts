@@ -45,7 +45,7 @@ interface Ran {
 }
 
 /** What a client has a browser opened with. */
-const asked = /^https?:\/\/\S+\/oauth\/authorize\?\S+$/m;
+const asked = /^https?:\/\/\S+\/oauth\/authorize\?\S+(?=\n)/m;
 
 /** `signIn` is done once, when the client wants a browser opened; what it then says ends it. */
 function run(
