@@ -1,4 +1,5 @@
-import { ok } from "../base/index.ts";
+import type { Sha256Hex } from "../base/index.ts";
+import { ok, sha256Hex } from "../base/index.ts";
 import { stateCharsMax } from "./bounds.ts";
 import type { Client, Clients } from "./clients.ts";
 import type { Fields } from "./fields.ts";
@@ -9,9 +10,14 @@ import { isRegistered } from "./redirect-uri.ts";
 import type { OfferedScope } from "./scopes.ts";
 import { readScope } from "./scopes.ts";
 
+/** By the digest of its id, which may be long. */
+export interface AskingClient extends Pick<Client, "name" | "vouchedBy"> {
+  readonly idDigest: Sha256Hex;
+}
+
 /** Where an answer goes: to an address that the client has named before. */
 export interface WayBack {
-  readonly client: Pick<Client, "id" | "name" | "vouchedBy">;
+  readonly client: AskingClient;
   readonly redirectUri: string;
   /** The client's own, given back to it as it is; null = it sent none. */
   readonly state: string | null;
@@ -39,10 +45,11 @@ export async function findWayBack(fields: Fields, clients: Clients): Promise<Jud
   if (!isRegistered(redirectUri, client.value.redirectUris))
     return problem("invalid_request", "redirect_uri is not one that this client has named.");
   const state = fields.get("state") ?? null;
-  if (state !== null && state.length > stateCharsMax)
-    return problem("invalid_request", `state may have ${stateCharsMax} characters.`);
+  // RFC 6749 appendix A.5: visible ASCII and blanks.
+  if (state !== null && (state.length > stateCharsMax || !/^[\x20-\x7e]+$/.test(state)))
+    return problem("invalid_request", `state may have ${stateCharsMax} characters of visible ASCII.`);
   const { id, name, vouchedBy } = client.value;
-  return ok({ client: { id, name, vouchedBy }, redirectUri, state });
+  return ok({ client: { idDigest: sha256Hex(id), name, vouchedBy }, redirectUri, state });
 }
 
 /** What is wrong here, the client is told. */

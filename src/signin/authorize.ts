@@ -113,14 +113,16 @@ function toldOf(back: WayBack, base: string, refusal: OAuthProblem): SignInAnswe
 
 /**
  * That the form is sealed says that its page was ours, not that it was sent from there. Browsers say so in one of two ways; the
- * edge lets in origins of this machine with any port, of which one alone is this page's.
+ * edge lets in origins of this machine with any port, of which one alone is this page's. A proxy may have given us another Host.
  */
-function isOwnForm({ headers }: SignInRequest): boolean {
+function isOwnForm({ headers, base }: SignInRequest): boolean {
   const site = headers["sec-fetch-site"];
   if (site !== undefined && site !== "same-origin") return false;
   if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers["content-type"] ?? "")) return false;
   const { origin, host } = headers;
-  return (
-    origin === undefined || (URL.canParse(origin) && new URL(origin).host === new URL(`http://${host}`).host)
-  );
+  if (origin === undefined) return true;
+  const from = hostOf(origin);
+  return from !== null && (from === hostOf(base) || from === hostOf(`http://${host}`));
 }
+
+const hostOf = (url: string): string | null => (URL.canParse(url) ? new URL(url).host : null);

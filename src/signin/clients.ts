@@ -41,7 +41,8 @@ export class Clients {
   }
 }
 
+/** For the person who sees it: the program itself is not told, as there is nobody to tell. */
 const unknownClient = problem(
   "invalid_client",
-  "This client is not known here. It has to register anew, or to name the https address of its metadata.",
+  "This program is not known here: it registered somewhere else, or before this node was set up anew. Have it forget this server, and add the server again.",
 );

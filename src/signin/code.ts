@@ -38,7 +38,7 @@ export function codeFor(
 ): Code {
   return {
     id: Buffer.from(random.bytes(16)).toString("base64url"),
-    client: sha256Hex(request.client.id),
+    client: request.client.idDigest,
     clientName: request.client.name,
     clientHost: request.client.vouchedBy,
     redirectUri: request.redirectUri,

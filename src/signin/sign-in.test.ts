@@ -157,6 +157,7 @@ describe("the page", () => {
     ["an address that was not named", { redirect_uri: "https://evil.example/cb" }],
     ["an address that differs in its path", { redirect_uri: `${calledBackAt}/` }],
     ["a state that is too long", { state: "x".repeat(2_049) }],
+    ["a state with signs that none may have", { state: "a\nb" }],
   ])("is one of refusal for %s: nobody is sent anywhere", async (_what, over: Fields) => {
     const page = await desk.authorize(await desk.register(), over);
     expect([page.status, headerOf(page, "location")]).toEqual([400, null]);
@@ -218,6 +219,19 @@ describe("the page", () => {
   });
 });
 
+test("all of it at its largest still comes back whole", async () => {
+  const uri = (i: number): string => `http://127.0.0.1/${i}${"x".repeat(i === 0 ? 900 : 100)}`;
+  const redirectUris = Array.from({ length: 16 }, (_, i) => uri(i));
+  const clientId = await desk.register({ client_name: "\u0001".repeat(100), redirect_uris: redirectUris });
+  const over = { client_id: clientId, redirect_uri: uri(0), state: '"'.repeat(2_048) };
+  const page = await desk.authorize(clientId, over);
+  expect(page.status).toBe(200);
+  const fields = queryOf({ request: sealedIn(page), key: agent.key, decision: "allow" });
+  expect(fields.length).toBeLessThan(16 * 1024);
+  expect(sentTo(await desk.decide(page, { key: agent.key })).searchParams.get("state")).toBe(over.state);
+  expect((await desk.token(await desk.signedIn(agent.key, over))).status).toBe(200);
+});
+
 describe("the form", () => {
   test("that denies sends the client away, and leaves nothing", async () => {
     const before = await desk.entries(100);
@@ -271,8 +285,13 @@ describe("the form", () => {
       const answer = await desk.decide(page, { key: agent.key }, headers);
       expect([headers, answer.status, headerOf(answer, "location")]).toEqual([headers, 403, null]);
     }
-    const own = { origin: base, "sec-fetch-site": "same-origin" };
-    expect(headerOf(await desk.decide(page, { key: agent.key }, own), "location")).not.toBeNull();
+    for (const own of [
+      { origin: base, "sec-fetch-site": "same-origin" },
+      // TLS ends in front of us; or the proxy there says another name than browsers do.
+      { origin: "https://127.0.0.1:7070" },
+      { origin: base, host: "inside.example:8080" },
+    ])
+      expect(headerOf(await desk.decide(page, { key: agent.key }, own), "location")).not.toBeNull();
   });
 
   test("that was edited, made up, or of another kind is none of ours", async () => {
