@@ -39,6 +39,9 @@ describe("signalbox proxy", () => {
     const answer = await client.callTool({ name: "echo", arguments: { message: "hello" } });
     expect(JSON.stringify(answer.content)).toContain("hello");
     await client.close();
+    // There is nothing to sign in to.
+    for (const path of ["/.well-known/oauth-authorization-server", "/oauth/authorize"])
+      expect((await fetch(new URL(path, said.mcp))).status).toBe(404);
     const data = ["--data", ".signalbox/proxy"];
     const calls = await machine.json<{ items: readonly { name: string }[] }>(["calls", "ls", ...data]);
     expect(calls.items.map(({ name }) => name)).toEqual(["echo"]);

@@ -7,6 +7,7 @@ import {
 import { Client as FirstClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport as FirstTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask } from "../../src/edge/edge.fixture.ts";
 import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 import { RememberingClient } from "../fixtures/remembering-client.ts";
@@ -253,7 +254,7 @@ test("a code that was spent stays spent when its node is killed with -9 and come
 
 test("a node whose operator does not want it offers nothing of it", async () => {
   const own = newDirectory();
-  const off = await NodeProcess.start({ directory: own, signIn: false });
+  const off = await NodeProcess.start({ directory: own, listen: { signIn: false } });
   for (const path of ["/.well-known/oauth-authorization-server", "/oauth/authorize"])
     expect((await fetch(`${off.url}${path}`)).status).toBe(404);
   for (const path of ["/oauth/register", "/oauth/token"])
@@ -261,5 +262,40 @@ test("a node whose operator does not want it offers nothing of it", async () => 
   const resource = await fetch(`${off.url}/.well-known/oauth-protected-resource/mcp`);
   expect(await resource.json()).not.toHaveProperty("authorization_servers");
   await off.stop();
+  removeDirectory(own);
+});
+
+test("a node with an address of its own is the issuer under that, and its tokens are for it", async () => {
+  const own = newDirectory();
+  const named = await NodeProcess.start({ directory: own, listen: { publicUrl: "https://box.example" } });
+  const made = await named.admin<{ secret: string }>("POST", "/agents/tester/keys", {
+    label: "x",
+    ttlMs: null,
+  });
+  const askAs = (path: string, form: Readonly<Record<string, string>> | null = null) => {
+    const body = form === null ? "" : new URLSearchParams(form).toString();
+    const type = form === null ? "application/json" : "application/x-www-form-urlencoded";
+    const headers = { Host: "box.example", "Content-Type": type, Authorization: undefined };
+    return ask(named.port, { method: form === null ? "GET" : "POST", path, body, headers });
+  };
+  const metadata = JSON.parse((await askAs("/.well-known/oauth-authorization-server")).body) as object;
+  expect(metadata).toMatchObject({
+    issuer: "https://box.example",
+    token_endpoint: "https://box.example/oauth/token",
+  });
+  const resource = JSON.parse((await askAs("/.well-known/oauth-protected-resource/mcp")).body) as object;
+  expect(resource).toMatchObject({ authorization_servers: ["https://box.example"] });
+  const grant = { grant_type: "client_credentials", client_id: "tester", client_secret: made.body.secret };
+  const other = await askAs("/oauth/token", { ...grant, resource: `${named.url}/mcp` });
+  expect([other.status, JSON.parse(other.body)]).toMatchObject([400, { error: "invalid_target" }]);
+  const got = await askAs("/oauth/token", { ...grant, resource: "https://box.example/mcp" });
+  const { access_token: token = "" } = JSON.parse(got.body) as { access_token?: string };
+  expect(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString())).toMatchObject({
+    aud: "https://box.example/mcp",
+    scope: "mcp:read mcp:call",
+  });
+  expect(await named.tools(token)).toEqual(expect.any(Array));
+  expect((await node.call("bank__look", { what: "x" }, { token })).status).toBe(401);
+  await named.stop();
   removeDirectory(own);
 });
