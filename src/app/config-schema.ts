@@ -75,6 +75,15 @@ export const configSchema: Schema = {
         "x-reason":
           "Whoever has the key could as well put it into the client. Off, nothing of it is offered, and the metadata of `/mcp` names no authorization server.",
       },
+      clientDocuments: {
+        type: "boolean",
+        default: true,
+        description:
+          "Whether a client that signs in may be named by the https address of its metadata, which the node then fetches. Off, such clients register, as others do.",
+        "x-unit": "true or false",
+        "x-reason":
+          "Clients that can do both prefer it, and cannot fall back: switch it off on a node that does not reach the internet. Only public addresses are fetched from.",
+      },
     }),
     data: section("Where durable state is kept.", {
       directory: path(

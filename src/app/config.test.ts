@@ -104,6 +104,7 @@ describe("a configuration", () => {
       allowedHosts: [],
       allowedOrigins: [],
       signIn: true,
+      clientDocuments: true,
     });
     expect(accepted("listen: { signIn: false }").listen.signIn).toBe(false);
     expect(config.data.directory).toBe("/home/me/.signalbox");

@@ -45,6 +45,7 @@ export interface Config {
     readonly allowedHosts: readonly string[];
     readonly allowedOrigins: readonly string[];
     readonly signIn: boolean;
+    readonly clientDocuments: boolean;
   };
   readonly node: {
     readonly name: string | null; // null = after the host

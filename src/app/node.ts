@@ -436,7 +436,7 @@ export class Node {
       store,
       identities,
       acts,
-      documents: new ClientDocuments({ net, clock }),
+      documents: config.listen.clientDocuments ? new ClientDocuments({ net, clock }) : null,
       onTrouble,
     });
     // Where nobody needs a token there is nothing to sign in to.

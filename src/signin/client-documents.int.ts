@@ -7,6 +7,7 @@ import { ManualClock, systemClock } from "../base/index.ts";
 import type { Clock } from "../base/index.ts";
 import { Net } from "../net/index.ts";
 import { ClientDocuments } from "./client-documents.ts";
+import { SignInWorld } from "./sign-in.fixture.ts";
 
 const certificates = makeCertificates();
 const net = new Net({ clock: systemClock });
@@ -120,6 +121,19 @@ describe("a client whose id is the address of its metadata", () => {
         refusal: { error: "invalid_client", description: expect.stringContaining("could not be read") },
       });
     expect(requests).toBe(0);
+  });
+
+  test("signs in as any other, and the page says whose word its name is", async () => {
+    const world = new SignInWorld();
+    const desk = await world.node({ documents: documents() });
+    const agent = await desk.holder("invoicer");
+    const client = `${origin}/client.json`;
+    const page = await desk.authorize(client);
+    expect(page.text).toContain(`so says <strong>${origin.slice(8)}</strong>`);
+    expect((await desk.authorize(client, { redirect_uri: "http://127.0.0.1/other" })).status).toBe(400);
+    const got = await desk.token(await desk.signedIn(agent.key, { client_id: client }));
+    expect(got.status).toBe(200);
+    await world.stop();
   });
 
   test("is one of few that are looked up at once", async () => {

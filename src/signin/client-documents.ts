@@ -113,5 +113,9 @@ const notAnAddress = problem(
   "invalid_client",
   "A client id that is an address has to be https with a path, without a fragment, as a browser writes it.",
 );
-const notRead = problem("invalid_client", "The metadata document of this client could not be read.");
+/** For the person at the browser, who may have an operator to turn to. */
+const notRead = problem(
+  "invalid_client",
+  "The metadata of this program could not be read from its address. Where a node does not reach the internet, its operator sets listen.clientDocuments to false, and programs register instead.",
+);
 const busy = problem("temporarily_unavailable", "Too many clients are being looked up. Try again.");

@@ -12,7 +12,7 @@ export const paths = {
 export const resourceOf = (base: string): string => `${base}/mcp`;
 
 /** RFC 8414. The issuer is `base` to the letter: so it stands in the metadata of the resource, and so in `iss`. */
-export const serverMetadata = (base: string) => ({
+export const serverMetadata = (base: string, readsDocuments: boolean) => ({
   issuer: base,
   authorization_endpoint: `${base}${paths.authorize}`,
   token_endpoint: `${base}${paths.token}`,
@@ -23,6 +23,6 @@ export const serverMetadata = (base: string) => ({
   grant_types_supported: ["authorization_code", "client_credentials"],
   token_endpoint_auth_methods_supported: ["none", "client_secret_basic", "client_secret_post"],
   code_challenge_methods_supported: ["S256"],
-  client_id_metadata_document_supported: true,
+  client_id_metadata_document_supported: readsDocuments,
   authorization_response_iss_parameter_supported: true,
 });

@@ -36,7 +36,18 @@ export class Desk {
   private readonly keys: Keys;
   private readonly net: Net;
 
-  constructor({ store, clock, random }: { store: Store; clock: Clock; random: Random }) {
+  constructor({
+    store,
+    clock,
+    random,
+    documents,
+  }: {
+    store: Store;
+    clock: Clock;
+    random: Random;
+    /** Left out: from public addresses. */
+    documents?: ClientDocuments | null;
+  }) {
     this.store = store;
     this.keys = new Keys({ store, random, clock, kek: new Uint8Array(32).fill(7) });
     this.ledger = new Ledger({ store, keys: this.keys, clock, installationId: "test" });
@@ -49,7 +60,7 @@ export class Desk {
       store,
       identities: this.identities,
       acts: new Acts({ store, keys: this.keys, ledger: this.ledger, clock, random }),
-      documents: new ClientDocuments({ net: this.net, clock }),
+      documents: documents === undefined ? new ClientDocuments({ net: this.net, clock }) : documents,
       onTrouble: (doing, thrown) => this.troubles.push(`${doing}: ${String(thrown)}`),
     });
   }
@@ -216,11 +227,11 @@ export class SignInWorld {
   private readonly database = new MemoryDatabase(tables);
   private readonly running: Desk[] = [];
 
-  async node(): Promise<Desk> {
+  async node(more: { readonly documents?: ClientDocuments | null } = {}): Promise<Desk> {
     const { clock, database } = this;
     const store = openMemoryStore({ tables, clock, database });
     const random = seededRandom(`sign-in ${this.running.length}`);
-    const desk = await new Desk({ store, clock, random }).start();
+    const desk = await new Desk({ store, clock, random, ...more }).start();
     this.running.unshift(desk);
     return desk;
   }

@@ -110,6 +110,14 @@ describe("a client that registers", () => {
   });
 });
 
+test("a client that is named by the address of its metadata is none where it is not looked up", async () => {
+  const other = await world.node({ documents: null });
+  const { text } = await other.ask({ path: "/.well-known/oauth-authorization-server" });
+  expect(JSON.parse(text)).toMatchObject({ client_id_metadata_document_supported: false });
+  const page = await other.authorize("https://app.example/client.json");
+  expect([page.status, page.text.includes("not known here")]).toEqual([400, true]);
+});
+
 describe("the page", () => {
   test("says who asks, where the answer goes and what for, and may not be framed, kept or told to others", async () => {
     const page = await desk.authorize(await desk.register());

@@ -25,7 +25,8 @@ export interface SignInOptions {
     "issueToken" | "keyHolding" | "keyHeld" | "recorded" | "refreshIfChanged"
   >;
   readonly acts: Pick<Acts, "perform" | "recordRefusal">;
-  readonly documents: ClientDocuments;
+  /** null = clients are not looked up, and have to register. */
+  readonly documents: ClientDocuments | null;
   /** A bug of ours or a store that fails: for the log. Must not throw. */
   readonly onTrouble: (doing: string, thrown: unknown) => void;
 }
@@ -64,7 +65,9 @@ export class SignIn implements SignInDesk {
     const method = request.method === "HEAD" ? "GET" : request.method;
     switch (request.path) {
       case paths.metadata:
-        return method === "GET" ? json(200, serverMetadata(request.base)) : notAllowed("GET");
+        return method === "GET"
+          ? json(200, serverMetadata(request.base, this.options.documents !== null))
+          : notAllowed("GET");
       case paths.register:
         return method === "POST"
           ? register(request, { ...this.options, clients: this.clients })
