@@ -23,6 +23,8 @@ export const fieldsMax = 64;
 export const pageMs = 10 * 60_000;
 /** RFC 6749 section 4.1.2 allows ten minutes; the browser brings the code back in a second. */
 export const codeMs = 60_000;
+/** That a code was spent is remembered this much longer than it is good: a request that found it good has been committed or has failed by then. */
+export const spentKeptMs = 10 * 60_000;
 /** A working day: there are no refresh tokens, so people would be asked again sooner. */
 export const signedInMs = 8 * 60 * 60_000;
 /** Programs have their key at hand. */

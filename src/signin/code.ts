@@ -5,7 +5,7 @@ import type { ApiKeyId, KeyHolding, PrincipalId, TenantId } from "../identity/in
 import type { Store, Write } from "../store/index.ts";
 import { wakeUp } from "../store/index.ts";
 import type { AuthorizationRequest } from "./authorization-request.ts";
-import { codeMs, forgottenAtOnceMax } from "./bounds.ts";
+import { codeMs, forgottenAtOnceMax, spentKeptMs } from "./bounds.ts";
 import type { Fields } from "./fields.ts";
 import type { Judged } from "./problem.ts";
 import { problem } from "./problem.ts";
@@ -91,10 +91,12 @@ const topic = "signin/spent";
 
 /**
  * Makes the code spent in the transaction that it stands in, whose guard fails when it was spent before: on any node, also by one that has
- * died since. The row is a wake-up at the end of the code's time, when it may be forgotten.
+ * died since. The row is a wake-up for when it may be forgotten: not as soon as the code is too old, for somebody who has found it good
+ * the moment before may be about to spend it again.
  */
-export const spend = ({ id, expiresAt }: Code): Write => wakeUp(topic, id, storeMs(expiresAt));
+export const spend = ({ id, expiresAt }: Code): Write =>
+  wakeUp(topic, id, plusMs(storeMs(expiresAt), spentKeptMs));
 
-/** Called with each code that is spent, so what is left lying is never more than the codes of one minute. */
+/** Called with each code that is spent, so what is left lying is never more than the codes of some ten minutes. */
 export const forgetSpent = (store: Pick<Store, "takeDueWakeUps">): Promise<unknown> =>
   store.takeDueWakeUps(topic, forgottenAtOnceMax);

@@ -8,7 +8,7 @@
  * client has not named before. Never: keeps a client, a code or a page that waits; logs a key, a code or a token; decides what a token may do.
  *
  * A sign-in: asked (a page), denied, or allowed (a code, a minute), spent. What waits is sealed and in others' hands: registered clients in
- * their ids, requests in the form, codes in themselves. Only a spent code leaves a row, until its minute is over.
+ * their ids, requests in the form, codes in themselves. Only a spent code leaves a row, for some minutes.
  *
  * Identities: client ids (`sbc_…`, or https addresses), codes. Bounds: bounds.ts. Errors: those of RFC 6749 as JSON, or told to the client's
  * address; a page where that is not to be trusted. Signals: `onTrouble`; entries `signin.allow` and `signin.issue-token`.
