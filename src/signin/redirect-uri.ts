@@ -2,7 +2,7 @@ import { redirectUriCharsMax } from "./bounds.ts";
 
 /** Where a code may be sent: who could take it there. */
 export type Destination =
-  /** `host` with its port, as the client wrote it. Any program of this machine can listen there. */
+  /** `host` with its port, unless that is the usual one. Any program of this machine can listen there. */
   | { readonly kind: "this-machine"; readonly host: string }
   | { readonly kind: "site"; readonly host: string }
   /** Whichever program this machine opens such links with. */
@@ -34,9 +34,10 @@ export function destinationOf(uri: string): Destination | null {
   if (!/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]*)$/i.test(hostname)) return null;
   switch (protocol) {
     case "https:":
-      return isWritten(uri, "https") ? { kind: isLoopback(hostname) ? "this-machine" : "site", host } : null;
+      if (hostWritten(uri) !== hostname) return null;
+      return { kind: isLoopback(hostname) ? "this-machine" : "site", host };
     case "http:":
-      return isLoopback(hostname) && isWritten(uri, "http") ? { kind: "this-machine", host } : null;
+      return isLoopback(hostname) && hostWritten(uri) === hostname ? { kind: "this-machine", host } : null;
     default: {
       const scheme = protocol.slice(0, -1);
       const isOwn = /^[a-z][a-z0-9+.-]{1,63}$/.test(scheme) && !forbiddenSchemes.has(scheme);
@@ -69,12 +70,13 @@ export function formActionOf(uri: string): string {
 const isLoopback = (hostname: string): boolean =>
   hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
 
-/** `https:host` and the like parse too, and mean other things elsewhere. */
-const isWritten = (uri: string, scheme: string): boolean => uri.startsWith(`${scheme}://`);
+/** Null = not written as a host is. `https:host`, `https:///host`, `127.1` and `:@host` parse too, and mean other things elsewhere. */
+const hostWritten = (uri: string): string | null =>
+  /^https?:\/\/(\[[^\]/?]+\]|[^:/?]+)(?::\d+)?(?:[/?]|$)/.exec(uri)?.[1]?.toLowerCase() ?? null;
 
-/** Null = not one on this machine over http. */
+/** All else to the letter, but for the slash that is there with no path as well. Null = not one on this machine over http. */
 function withoutPort(uri: string): string | null {
-  if (!uri.startsWith("http://") || destinationOf(uri)?.kind !== "this-machine") return null;
-  const { hostname, pathname, search } = new URL(uri);
-  return `${hostname}${pathname}${search}`;
+  if (destinationOf(uri)?.kind !== "this-machine") return null;
+  const parts = /^http:\/\/(\[::1\]|[^:/?]+)(?::\d+)?(.*)$/.exec(uri);
+  return parts === null ? null : `${parts[1]}${parts[2] || "/"}`;
 }
