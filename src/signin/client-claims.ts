@@ -25,7 +25,7 @@ export function claimsIn(metadata: ClientMetadata): Judged<ClientClaims> {
   if (redirectUris.some((uri) => destinationOf(uri) === null))
     return problem(
       "invalid_redirect_uri",
-      "Each redirect URI has to be https, http on localhost, 127.0.0.1 or [::1], or of a scheme of your own with a slash behind it, without a fragment.",
+      "Each redirect URI has to be https, http on localhost, 127.0.0.1 or [::1], or of a scheme of your own with a slash behind it, without a fragment, and without code, state, iss or error in its query.",
     );
   if (redirectUris.join("").length > redirectCharsMax)
     return problem("invalid_redirect_uri", `Together they may have ${redirectCharsMax} characters.`);

@@ -43,6 +43,13 @@ describe("an address that a client may be called back at", () => {
     "https://me:secret@app.example/cb",
     "https://:@app.example/cb",
     "https://@app.example/cb",
+    // A client that reads the first of two would take these for our answer, and `iss` for another server's.
+    "https://app.example/cb?iss=https://evil.example",
+    "http://127.0.0.1/cb?a=b&%69ss=x",
+    "https://app.example/cb?code=x",
+    "https://app.example/cb?state=x",
+    "https://app.example/cb?error",
+    "cursor://x/cb?iss=x",
     "https://app.example/cb#fragment",
     "https://app.example/cb#",
     "https://app.example\\@evil.example/",

@@ -21,6 +21,12 @@ const forbiddenSchemes: ReadonlySet<string> = new Set(
 );
 
 /**
+ * What an answer brings. Where one of them stands in the address before, a client that reads the first of two takes it for ours: with
+ * `iss` a server that it talks to as well would have our codes sent to itself (RFC 9207, mix-up).
+ */
+const answerParameters = ["code", "state", "iss", "error", "error_description"] as const;
+
+/**
  * OAuth 2.1 sections 2.3 and 8.4: https; http to this machine; a scheme of the client's own (`cursor://…`). Null = none of these. Only what
  * reads the same to everybody: no fragment, no user, no blanks, nothing beyond ASCII.
  */
@@ -28,8 +34,9 @@ export function destinationOf(uri: string): Destination | null {
   if (uri.length > redirectUriCharsMax || !/^[\x21-\x7e]+$/.test(uri) || /[#\\"'<>`{}|^]/.test(uri))
     return null;
   if (!URL.canParse(uri)) return null;
-  const { protocol, username, password, host, hostname } = new URL(uri);
+  const { protocol, username, password, host, hostname, searchParams } = new URL(uri);
   if (username !== "" || password !== "") return null;
+  if (answerParameters.some((name) => searchParams.has(name))) return null;
   // Parsers let signs into a host that would end a directive of our page's content security policy.
   if (!/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]*)$/i.test(hostname)) return null;
   switch (protocol) {
