@@ -15,10 +15,12 @@ export type Destination =
 const forbiddenSchemes: ReadonlySet<string> = new Set(
   (
     "javascript data file blob filesystem vbscript about view-source jar resource res chrome chrome-extension moz-extension edge " +
-    "ws wss ftp ftps sftp ssh telnet ldap ldaps smb nfs dav mailto tel sms intent android-app search-ms ms-msdt ms-officecmd " +
-    "ms-appinstaller ms-search hcp shell mhtml urn"
+    "ws wss ftp ftps sftp ssh git+ssh svn+ssh telnet ldap ldaps smb nfs dav mailto tel sms intent android-app search search-ms hcp shell " +
+    "mhtml urn microsoft-edge googlechrome googlechromes applescript itms-services"
   ).split(" "),
 );
+/** Windows' own: its settings, its installers, its Office, and what comes next. */
+const windowsScheme = "ms-";
 
 /**
  * What an answer brings. Where one of them stands in the address before, a client that reads the first of two takes it for ours: with
@@ -47,11 +49,14 @@ export function destinationOf(uri: string): Destination | null {
       return isLoopback(hostname) && hostWritten(uri) === hostname ? { kind: "this-machine", host } : null;
     default: {
       const scheme = protocol.slice(0, -1);
-      const isOwn = /^[a-z][a-z0-9+.-]{1,63}$/.test(scheme) && !forbiddenSchemes.has(scheme);
+      const isOwn = /^[a-z][a-z0-9+.-]{1,63}$/.test(scheme) && !isForbidden(scheme);
       return isOwn && uri.slice(protocol.length).startsWith("/") ? { kind: "program", scheme } : null;
     }
   }
 }
+
+const isForbidden = (scheme: string): boolean =>
+  forbiddenSchemes.has(scheme) || scheme.startsWith(windowsScheme);
 
 /** Exactly, but for the port on this machine, which a program takes as it finds it free (RFC 8252 section 7.3). */
 export function isRegistered(uri: string, registered: readonly string[]): boolean {
