@@ -512,6 +512,14 @@ describe("an API key", () => {
     expect((await other.token(grant, basic(fresh.name, fresh.key))).status).toBe(200);
   });
 
+  test("that another node revoked a moment ago is not good any more, and makes nothing that would outlive it", async () => {
+    const other = await world.node();
+    await desk.commit(desk.identities.revokeApiKey(desk.self, agent.id, agent.keyId));
+    expect(await other.token(grant, basic(agent.name, agent.key))).toMatchObject({ error: "invalid_client" });
+    const page = await other.authorize(await other.register());
+    expect((await other.decide(page, { key: agent.key })).status).toBe(403);
+  });
+
   test("is refused where something does not fit, and challenged where it came by header", async () => {
     const other = await desk.holder("other");
     const person = await desk.holder("ann", "person");

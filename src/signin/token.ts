@@ -23,10 +23,7 @@ import type { Seals } from "./seals.ts";
 import { codeNote } from "./notes.ts";
 
 interface TokenParts extends IssueParts {
-  readonly identities: Pick<
-    Identities,
-    "issueToken" | "keyHolding" | "keyHeld" | "recorded" | "refreshIfChanged"
-  >;
+  readonly identities: Pick<Identities, "issueToken" | "keyHolding" | "keyHeld" | "refreshIfChanged">;
   readonly acts: Pick<Acts, "perform" | "recordRefusal">;
   readonly store: Pick<Store, "now" | "takeDueWakeUps">;
   readonly seals: Seals;
