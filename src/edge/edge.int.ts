@@ -13,7 +13,7 @@ import {
   requestBytes,
   startEdge,
 } from "./edge.fixture.ts";
-import { Fault } from "../base/index.ts";
+import { Fault, ok } from "../base/index.ts";
 import type { Authenticate } from "./index.ts";
 import { paramHeadersOf } from "./index.ts";
 
@@ -177,6 +177,12 @@ describe("the pages beside /mcp", () => {
       expect((await get(node.port, "/metrics", byAddress)).status).toBe(401);
       const withToken = { ...byAddress, Authorization: "Bearer token-a" };
       expect((await get(node.port, "/metrics", withToken)).status).toBe(200);
+    });
+    // A token that is limited to what a client does at /mcp is not for the names of all tools and servers.
+    const limited = (token: string) =>
+      ok({ ...principalNamed(token), scopes: ["mcp:read", "mcp:call"] as const });
+    await withEdge({ metricsNeedToken: true, authenticate: limited }, async (node) => {
+      expect((await get(node.port, "/metrics", { Authorization: "Bearer a" })).status).toBe(403);
     });
   });
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { isInScope } from "../identity/index.ts";
 import { approvalFile, approvalHeaders } from "./approval-page.ts";
 import type { EdgeOptions } from "./options.ts";
 import type { McpEndpoint } from "./mcp.ts";
@@ -109,6 +110,12 @@ export class PublicPages {
       const who = authenticate.ok ? await authenticate.value() : authenticate;
       if (!who.ok) {
         this.endpoint.challenge(request, response, who.refusal, request.headers.authorization !== undefined);
+        return;
+      }
+      // What a client got for its agent at /mcp does not show it which servers and tools there are beyond those of its agent.
+      if (!isInScope(who.value, "admin")) {
+        const detail = "The token is limited to other things; this needs the scope admin.";
+        this.responder.refuseUnread(request, response, "public", { code: "forbidden", detail });
         return;
       }
     }
