@@ -1,4 +1,5 @@
 import { lookup } from "node:dns";
+import type { LookupAddress, LookupAllOptions } from "node:dns";
 import { isIP } from "node:net";
 import type { LookupFunction } from "node:net";
 import ipaddr from "ipaddr.js";
@@ -53,13 +54,20 @@ function isAddressAllowed(address: string, allow: readonly AddressScope[]): bool
   return scope !== null && (scope === "public" || allow.includes(scope));
 }
 
+/** As `lookup` of node:dns for all addresses of a name. */
+export type Resolve = (
+  hostname: string,
+  options: LookupAllOptions,
+  callback: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void;
+
 export interface GuardOptions {
   readonly allow: readonly AddressScope[];
   readonly connectTimeoutMs: number;
   /** PEM; null = the certificates Node trusts. */
   readonly ca: string | null;
-  /** Name resolution; tests pass their own. */
-  readonly resolve?: typeof lookup;
+  /** Name resolution; left out = the system's. */
+  readonly resolve?: Resolve;
 }
 
 /**
@@ -83,7 +91,7 @@ export function guardedConnector(options: GuardOptions): Connecting.connector {
 }
 
 function guardedLookup(options: GuardOptions): LookupFunction {
-  const resolve = options.resolve ?? lookup;
+  const resolve: Resolve = options.resolve ?? lookup;
   return (hostname, lookupOptions, callback) => {
     resolve(hostname, { ...lookupOptions, all: true }, (error, found) => {
       if (error !== null) {

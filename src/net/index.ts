@@ -10,11 +10,12 @@
  * Errors: `NetFailure` as data to the sink or thrown by `request`; it says exactly whether a byte of the request left (`sent`).
  * Signals: none of its own; `Net.poolCount` and `HttpPool.inFlight` for gauges.
  */
-export type { AddressScope } from "./address-guard.ts";
+export type { AddressScope, Resolve } from "./address-guard.ts";
 export { DeadlineSweep } from "./deadline-sweep.ts";
 export { NetFailure } from "./failure.ts";
 export { Net } from "./net.ts";
 export type { NetLimits } from "./net.ts";
+export { nameServers } from "./name-servers.ts";
 export { onAbort } from "./on-abort.ts";
 export type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 export { HttpPool } from "./pool.ts";

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
-import type { AddressScope, GuardOptions } from "./address-guard.ts";
+import type { AddressScope, Resolve } from "./address-guard.ts";
 import { HttpPool } from "./pool.ts";
 
 export interface NetLimits {
@@ -27,20 +27,22 @@ export interface PoolOptions {
   readonly connectionsMax?: number;
   /** PEM of the authorities to trust instead of Node's own. */
   readonly ca?: string;
+  /** How names are resolved, when not as for all others. */
+  readonly resolve?: Resolve;
 }
 
 /** Hands out pools and closes those that are left at `stop`. */
 export class Net {
   private readonly clock: Clock;
   private readonly limits: NetLimits;
-  private readonly resolve: GuardOptions["resolve"];
+  private readonly resolve: Resolve | undefined;
   private readonly pools = new Set<HttpPool>();
   private isStopped = false;
 
   constructor(options: {
     readonly clock: Clock;
     readonly limits?: Partial<NetLimits>;
-    readonly resolve?: GuardOptions["resolve"];
+    readonly resolve?: Resolve;
   }) {
     this.clock = options.clock;
     this.limits = { ...defaultNetLimits, ...options.limits };
@@ -64,6 +66,7 @@ export class Net {
     if (this.pools.size >= this.limits.poolsMax) {
       throw new Fault("queue-full", `${this.limits.poolsMax} connection pools are open already`);
     }
+    const resolve = options.resolve ?? this.resolve;
     const pool: HttpPool = new HttpPool({
       origin: options.url.origin,
       allow: options.allow,
@@ -73,7 +76,7 @@ export class Net {
       ca: options.ca ?? null,
       clock: this.clock,
       onClosed: () => this.pools.delete(pool),
-      ...(this.resolve === undefined ? {} : { resolve: this.resolve }),
+      ...(resolve === undefined ? {} : { resolve }),
     });
     this.pools.add(pool);
     return pool;

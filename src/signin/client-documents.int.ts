@@ -1,3 +1,4 @@
+import { lookup } from "node:dns";
 import type { Server } from "node:https";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
@@ -49,18 +50,21 @@ const documentAt = (path: string) => ({
   client_name: "Editor",
   redirect_uris: ["http://127.0.0.1/cb"],
 });
-const documents = (clock: Clock = systemClock): ClientDocuments =>
-  new ClientDocuments({ net, clock, allow: ["loopback"], ca: certificates.ca });
+const documents = (clock: Clock = systemClock, through = net): ClientDocuments =>
+  new ClientDocuments({ net: through, clock, allow: ["loopback"], ca: certificates.ca, resolve: lookup });
 
 describe("a client whose id is the address of its metadata", () => {
   test("is what stands there, which is kept for five minutes", async () => {
     const clock = new ManualClock();
-    const reader = documents(clock);
+    const own = new Net({ clock }); // deadlines are told by one clock
+    own.start();
+    const reader = documents(clock, own);
     const read = () => reader.read(`${origin}/client.json`);
     const claims = { ok: true, value: { name: "Editor", redirectUris: ["http://127.0.0.1/cb"] } };
     expect([await read(), await read(), requests]).toEqual([claims, claims, 1]);
     clock.advance(5 * 60_000);
     expect([await read(), requests]).toEqual([claims, 2]);
+    await own.stop();
   });
 
   const wrong: readonly (readonly [string, () => void])[] = [
@@ -121,6 +125,22 @@ describe("a client whose id is the address of its metadata", () => {
         refusal: { error: "invalid_client", description: expect.stringContaining("could not be read") },
       });
     expect(requests).toBe(0);
+  });
+
+  test("has a name that strangers chose: the system, whose threads all names share, does not look it up", async () => {
+    const named: string[] = [];
+    const own = new Net({
+      clock: systemClock,
+      resolve: (name, _options, callback) => {
+        named.push(name);
+        callback(null, []);
+      },
+    });
+    own.start();
+    const reader = new ClientDocuments({ net: own, clock: systemClock });
+    expect(await reader.read("https://client.invalid/client.json")).toMatchObject({ ok: false });
+    expect(named).toEqual([]);
+    await own.stop();
   });
 
   test("signs in as any other, and the page says whose word its name is", async () => {

@@ -1,7 +1,7 @@
 import type { Clock, MonotonicMs } from "../base/index.ts";
 import { RecentMap, deadlineIn, elapsedMs, ok, parseStrictBytes, plusMs } from "../base/index.ts";
-import type { AddressScope, HttpResponse, Net } from "../net/index.ts";
-import { NetFailure } from "../net/index.ts";
+import type { AddressScope, HttpResponse, Net, Resolve } from "../net/index.ts";
+import { NetFailure, nameServers } from "../net/index.ts";
 import {
   clientUrlCharsMax,
   documentBytesMax,
@@ -26,6 +26,8 @@ export interface ClientDocumentsOptions {
   /** Beyond public addresses, which is all that a stranger may have us connect to; for tests. */
   readonly allow?: readonly AddressScope[];
   readonly ca?: string;
+  /** Left out = by name servers, and not by the system, whose threads all names share. */
+  readonly resolve?: Resolve;
 }
 
 /**
@@ -36,10 +38,12 @@ export interface ClientDocumentsOptions {
 export class ClientDocuments {
   private readonly options: ClientDocumentsOptions;
   private readonly known = new RecentMap<string, Remembered>(documentsRemembered);
+  private readonly resolve: Resolve;
   private underWay = 0;
 
   constructor(options: ClientDocumentsOptions) {
     this.options = options;
+    this.resolve = options.resolve ?? nameServers();
   }
 
   async read(id: string): Promise<Judged<ClientClaims>> {
@@ -63,7 +67,14 @@ export class ClientDocuments {
   private async fetched(id: string): Promise<Judged<ClientClaims>> {
     const { net, clock, allow = [], ca } = this.options;
     const url = new URL(id);
-    const pool = net.openPool({ url, allow, connectionsMax: 1, ...(ca === undefined ? {} : { ca }) });
+    const { resolve } = this;
+    const pool = net.openPool({
+      url,
+      allow,
+      connectionsMax: 1,
+      resolve,
+      ...(ca === undefined ? {} : { ca }),
+    });
     try {
       const answer = await pool.request({
         method: "GET",
