@@ -13,7 +13,7 @@ import type { Clients } from "./clients.ts";
 import { codeFor } from "./code.ts";
 import { readFields } from "./fields.ts";
 import { requestNote } from "./notes.ts";
-import { consentPage, leavingPage, refusalPage } from "./pages.ts";
+import { consentPage, leavingPage, notNowPage, refusalPage } from "./pages.ts";
 import type { OAuthProblem } from "./problem.ts";
 import { problem } from "./problem.ts";
 import { destinationOf, withParameters } from "./redirect-uri.ts";
@@ -91,11 +91,7 @@ export class AuthorizeEndpoint {
       { writes: [], value: null, applied: () => undefined },
       { ...requestNote(request), name: holding.principal.name, key: holding.key.id, code: code.id },
     );
-    if (!done.ok)
-      return refusalPage(
-        503,
-        "Nothing can be written down at the moment, so nothing was allowed. Try again.",
-      );
+    if (!done.ok) return notNowPage;
     const answer = answerOf(request, base, { code: await seals.seal("code", code) });
     return sentOn(withParameters(request.redirectUri, answer));
   }

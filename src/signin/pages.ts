@@ -77,6 +77,8 @@ export const refusalPage = (status: number, text: string, headers: readonly stri
     { headers },
   );
 
+export const notNowPage = refusalPage(503, "Nothing can be written down at the moment. Try again.");
+
 /** Anybody can register an address, so nobody is sent on to a place elsewhere without having seen which it is. */
 export const leavingPage = ({ redirectUri }: WayBack, text: string, target: string): SignInAnswer =>
   page(

@@ -28,3 +28,8 @@ export const problem = (
   error: OAuthError,
   description: string,
 ): { readonly ok: false; readonly refusal: OAuthProblem } => refuse({ error, description });
+
+export const notNow = problem(
+  "temporarily_unavailable",
+  "Nothing can be written down at the moment, so nothing is issued.",
+);

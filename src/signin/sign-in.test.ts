@@ -550,6 +550,20 @@ describe("an API key", () => {
   });
 });
 
+test("a store that does not answer lets nobody in, and is said to be what passes", async () => {
+  const other = await world.node();
+  const page = await other.authorize(await other.register());
+  const fields = await other.signedIn(agent.key);
+  await other.store.stop();
+  const answer = await other.decide(page, { key: agent.key });
+  expect([answer.status, headerOf(answer, "location")]).toEqual([503, null]);
+  const grant = { grant_type: "client_credentials", client_id: agent.name, client_secret: agent.key };
+  for (const asked of [fields, grant])
+    expect(await other.token(asked)).toMatchObject({ status: 503, error: "temporarily_unavailable" });
+  // Nothing of it was spent.
+  expect((await desk.token(fields)).status).toBe(200);
+});
+
 describe("the token endpoint", () => {
   test("takes forms alone, and each name once", async () => {
     const asJson = await desk.post("/oauth/token", "{}", "application/json");

@@ -1,5 +1,7 @@
+import { codes } from "../../contract/index.ts";
 import type { Acts } from "../admin/index.ts";
 import type { Clock, Random } from "../base/index.ts";
+import { Fault } from "../base/index.ts";
 import type { SignInAnswer, SignInDesk, SignInRequest } from "../edge/index.ts";
 import type { Identities } from "../identity/index.ts";
 import type { Keys } from "../keys/index.ts";
@@ -9,8 +11,8 @@ import { AuthorizeEndpoint } from "./authorize.ts";
 import type { ClientDocuments } from "./client-documents.ts";
 import { Clients } from "./clients.ts";
 import { paths, serverMetadata } from "./metadata.ts";
-import { refusalPage } from "./pages.ts";
-import { problem } from "./problem.ts";
+import { notNowPage, refusalPage } from "./pages.ts";
+import { notNow, problem } from "./problem.ts";
 import { register } from "./register.ts";
 import { Seals } from "./seals.ts";
 import { TokenEndpoint } from "./token.ts";
@@ -52,9 +54,7 @@ export class SignIn implements SignInDesk {
       return await this.answered(request);
     } catch (thrown) {
       this.options.onTrouble(`answering at ${request.path}`, thrown);
-      return request.path === paths.authorize
-        ? refusalPage(500, "Something failed here.")
-        : problemAnswer(problem("server_error", "Something failed here. Try again.").refusal);
+      return failed(request.path, thrown);
     }
   }
 
@@ -76,4 +76,12 @@ export class SignIn implements SignInDesk {
         return method === "POST" ? this.authorize.decide(request) : notAllowed("GET, POST");
     }
   }
+}
+
+/** What passes by itself, as a store that is away, is told apart from what somebody has to mend. */
+function failed(path: string, thrown: unknown): SignInAnswer {
+  const passes = thrown instanceof Fault && codes[thrown.code].http === 503;
+  if (path === paths.authorize) return passes ? notNowPage : refusalPage(500, "Something failed here.");
+  const { refusal } = passes ? notNow : problem("server_error", "Something failed here. Try again.");
+  return problemAnswer(refusal);
 }

@@ -17,7 +17,7 @@ import type { IssueParts, TokenAnswer } from "./issue.ts";
 import { issue, issueAction } from "./issue.ts";
 import { resourceOf } from "./metadata.ts";
 import type { Judged } from "./problem.ts";
-import { problem } from "./problem.ts";
+import { notNow, problem } from "./problem.ts";
 import { readScope } from "./scopes.ts";
 import type { Seals } from "./seals.ts";
 import { codeNote } from "./notes.ts";
@@ -139,6 +139,6 @@ export class TokenEndpoint {
 function answered(issued: Result<TokenAnswer>): Judged<TokenAnswer> {
   if (issued.ok) return ok(issued.value);
   return codes[issued.refusal.code].http === 503
-    ? problem("temporarily_unavailable", "Nothing can be written down at the moment, so nothing is issued.")
+    ? notNow
     : problem("invalid_grant", "The key is about to expire, or not good any more.");
 }
