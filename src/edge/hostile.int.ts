@@ -4,6 +4,7 @@ import {
   RawConnection,
   ask,
   callBody,
+  echoingDesk,
   eventually,
   modernMeta,
   requestBytes,
@@ -311,6 +312,23 @@ describe("hostile HTTP", () => {
     for (const each of [slowHead, slowBody, silent]) each.destroy();
     await eventually(async () => (await quick.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
     await quick.edge.stop(0);
+  });
+
+  test("hundreds who begin a form and never end it keep nobody from signing in", async () => {
+    const open = await startEdge({ signIn: echoingDesk });
+    const whole = 16 * 1024;
+    const begun = Array.from({ length: 300 }, () => {
+      const connection = new RawConnection(open.port);
+      const headers = { "Content-Length": String(whole) };
+      connection.write(requestBytes({ path: "/oauth/token", headers, body: "x".repeat(whole - 1) }));
+      return connection;
+    });
+    await eventually(async () =>
+      (await open.metricsText()).includes("signalbox_edge_requests_in_flight 300"),
+    );
+    expect((await ask(open.port, { path: "/oauth/token", body: "x".repeat(1_000) })).status).toBe(418);
+    for (const each of begun) each.destroy();
+    await open.edge.stop(0);
   });
 
   test("a slow answer is not a slow request: it may take longer than both", async () => {

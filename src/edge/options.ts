@@ -142,8 +142,8 @@ export const edgeBounds: EdgeBounds = {
   bodyBytesInFlightMax: 256 * 1024 * 1024,
   /** A registration with sixteen addresses to come back to has 6 KB, the form of a page 8. */
   signInBodyBytesMax: 16 * 1024,
-  /** Strangers send these: two hundred and fifty-six of the largest at once. */
-  signInBytesInFlightMax: 4 * 1024 * 1024,
+  /** Strangers send these, and may never end them: whoever wants to keep others out so needs four thousand connections. */
+  signInBytesInFlightMax: 64 * 1024 * 1024,
   /** Node's default: a token, trace context and a few Mcp-Param headers fit well. */
   headerBytesMax: 16 * 1024,
   /** The largest token seen in the field (a JWT with groups) has about 4,000 characters. */
