@@ -11,7 +11,7 @@ import { answerOf, findWayBack, readRequest } from "./authorization-request.ts";
 import { pageMs } from "./bounds.ts";
 import type { Clients } from "./clients.ts";
 import { codeFor } from "./code.ts";
-import { readFields } from "./fields.ts";
+import { isForm, readFields } from "./fields.ts";
 import { requestNote } from "./notes.ts";
 import { consentPage, leavingPage, notNowPage, refusalPage } from "./pages.ts";
 import type { OAuthProblem } from "./problem.ts";
@@ -111,14 +111,13 @@ function toldOf(back: WayBack, base: string, refusal: OAuthProblem): SignInAnswe
  * That the form is sealed says that its page was ours, not that it was sent from there. Browsers say so in one of two ways; the
  * edge lets in origins of this machine with any port, of which one alone is this page's. A proxy may have given us another Host.
  */
-function isOwnForm({ headers, base }: SignInRequest): boolean {
-  const site = headers["sec-fetch-site"];
+function isOwnForm(incoming: SignInRequest): boolean {
+  const { origin, host, "sec-fetch-site": site } = incoming.headers;
   if (site !== undefined && site !== "same-origin") return false;
-  if (!/^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers["content-type"] ?? "")) return false;
-  const { origin, host } = headers;
+  if (!isForm(incoming)) return false;
   if (origin === undefined) return true;
   const from = hostOf(origin);
-  return from !== null && (from === hostOf(base) || from === hostOf(`http://${host}`));
+  return from !== null && (from === hostOf(incoming.base) || from === hostOf(`http://${host}`));
 }
 
 const hostOf = (url: string): string | null => (URL.canParse(url) ? new URL(url).host : null);

@@ -1,7 +1,8 @@
-import type { Judged } from "./problem.ts";
-import { fieldsMax } from "./bounds.ts";
-import { problem } from "./problem.ts";
 import { ok } from "../base/index.ts";
+import type { SignInRequest } from "../edge/index.ts";
+import { fieldsMax } from "./bounds.ts";
+import type { Judged } from "./problem.ts";
+import { problem } from "./problem.ts";
 
 /** What a query or a form says, each name once. */
 export type Fields = ReadonlyMap<string, string>;
@@ -21,3 +22,7 @@ export function readFields(text: string): Judged<Fields> {
   }
   return ok(fields);
 }
+
+/** Whether the body is a form, as pages and clients send one. */
+export const isForm = ({ headers }: SignInRequest): boolean =>
+  /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(headers["content-type"] ?? "");

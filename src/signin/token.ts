@@ -12,7 +12,7 @@ import { credentialsIn, isNamed, noSuchClient } from "./client-credentials.ts";
 import type { Code } from "./code.ts";
 import { forgetSpent, notGood, presentedCode, spend } from "./code.ts";
 import type { Fields } from "./fields.ts";
-import { readFields } from "./fields.ts";
+import { isForm, readFields } from "./fields.ts";
 import type { IssueParts, TokenAnswer } from "./issue.ts";
 import { issue, issueAction } from "./issue.ts";
 import { resourceOf } from "./metadata.ts";
@@ -41,10 +41,7 @@ export class TokenEndpoint {
 
   async answer(request: SignInRequest): Promise<SignInAnswer> {
     const { authorization } = request.headers;
-    const isForm = /^application\/x-www-form-urlencoded\s*(?:;|$)/i.test(
-      request.headers["content-type"] ?? "",
-    );
-    const fields = isForm
+    const fields = isForm(request)
       ? readFields(request.body.toString("utf8"))
       : problem("invalid_request", "Send a form: application/x-www-form-urlencoded.");
     const token = fields.ok ? await this.token(fields.value, authorization, request.base) : fields;
