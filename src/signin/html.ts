@@ -23,13 +23,13 @@ const escaped = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 /**
- * A page without script, frames or anything from elsewhere. `formAction`: where else than to us its form may lead in the end, for
- * browsers hold the redirect that answers a form to it as well.
+ * A page without script, frames or anything from elsewhere. Where it has a form, `form-action` is left out: browsers hold to it each
+ * address that the answer to the form leads to, and where a client sends them on once it has its answer nobody here can know.
  */
 export function page(
   status: number,
   content: Markup,
-  { formAction = [], headers = [] }: { formAction?: readonly string[]; headers?: readonly string[] } = {},
+  { hasForm = false, headers = [] }: { hasForm?: boolean; headers?: readonly string[] } = {},
 ): SignInAnswer {
   const text = `<!doctype html>
 <html lang="en">
@@ -51,7 +51,7 @@ ${content.markup}
   const policy = [
     "default-src 'none'",
     `style-src ${styleSource}`,
-    `form-action ${["'self'", ...formAction].join(" ")}`,
+    ...(hasForm ? [] : ["form-action 'none'"]),
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join("; ");

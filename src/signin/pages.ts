@@ -6,7 +6,7 @@ import type { Markup } from "./html.ts";
 import { html, nothing, page } from "./html.ts";
 import { paths } from "./metadata.ts";
 import type { Destination } from "./redirect-uri.ts";
-import { destinationOf, formActionOf } from "./redirect-uri.ts";
+import { destinationOf } from "./redirect-uri.ts";
 import type { OfferedScope } from "./scopes.ts";
 
 /** Who asks, where the answer goes, what for; and the key of whom it shall act as. `sealed` is the request, as the form brings it back. */
@@ -60,7 +60,7 @@ export function consentPage(
       </div>
     </form>
   </article>`;
-  return page(trouble === null ? 200 : 403, content, { formAction: [formActionOf(redirectUri)] });
+  return page(trouble === null ? 200 : 403, content, { hasForm: true });
 }
 
 /** For a request that cannot be answered to its client. */

@@ -39,7 +39,7 @@ export function destinationOf(uri: string): Destination | null {
   const { protocol, username, password, host, hostname, searchParams } = new URL(uri);
   if (username !== "" || password !== "") return null;
   if (answerParameters.some((name) => searchParams.has(name))) return null;
-  // Parsers let signs into a host that would end a directive of our page's content security policy.
+  // Parsers let signs into a host that no name has, and that mean something where addresses stand in lists.
   if (!/^(?:\[[0-9a-f:.]+\]|[a-z0-9._-]*)$/i.test(hostname)) return null;
   switch (protocol) {
     case "https:":
@@ -68,14 +68,6 @@ export function isRegistered(uri: string, registered: readonly string[]): boolea
 /** With these behind it; what stands there stays as it is written. */
 export function withParameters(uri: string, parameters: Readonly<Record<string, string>>): string {
   return `${uri}${uri.includes("?") ? "&" : "?"}${new URLSearchParams(parameters).toString()}`;
-}
-
-/** Browsers hold a form to this also where its answer sends them on. */
-export function formActionOf(uri: string): string {
-  const { protocol, origin, hostname } = new URL(uri);
-  const isWeb = protocol === "https:" || protocol === "http:";
-  // There is no way to write an IPv6 address there (CSP level 3, section 2.3.1).
-  return isWeb && !hostname.startsWith("[") ? origin : protocol;
 }
 
 /** Plain http to these never leaves the machine. */

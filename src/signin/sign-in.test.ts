@@ -127,9 +127,7 @@ describe("the page", () => {
     expect(page.text).toContain("call tools");
     expect(page.text).not.toMatch(/<script|<img|<link|https?:/);
     const policy = headerOf(page, "content-security-policy") ?? "";
-    expect(policy).toMatch(
-      /^default-src 'none'; style-src 'sha256-[^']+'; form-action 'self' http:\/\/127\.0\.0\.1:50123; /,
-    );
+    expect(policy).toMatch(/^default-src 'none'; style-src 'sha256-[^']+'; frame-ancestors /);
     expect(policy).toContain("frame-ancestors 'none'");
     for (const [name, value] of [
       ["x-frame-options", "DENY"],
@@ -468,14 +466,9 @@ describe("a code", () => {
     expect(got.expires_in).toBeLessThanOrEqual(90);
   });
 
-  test("goes to a site and to a program as to this machine, and its form may lead there alone", async () => {
-    for (const [uri, source] of [
-      ["https://app.example/cb", "https://app.example"],
-      ["cursor://anysphere/cb", "cursor:"],
-    ] as const) {
+  test("goes to a site and to a program as to this machine", async () => {
+    for (const uri of ["https://app.example/cb", "cursor://anysphere/cb"]) {
       const over = { client_id: await desk.register({ redirect_uris: [uri] }), redirect_uri: uri };
-      const page = await desk.authorize(over.client_id, over);
-      expect(headerOf(page, "content-security-policy")).toContain(`form-action 'self' ${source};`);
       expect((await desk.token(await desk.signedIn(agent.key, over))).status).toBe(200);
     }
   });

@@ -17,6 +17,8 @@ let callback: string;
 let key: string;
 let calledBack: URL[];
 let complaints: string[];
+/** Where the client sends the browser once it has its answer; null = it shows a page. */
+let sentOnTo: string | null;
 
 beforeAll(async () => {
   directory = newDirectory();
@@ -28,6 +30,10 @@ beforeAll(async () => {
   key = made.body.secret;
   client = createServer((request, response) => {
     if (request.url?.startsWith("/cb") === true) calledBack.push(new URL(request.url, callback));
+    if (sentOnTo !== null && request.headers.host !== new URL(sentOnTo).host) {
+      response.writeHead(302, { location: sentOnTo }).end();
+      return;
+    }
     response.writeHead(200, { "content-type": "text/html" }).end("<title>client</title>you may close this");
   });
   await new Promise<void>((resolve) => client.listen(0, "127.0.0.1", resolve));
@@ -42,7 +48,7 @@ afterAll(async () => {
   removeDirectory(directory);
 });
 beforeEach(async () => {
-  [complaints, calledBack] = [[], []];
+  [complaints, calledBack, sentOnTo] = [[], [], null];
   page = await browser.context.newPage();
   page.setDefaultTimeout(10_000);
   page.on("pageerror", (error) => complaints.push(String(error)));
@@ -94,6 +100,15 @@ describe("a person", () => {
     expect(back?.searchParams.get("state")).toBe("mine");
     expect(back?.searchParams.get("iss")).toBe(node.url);
     expect(back?.searchParams.get("code")).not.toBeNull();
+  });
+
+  test("comes to where the client sends the browser on, be it another origin", async () => {
+    sentOnTo = callback.replace("127.0.0.1", "localhost").replace("/cb", "/welcome");
+    await open("Editor");
+    await page.getByLabel("API key of the agent").fill(key);
+    await page.getByRole("button", { name: "Allow" }).click();
+    await page.waitForURL(sentOnTo);
+    expect(calledBack).toHaveLength(1);
   });
 
   test("denies without a key, and the client hears of it", async () => {
