@@ -31,9 +31,7 @@ export class HttpPool {
   private readonly streams = new InFlight<HttpSending>();
   private readonly deadlines: DeadlineSweep;
   /** What is sent in one turn leaves together, and what was answered in one turn is told together. */
-  private readonly leaving = new Cohort<HttpSending>((sending) => {
-    if (!this.plain.dispatch(sending.request, sending)) this.dispatch(sending.request, sending);
-  });
+  private readonly leaving = new Cohort<HttpSending>((sending) => this.leave(sending));
   private readonly ended = new Cohort<HttpSink>(tellEnd);
   private closing: Promise<void> | null = null;
 
@@ -57,7 +55,7 @@ export class HttpPool {
   send(request: HttpRequest, sink: HttpSink): HttpSending {
     const sending = new HttpSending(request, sink, this);
     if (this.closing !== null) {
-      sending.abort(new NetFailure("closed", false, `the connections to ${this.origin} are closed`));
+      sending.abort(this.closedFailure());
     } else if (request.signal?.aborted === true) {
       sending.abort(new NetFailure("aborted", false, "withdrawn"));
     } else {
@@ -84,12 +82,22 @@ export class HttpPool {
       onEnd: (ended) => ended.onEnd(),
     });
     if (this.closing !== null) {
-      sending.abort(new NetFailure("closed", false, `the connections to ${this.origin} are closed`));
+      sending.abort(this.closedFailure());
     } else {
       this.streams.enter(sending);
       this.dispatch(request, sending);
     }
     return sending;
+  }
+
+  private leave(sending: HttpSending): void {
+    // What came in the turn in which the pool closes, or while it does, gets no connection.
+    if (this.closing !== null) sending.abort(this.closedFailure());
+    else if (!this.plain.dispatch(sending.request, sending)) this.dispatch(sending.request, sending);
+  }
+
+  private closedFailure(): NetFailure {
+    return new NetFailure("closed", false, `the connections to ${this.origin} are closed`);
   }
 
   private dispatch(request: StreamRequest, sending: HttpSending): void {

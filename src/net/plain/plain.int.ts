@@ -329,6 +329,35 @@ describe("an answer that undici reads from the middle on", () => {
   });
 });
 
+describe("a pool that closes", () => {
+  test.each(["POST", "GET"] as const)("makes no connection for a %s of the same turn", async (method) => {
+    const pool = openPool();
+    const sent = failureOf(pool, { method, body: method === "POST" ? "x" : null });
+    await pool.close();
+    expect(await sent).toEqual(["closed", false]);
+    inTurn(plain("a"));
+    // One that is made now would have been made before this one.
+    expect(await bodyOf(openPool())).toBe("a");
+    expect(server.sockets.length).toBe(1);
+  });
+
+  test.each(["POST", "GET"] as const)("sends no %s of one who hears of the end", async (method) => {
+    const pool = openPool();
+    const heard: unknown[] = [];
+    const again = sink({ onFailure: ({ kind, sent }) => heard.push([kind, sent]) });
+    const onFailure = () =>
+      void pool.send(post({ method, body: method === "POST" ? "x" : null }), {
+        ...again,
+        mayStart: () => heard.push("start") > 0,
+      });
+    pool.send(post(), sink({ onFailure }));
+    await until(() => server.requests.length === 1);
+    await pool.close();
+    await until(() => heard.length > 0);
+    expect(heard).toEqual([["closed", false]]);
+  });
+});
+
 describe("many requests", () => {
   test("wait for a connection in the order in which they came", async () => {
     server.script = (request) => ({ pieces: [plain(request.slice(-3))], last: "keep" });
