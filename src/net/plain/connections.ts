@@ -81,6 +81,8 @@ export class PlainConnections implements PlainHost {
   rested(connection: PlainConnection, keepsMs: number | null): void {
     const kept = keepsMs === null ? keepsDefaultMs : Math.min(keepsMs - keepsLeewayMs, keepsMaxMs);
     this.restNext = restMin;
+    // Nor is it for those that wait already.
+    if (kept <= 0) return connection.destroy();
     connection.idleUntil = this.nowMs() + kept;
     // A turn of the event loop passes before it is used again: a server that closes nevertheless has been heard by then.
     if (this.justAnswered.push(connection) === 1 && this.answered.length === 0) setImmediate(this.onTurn);

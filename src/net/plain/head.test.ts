@@ -21,6 +21,8 @@ describe("a plain head", () => {
       closes: false,
       keepsMs: 7_000,
     });
+    expect(withLine("Keep-Alive: timeout=0000001;max=5")).toMatchObject({ keepsMs: 1_000 });
+    expect(withLine("Keep-Alive: for a while")).toMatchObject({ keepsMs: null });
     expect(read(usual.replace("OK", ""))).toMatchObject({ status: 200 });
     expect(read(usual.replace("200 OK", "503 Service Unavailable"))).toMatchObject({ status: 503 });
     expect(read(usual.replace("Length: 2", "Length: 0"))).toMatchObject({ length: 0 });

@@ -33,7 +33,8 @@ const nameForm = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
 /** Visible ASCII, and spaces inside: RFC 9110 section 5.5 without obs-text, tabs, and anything to trim. */
 const valueForm = /^[!-~]+(?: +[!-~]+)*$/;
 const lengthForm = /^(?:0|[1-9][0-9]{0,9})$/;
-const keepsForm = /(?:^|[ ,])timeout=([0-9]{1,6})(?:$|[ ,])/i;
+/** Wherever it stands and whatever follows: a time that is overlooked would be taken for a longer one. */
+const keepsForm = /timeout=([0-9]{1,9})/i;
 
 /**
  * Reads heads of one server. What is taken is less than HTTP allows by far: one spelling of the status line, `Name: value` lines in visible

@@ -234,6 +234,14 @@ describe("a connection", () => {
     },
   );
 
+  test("is not used again by one who waits for it when the server keeps none", async () => {
+    inTurn(plain("a", "Keep-Alive: timeout=0\r\n"));
+    const pool = openPool(1);
+    const asked = [1, 2, 3].map(() => bodyOf(pool));
+    expect(await Promise.all(asked)).toEqual(["a", "a", "a"]);
+    expect(server.sockets.length).toBe(3);
+  });
+
   test("that rests too long is closed", async () => {
     inTurn(plain("a", "Keep-Alive: timeout=2\r\n"));
     const pool = openPool();
