@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { buildConnector } from "undici";
 import type { Clock } from "../../base/index.ts";
-import { msOf } from "../../base/index.ts";
+import { Cohort, msOf } from "../../base/index.ts";
 import type { AnswerHandler } from "../answer-handler.ts";
 import type { StreamRequest } from "../http-request.ts";
 import type { PlainHost } from "./connection.ts";
@@ -29,6 +29,11 @@ const sweepMs = 1_000;
 const restMin = 64;
 const restMax = 8_192;
 
+interface Taken {
+  readonly connection: PlainConnection;
+  readonly errand: Errand;
+}
+
 /**
  * Keep-alive connections to one origin whose answers have been plain so far: they are read without an HTTP parser. Why:
  * docs/adr/0018-a-plain-answer-needs-no-parser.md. A request that waits for a connection to be made is sent on that one; where there are as
@@ -50,6 +55,14 @@ export class PlainConnections implements PlainHost {
   private justAnswered: PlainConnection[] = [];
   private answered: PlainConnection[] = [];
   private waiting: Errand[] = [];
+  /**
+   * Those for a connection that was idle are sent in the next turn of the event loop: what its server has said or done until they were given
+   * to us, an end or an answer that nobody asked for, has been heard by then (as in undici, GHSA-35p6-xmwp-9g52).
+   */
+  private readonly taken = new Cohort<Taken>(({ connection, errand }) => {
+    if (connection.isUsable) this.use(connection, errand);
+    else this.start(errand);
+  });
   private isSweeping = false;
   private isClosed = false;
   private restNext = restMin;
@@ -106,8 +119,9 @@ export class PlainConnections implements PlainHost {
   }
 
   private start(errand: Errand): void {
+    if (this.isClosed) return; // as in `close`
     const connection = this.takeIdle();
-    if (connection !== null) this.use(connection, errand);
+    if (connection !== null) this.taken.add({ connection, errand });
     else if (this.count < this.options.connectionsMax) this.connectFor(errand);
     else this.waiting.push(errand);
   }

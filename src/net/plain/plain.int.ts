@@ -1,3 +1,4 @@
+import { stat } from "node:fs";
 import type { Socket } from "node:net";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -209,6 +210,26 @@ describe("a connection", () => {
       expect(server.sockets.length).toBe(expected === "d" ? 2 : 1);
     }
   });
+
+  test.each(["says something unasked", "ends"])(
+    "is not used when it %s just before the request is made",
+    async (what) => {
+      inTurn(plain("a"), plain("b"));
+      const pool = openPool();
+      expect(await bodyOf(pool)).toBe("a");
+      await until(() => server.open === 1);
+      // Inside a callback of I/O the loop has already asked what the sockets have.
+      const body = await new Promise((resolve) => {
+        stat(".", () => {
+          if (what === "ends") server.sockets[0]?.end();
+          else server.sockets[0]?.write(plain("forged"));
+          resolve(bodyOf(pool));
+        });
+      });
+      expect(body).toBe("b");
+      expect(server.sockets.length).toBe(2);
+    },
+  );
 
   test("is given up when it says something unasked, or too much", async () => {
     inTurn(plain("a"), plain("b") + plain("not asked for"), plain("c"));
