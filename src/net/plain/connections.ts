@@ -102,6 +102,7 @@ export class PlainConnections implements PlainHost {
   }
 
   notPlain(): void {
+    if (this.restLeft > 0) return; // answers to requests of before say it again
     this.restLeft = this.restNext;
     this.restNext = Math.min(this.restNext * 2, restMax);
   }

@@ -356,6 +356,15 @@ describe("an answer that undici reads from the middle on", () => {
     // One that was handed over, one of undici, and one on which answers are plain again.
     expect(server.sockets.length).toBe(3);
   });
+
+  test("lets undici read no more of the next ones when several come at once", async () => {
+    const pool = openPool();
+    server.script = () => ({ pieces: server.requests.length > 8 ? [plain("b")] : [chunked], last: "keep" });
+    const several = Array.from({ length: 8 }, () => bodyOf(pool));
+    expect(await Promise.all(several)).toEqual(several.map(() => "abcde"));
+    for (let i = 0; i < 80; i++) expect(await bodyOf(pool)).toBe("b");
+    expect(server.sockets.length).toBe(8 + 2);
+  });
 });
 
 describe("a pool that closes", () => {
