@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { buildConnector } from "undici";
 import type { Clock } from "../../base/index.ts";
-import { Cohort, msOf } from "../../base/index.ts";
+import { BoundedQueue, Cohort, msOf } from "../../base/index.ts";
 import type { AnswerHandler } from "../answer-handler.ts";
 import type { StreamRequest } from "../http-request.ts";
 import type { PlainHost } from "./connection.ts";
@@ -29,6 +29,9 @@ const sweepMs = 1_000;
 const restMin = 64;
 const restMax = 8_192;
 
+/** Whoever asks bounds it: each is a request under way. */
+const newWaiting = () => new BoundedQueue<Errand>(Number.POSITIVE_INFINITY);
+
 interface Taken {
   readonly connection: PlainConnection;
   readonly errand: Errand;
@@ -54,7 +57,7 @@ export class PlainConnections implements PlainHost {
   /** Answered in this turn of the event loop, and in the one before. */
   private justAnswered: PlainConnection[] = [];
   private answered: PlainConnection[] = [];
-  private waiting: Errand[] = [];
+  private waiting = newWaiting();
   /**
    * Those for a connection that was idle are sent in the next turn of the event loop: what its server has said or done until they were given
    * to us, an end or an answer that nobody asked for, has been heard by then (as in undici, GHSA-35p6-xmwp-9g52).
@@ -115,7 +118,7 @@ export class PlainConnections implements PlainHost {
   /** What waits is told by its owner. */
   close(): void {
     this.isClosed = true;
-    this.waiting = [];
+    this.waiting = newWaiting();
     for (const connection of this.open) connection.destroy();
   }
 
@@ -124,13 +127,12 @@ export class PlainConnections implements PlainHost {
     const connection = this.takeIdle();
     if (connection !== null) this.taken.add({ connection, errand });
     else if (this.count < this.options.connectionsMax) this.connectFor(errand);
-    else this.waiting.push(errand);
+    else this.waiting.offer(errand);
   }
 
   /** For this request, or the first of those that wait which may be sent. */
   private use(connection: PlainConnection, errand: Errand | undefined): void {
-    for (let next = errand; next !== undefined; next = this.waiting.shift())
-      if (connection.send(next)) return;
+    for (let next = errand; next !== undefined; next = this.waiting.take()) if (connection.send(next)) return;
     this.idle.push(connection);
     this.sweepLater();
   }
@@ -163,7 +165,7 @@ export class PlainConnections implements PlainHost {
 
   private readonly onTurn = (): void => {
     for (const connection of this.answered)
-      if (connection.isUsable) this.use(connection, this.waiting.shift());
+      if (connection.isUsable) this.use(connection, this.waiting.take());
     this.answered = this.justAnswered;
     this.justAnswered = [];
     if (this.answered.length > 0) setImmediate(this.onTurn);
@@ -171,7 +173,7 @@ export class PlainConnections implements PlainHost {
 
   private left(): void {
     this.count--;
-    const next = this.isClosed ? undefined : this.waiting.shift();
+    const next = this.isClosed ? undefined : this.waiting.take();
     if (next !== undefined) this.connectFor(next);
   }
 
