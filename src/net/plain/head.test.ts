@@ -1,5 +1,10 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { HeadReader } from "./head.ts";
+
+setFlagsFromString("--expose-gc");
+const collect = runInNewContext("gc") as () => void;
 
 const bytesMax = 4096;
 const read = (text: string) => new HeadReader(bytesMax).read(Buffer.from(text, "latin1"));
@@ -93,5 +98,20 @@ describe("a plain head", () => {
       return typeof head === "string" ? head : head.length;
     });
     expect(lengths).toEqual([2, 3, "other", 3, 2]);
+  });
+
+  it("is not kept by whoever keeps one of its values", () => {
+    const headOf = (id: number) =>
+      usual.replace("a b  c", `session-with-the-number-${id}\r\nX-B: ${"b".repeat(3_000)}`);
+    const kept: unknown[] = [];
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let id = 0; id < 2_000; id++) {
+      const head = read(headOf(id));
+      kept.push(typeof head === "string" ? head : head.headers["x-a"]);
+    }
+    collect();
+    expect((process.memoryUsage().heapUsed - before) / kept.length).toBeLessThan(1_500);
+    expect(kept.at(-1)).toBe("session-with-the-number-1999");
   });
 });

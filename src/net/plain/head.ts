@@ -56,7 +56,7 @@ export class HeadReader {
     if (headEnd > this.bytesMax) return "other";
     const text = bytes.toString("latin1", 0, headEnd);
     if (text !== this.lastText) {
-      this.last = headFrom(text);
+      this.last = headFrom(text, bytes);
       this.lastText = text;
     }
     return this.last;
@@ -66,20 +66,23 @@ export class HeadReader {
 const isBeginning = (bytes: Buffer): boolean =>
   start.startsWith(bytes.toString("latin1", 0, Math.min(bytes.length, start.length)));
 
-function headFrom(text: string): PlainHead | "other" {
+function headFrom(text: string, bytes: Buffer): PlainHead | "other" {
   const lines = text.split("\r\n");
   const status = Number(statusLine.exec(lines[0] as string)?.[1] ?? 0);
   if (status === 0 || bodiless.has(status) || lines.length > headersMax + 1) return "other";
   const headers: Record<string, string> = {};
+  let end = (lines[0] as string).length;
   for (let i = 1; i < lines.length; i++) {
     const line = lines[i] as string;
+    end += 2 + line.length;
     const colon = line.indexOf(": ");
     const name = line.slice(0, Math.max(colon, 0));
     const value = line.slice(colon + 2);
     if (!nameForm.test(name) || !valueForm.test(value)) return "other";
     const lower = name.toLowerCase();
     if (lower in headers || framing.has(lower)) return "other";
-    headers[lower] = value;
+    // Read anew: a part of the text would keep all of it for as long as somebody keeps this value, a session's id say.
+    headers[lower] = bytes.toString("latin1", end - value.length, end);
   }
   const length = headers["content-length"];
   const connection = headers["connection"]?.toLowerCase() ?? "keep-alive";
