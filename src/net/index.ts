@@ -5,7 +5,7 @@
  *
  * Hands out: `HttpPool`, one per owner (pools are never shared between credentials), and `Webhook`, which signs what it sends; no
  * identities.
- * Bounds: pools per node, connections per pool, bytes of response headers, bytes of each response body, time to connect; every
+ * Bounds: pools per node, connections per pool and kind, bytes of response headers, bytes of each response body, time to connect; every
  * request carries a deadline.
  * Errors: `NetFailure` as data to the sink or thrown by `request`; it says exactly whether a byte of the request left (`sent`).
  * Signals: none of its own; `Net.poolCount` and `HttpPool.inFlight` for gauges.

@@ -6,7 +6,10 @@ import { HttpPool } from "./pool.ts";
 export interface NetLimits {
   /** One pool per upstream server and a few for identity: more is a leak or a mistake. */
   readonly poolsMax: number;
-  /** Connections of one pool; calls to one server rarely run wider, and the rest waits in the pool's queue. */
+  /**
+   * Connections of one pool, of each of its two kinds: those that send plain requests, and undici's. Calls to one server rarely run wider, and
+   * the rest waits in the pool's queues.
+   */
   readonly connectionsMax: number;
   readonly connectTimeoutMs: number;
   /** Node's own default for a server. */
