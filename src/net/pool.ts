@@ -164,9 +164,10 @@ export class HttpPool {
     };
     this.active.forEach(close);
     this.streams.forEach(close);
-    this.plain.close();
+    const plainClosed = this.plain.close();
     // What fails here fails on sockets that are gone.
     await this.undici?.destroy().catch(() => undefined);
+    await plainClosed;
     this.options.onClosed();
   }
 }

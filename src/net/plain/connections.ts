@@ -68,6 +68,7 @@ export class PlainConnections implements PlainHost {
   });
   private isSweeping = false;
   private isClosed = false;
+  private onNoneOpen: (() => void) | null = null; // null = nobody waits for it
   private restNext = restMin;
   private restLeft = 0;
 
@@ -113,13 +114,16 @@ export class PlainConnections implements PlainHost {
   closed(connection: PlainConnection): void {
     this.open.delete(connection);
     this.left();
+    if (this.open.size === 0) this.onNoneOpen?.();
   }
 
-  /** What waits is told by its owner. */
-  close(): void {
+  /** What waits is told by its owner. Over when the sockets are closed. */
+  async close(): Promise<void> {
     this.isClosed = true;
     this.waiting = newWaiting();
+    if (this.open.size === 0) return;
     for (const connection of this.open) connection.destroy();
+    await new Promise<void>((resolve) => (this.onNoneOpen = resolve));
   }
 
   private start(errand: Errand): void {

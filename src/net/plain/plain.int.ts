@@ -8,7 +8,8 @@ import { failureFrom } from "../failure.ts";
 import type { HttpRequest, HttpSink } from "../index.ts";
 import { Net, NetFailure } from "../index.ts";
 import type { HttpPool } from "../pool.ts";
-import { newClient } from "../undici.ts";
+import { buildConnector, newClient } from "../undici.ts";
+import { PlainConnections } from "./connections.ts";
 import { HeadReader } from "./head.ts";
 import type { Script } from "./raw-server.fixture.ts";
 import { play, RawServer } from "./raw-server.fixture.ts";
@@ -393,6 +394,40 @@ describe("a pool that closes", () => {
     await pool.close();
     await until(() => heard.length > 0);
     expect(heard).toEqual([["closed", false]]);
+  });
+});
+
+describe("connections that are closed", () => {
+  test.each([
+    ["idle", plain("a")],
+    ["awaited", ""],
+    ["read by undici", chunked.slice(0, -5)],
+  ])("are closed when their owner hears so: %s", async (_, answer) => {
+    inTurn(answer);
+    let closed = 0;
+    const connect = buildConnector({ allowH2: false });
+    const connections = new PlainConnections({
+      origin: server.url.origin,
+      connect: (target, callback) =>
+        connect(target, (...made) => {
+          made[1]?.once("close", () => closed++);
+          callback(...made);
+        }),
+      connectionsMax: 3,
+      headerBytesMax: 16_384,
+      clock: systemClock,
+    });
+    const handler = {
+      onRequestStart: () => undefined,
+      onResponseStart: () => undefined,
+      onResponseData: () => undefined,
+      onResponseEnd: () => undefined,
+      onResponseError: () => undefined,
+    };
+    for (let i = 0; i < 3; i++) expect(connections.dispatch(post(), handler)).toBe(true);
+    await until(() => server.requests.length === 3);
+    await connections.close();
+    expect(closed).toBe(3);
   });
 });
 
