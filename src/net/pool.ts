@@ -4,6 +4,7 @@ import { Cohort, deadlineIn } from "../base/index.ts";
 import { guardedConnector } from "./address-guard.ts";
 import type { GuardOptions } from "./address-guard.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
+import type { AnswerHandler } from "./answer-handler.ts";
 import { failureFrom, NetFailure } from "./failure.ts";
 import type { HttpRequest, HttpResponse, HttpSink, ResponseHeaders, StreamRequest } from "./http-request.ts";
 import { InFlight } from "./in-flight.ts";
@@ -44,7 +45,11 @@ export class HttpPool {
       return this.active.size > 0;
     });
     this.connect = guardedConnector(options);
-    this.plain = new PlainConnections({ ...options, connect: this.connect });
+    this.plain = new PlainConnections({
+      ...options,
+      connect: this.connect,
+      otherwise: (request, handler) => this.dispatch(request, handler),
+    });
   }
 
   get inFlight(): number {
@@ -100,7 +105,7 @@ export class HttpPool {
     return new NetFailure("closed", false, `the connections to ${this.origin} are closed`);
   }
 
-  private dispatch(request: StreamRequest, sending: HttpSending): void {
+  private dispatch(request: StreamRequest, handler: AnswerHandler): void {
     this.undici ??= newPool(this.origin, {
       connections: this.options.connectionsMax,
       connect: this.connect,
@@ -118,7 +123,7 @@ export class HttpPool {
         headers: request.headers as string[],
         body: request.body,
       },
-      sending,
+      handler,
     );
   }
 

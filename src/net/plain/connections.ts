@@ -16,13 +16,15 @@ export interface PlainOptions {
   readonly connectionsMax: number;
   readonly headerBytesMax: number;
   readonly clock: Clock;
+  /** For those that were taken and are undici's after all. Nothing was told of them. */
+  readonly otherwise: (request: StreamRequest, handler: AnswerHandler) => void;
 }
 
 /** As in undici: what a server that does not say how long it keeps a connection is trusted to, and at most if it does. */
 const keepsDefaultMs = 4_000;
 const keepsMaxMs = 600_000;
-/** What is said to be kept for five seconds is used for four: the server's clock began before ours. */
-const keepsLeewayMs = 1_000;
+/** What is said to be kept for five seconds is used for three: the server's clock began before ours. */
+const keepsLeewayMs = 2_000;
 const sweepMs = 1_000;
 
 /** After an answer that is not plain so many requests are undici's. Twice as many after each such answer that follows. */
@@ -54,13 +56,10 @@ export class PlainConnections implements PlainHost {
   private count = 0;
   /** May be used, the last one first. */
   private readonly idle: PlainConnection[] = [];
-  /** Answered in this turn of the event loop, and in the one before. */
-  private justAnswered: PlainConnection[] = [];
-  private answered: PlainConnection[] = [];
   private waiting = newWaiting();
   /**
-   * Those for a connection that was idle are sent in the next turn of the event loop: what its server has said or done until they were given
-   * to us, an end or an answer that nobody asked for, has been heard by then (as in undici, GHSA-35p6-xmwp-9g52).
+   * Requests and the used connections that they will be sent on, when this turn of the event loop is over: what a server has said or done
+   * until then, an end or an answer that nobody asked for, has been heard by then (as in undici, GHSA-35p6-xmwp-9g52).
    */
   private readonly taken = new Cohort<Taken>(({ connection, errand }) => {
     if (connection.isUsable) this.use(connection, errand);
@@ -101,14 +100,18 @@ export class PlainConnections implements PlainHost {
     // Nor is it for those that wait already.
     if (kept <= 0) return connection.destroy();
     connection.idleUntil = this.nowMs() + kept;
-    // A turn of the event loop passes before it is used again: a server that closes nevertheless has been heard by then.
-    if (this.justAnswered.push(connection) === 1 && this.answered.length === 0) setImmediate(this.onTurn);
+    const errand = this.waiting.take();
+    if (errand === undefined) this.keep(connection);
+    else this.taken.add({ connection, errand });
   }
 
   notPlain(): void {
     if (this.restLeft > 0) return; // answers to requests of before say it again
     this.restLeft = this.restNext;
     this.restNext = Math.min(this.restNext * 2, restMax);
+    // Those that come now overtake nobody, and nobody waits for the end of a stream while undici has room.
+    for (const { request, handler } of this.waiting.takeMany(this.waiting.size))
+      this.options.otherwise(request, handler);
   }
 
   closed(connection: PlainConnection): void {
@@ -137,6 +140,10 @@ export class PlainConnections implements PlainHost {
   /** For this request, or the first of those that wait which may be sent. */
   private use(connection: PlainConnection, errand: Errand | undefined): void {
     for (let next = errand; next !== undefined; next = this.waiting.take()) if (connection.send(next)) return;
+    this.keep(connection);
+  }
+
+  private keep(connection: PlainConnection): void {
     this.idle.push(connection);
     this.sweepLater();
   }
@@ -166,14 +173,6 @@ export class PlainConnections implements PlainHost {
       }
     });
   }
-
-  private readonly onTurn = (): void => {
-    for (const connection of this.answered)
-      if (connection.isUsable) this.use(connection, this.waiting.take());
-    this.answered = this.justAnswered;
-    this.justAnswered = [];
-    if (this.answered.length > 0) setImmediate(this.onTurn);
-  };
 
   private left(): void {
     this.count--;

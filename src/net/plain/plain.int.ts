@@ -244,7 +244,7 @@ describe("a connection", () => {
     expect(server.sockets.length).toBe(3);
   });
 
-  test.each(["Connection: close\r\n", "Keep-Alive: timeout=1\r\n"])(
+  test.each(["Connection: close\r\n", "Keep-Alive: timeout=2\r\n"])(
     "is not used again after %j",
     async (line) => {
       inTurn(plain("a", line));
@@ -265,7 +265,7 @@ describe("a connection", () => {
   });
 
   test("that rests too long is closed", async () => {
-    inTurn(plain("a", "Keep-Alive: timeout=2\r\n"));
+    inTurn(plain("a", "Keep-Alive: timeout=3\r\n"));
     const pool = openPool();
     expect(await bodyOf(pool)).toBe("a");
     expect(server.open).toBe(1);
@@ -416,6 +416,7 @@ describe("connections that are closed", () => {
       connectionsMax: 3,
       headerBytesMax: 16_384,
       clock: systemClock,
+      otherwise: () => undefined,
     });
     const handler = {
       onRequestStart: () => undefined,
@@ -439,6 +440,18 @@ describe("many requests", () => {
     expect(await Promise.all(names.map((body) => bodyOf(pool, { body })))).toEqual(names);
     expect(server.sockets.length).toBe(2);
     expect(server.requests.map((request) => request.slice(-3))).toEqual(names);
+  });
+
+  test("wait for no stream while undici has room", async () => {
+    server.script = (request) => ({
+      pieces: [request.endsWith("stream") ? chunked.slice(0, -5) : plain("a")],
+      last: "keep",
+    });
+    const pool = openPool(1);
+    const stream = failureOf(pool, { body: "stream" });
+    expect(await Promise.all([bodyOf(pool), bodyOf(pool)])).toEqual(["a", "a"]);
+    await pool.close();
+    expect(await stream).toEqual(["lost", true]);
   });
 
   test("may be withdrawn while they wait", { timeout: 20_000 }, async () => {
