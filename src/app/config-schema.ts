@@ -198,10 +198,10 @@ export const configSchema: Schema = {
     }),
     identity: section("How agents prove who they are.", {
       tokenTtl: duration(
-        "How long a token of the built-in issuer is valid.",
+        "How long a token is valid when whoever asks for it does not say.",
         "Short enough that a lost one expires within a working day, long enough for one session.",
         "1m",
-        "30d",
+        "1d",
         "1h",
       ),
     }),

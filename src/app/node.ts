@@ -197,7 +197,15 @@ export class Node {
     const { publicUrl } = config.listen;
     // A node with an address of its own makes tokens for it and takes no others, also not of a node with the same keys elsewhere.
     const resource = publicUrl === null ? {} : { audience: `${publicUrl}/mcp` };
-    const identities = new Identities({ store, keys, clock, random, onForgotten, ...resource });
+    const identities = new Identities({
+      store,
+      keys,
+      clock,
+      random,
+      onForgotten,
+      ...config.identity,
+      ...resource,
+    });
     await this.openPart("the identities", identities);
     const acts = new Acts({ store, keys, ledger, clock, random });
     await this.bootstrap(identities, store);

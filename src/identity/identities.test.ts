@@ -237,12 +237,18 @@ describe("a token", () => {
     expect(node.identities.stats().cacheMisses).toBe(1);
   });
 
-  test("lives within bounds", () => {
+  test("lives within bounds, and as long as configured when nobody says how long", async () => {
     for (const ttl of [0, -1, 999, 24 * 60 * 60_000 + 1, NaN, Infinity]) {
       expect(codeOf(node.identities.issueToken(node.admin, node.admin.id, ttl))).toBe("invalid-params");
     }
-    const { expiresAt } = granted(node.identities.issueToken(node.admin, node.admin.id));
-    expect(expiresAt).toBe(plusMs(world.clock.wall(), 3_600_000));
+    const configured = await world.firstNode({ tokenTtlMs: 90_000 });
+    for (const [{ identities, admin }, ttlMs] of [
+      [node, 3_600_000],
+      [configured, 90_000],
+    ] as const)
+      expect(granted(identities.issueToken(admin, admin.id)).expiresAt).toBe(
+        plusMs(world.clock.wall(), ttlMs),
+      );
   });
 });
 

@@ -34,6 +34,8 @@ export interface IdentitiesOptions {
   readonly issuer?: string;
   /** `aud` of our tokens: the address of what they open (RFC 8707). A token for anything else is refused. */
   readonly audience?: string;
+  /** How long a token is good when whoever asks for it does not say. */
+  readonly tokenTtlMs?: number;
   /** Other sources of tokens, beside the built-in one. */
   readonly foreignIssuers?: readonly Issuer[];
   /** The store has forgotten changes that were followed here: only a new start knows what it holds. May be called again. */
@@ -64,6 +66,7 @@ export class Identities {
   private readonly clock: Clock;
   private readonly directory = new Directory();
   private readonly ground: Ground;
+  private readonly tokenTtlMs: number;
   private readonly builtIn: BuiltInIssuer;
   private readonly authenticator: Authenticator;
   private readonly onForgotten: () => void;
@@ -78,6 +81,7 @@ export class Identities {
     this.store = store;
     this.onForgotten = options.onForgotten ?? (() => undefined);
     this.clock = clock;
+    this.tokenTtlMs = options.tokenTtlMs ?? tokenTtlDefaultMs;
     this.ground = { clock, random, directory: this.directory };
     this.builtIn = new BuiltInIssuer({ issuer, audience, signer: keys, clock, random });
     const issuers = [this.builtIn, ...(options.foreignIssuers ?? [])];
@@ -193,13 +197,14 @@ export class Identities {
     return revokeTokens(this.ground, actor, id, options);
   }
 
-  /** `scopes` null = not limited. Writes nothing: a token is known by its signature, and ended by its expiry or its principal's epoch. */
+  /** `askedTtlMs` null = as configured; `scopes` null = not limited. Writes nothing: a token is known by its signature, and ended by its expiry or its principal's epoch. */
   issueToken(
     actor: Principal,
     id: PrincipalId,
-    ttlMs: number = tokenTtlDefaultMs,
+    askedTtlMs: number | null = null,
     scopes: readonly TokenScope[] | null = null,
   ): Result<IssuedToken> {
+    const ttlMs = askedTtlMs ?? this.tokenTtlMs;
     const found = standingFor(this.directory, actor, id);
     if (!found.ok) return found;
     if (!found.value.record.enabled) {

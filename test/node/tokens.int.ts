@@ -16,7 +16,9 @@ beforeAll(async () => {
   await bank.start();
   directory = newDirectory();
   elsewhere = newDirectory();
-  const yaml = `servers: { bank: { url: "${bank.url}", tools: { look: { class: read } } } }`;
+  const yaml = `
+servers: { bank: { url: "${bank.url}", tools: { look: { class: read } } } }
+identity: { tokenTtl: 5m }`;
   [node, foreign] = await Promise.all([
     NodeProcess.start({ directory, yaml }),
     NodeProcess.start({ directory: elsewhere, yaml }),
@@ -48,6 +50,14 @@ const partsOf = (token: string): { head: Claims; claims: Claims; signature: stri
   const read = (text: string) => JSON.parse(Buffer.from(text, "base64url").toString()) as Claims;
   return { head: read(head), claims: read(claims), signature };
 };
+
+test("a token for which nobody says how long it is good is good as long as the configuration says", async () => {
+  const { body } = await node.admin<{ token: string }>("POST", "/agents/tester/tokens", {});
+  const { iat, exp } = JSON.parse(
+    Buffer.from(body.token.split(".")[1] ?? "", "base64url").toString(),
+  ) as Record<"iat" | "exp", number>;
+  expect(exp - iat).toBe(300);
+});
 
 describe("a token that", () => {
   const forgeries: [string, () => Promise<string> | string][] = [

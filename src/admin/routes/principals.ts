@@ -178,7 +178,12 @@ function routesFor(kind: PrincipalKind, plural: string, one: string): readonly G
       kind: "act",
       params,
       body: objectWith([], {
-        ttlMs: { type: "integer", minimum: 1, maximum: tokenTtlMaxMs, description: "default: one hour" },
+        ttlMs: {
+          type: "integer",
+          minimum: 1,
+          maximum: tokenTtlMaxMs,
+          description: "default: identity.tokenTtl of the configuration",
+        },
         scopes: {
           ...listOf({ enum: tokenScopes }, tokenScopes.length),
           description: "what the token is limited to; default: what policy allows",
@@ -190,7 +195,12 @@ function routesFor(kind: PrincipalKind, plural: string, one: string): readonly G
       handle: async ({ actor, act, params, body }, house) => {
         const found = house.identities.find(actor, kind, params.name);
         if (!found.ok) return found;
-        const issued = house.identities.issueToken(actor, found.value.id, body.ttlMs, body.scopes ?? null);
+        const issued = house.identities.issueToken(
+          actor,
+          found.value.id,
+          body.ttlMs ?? null,
+          body.scopes ?? null,
+        );
         if (!issued.ok) return issued;
         const { token, jti, expiresAt } = issued.value;
         const change: Change<null> = { writes: [], value: null, applied: () => undefined };

@@ -100,7 +100,7 @@ function principalCommand(
     notes: "It is shown this once. For something that lasts, make a key.",
     example: line(`token ${example} --ttl 8h`),
   })
-    .option("--ttl <duration>", "how long it works (1h; at most 24h)")
+    .option("--ttl <duration>", "how long it works (identity.tokenTtl, 1h; at most 24h)")
     .option(
       "--scope <scope>",
       "limit it to mcp:read, mcp:call or admin; repeatable (what policy allows)",
