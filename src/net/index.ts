@@ -2,7 +2,7 @@
  * net: the only outbound HTTP client. Every connection is checked at the moment it is made: the address that was checked is the
  * address that is connected to, so a name that resolves differently the second time gains nothing. TLS certificates are always
  * verified, HTTP/1.1 only, redirects are never followed, proxies from the environment are never used. Plain answers are read in
- * `plain/`, all others by undici (docs/adr/0018-a-plain-answer-needs-no-parser.md).
+ * `plain/`, all others by undici (docs/adr/0019-a-plain-answer-needs-no-parser.md).
  *
  * Hands out: `HttpPool`, one per owner (pools are never shared between credentials), and `Webhook`, which signs what it sends; no
  * identities.

@@ -41,7 +41,7 @@ interface Taken {
 
 /**
  * Keep-alive connections to one origin whose answers have been plain so far: they are read without an HTTP parser. Why:
- * docs/adr/0018-a-plain-answer-needs-no-parser.md. A request that waits for a connection to be made is sent on that one; where there are as
+ * docs/adr/0019-a-plain-answer-needs-no-parser.md. A request that waits for a connection to be made is sent on that one; where there are as
  * many as there may be, requests wait in the order in which they came.
  */
 export class PlainConnections implements PlainHost {
