@@ -62,11 +62,12 @@ export interface ListPrincipals {
 
 /** The room's one object. Verbs return changes and commit nothing; what they read is this node's memory. */
 export class Identities {
+  /** How long a token is good when whoever asks for it does not say. */
+  readonly tokenTtlMs: number;
   private readonly store: Store;
   private readonly clock: Clock;
   private readonly directory = new Directory();
   private readonly ground: Ground;
-  private readonly tokenTtlMs: number;
   private readonly builtIn: BuiltInIssuer;
   private readonly authenticator: Authenticator;
   private readonly onForgotten: () => void;

@@ -27,8 +27,6 @@ export const codeMs = 60_000;
 export const spentKeptMs = 10 * 60_000;
 /** A working day: there are no refresh tokens, so people would be asked again sooner. */
 export const signedInMs = 8 * 60 * 60_000;
-/** Programs have their key at hand. */
-export const clientCredentialsMs = 60 * 60_000;
 
 /** Spent codes that are past their time and are forgotten with each new one that is spent: so there are never many. */
 export const forgottenAtOnceMax = 64;

@@ -22,7 +22,10 @@ export interface SignInOptions {
   readonly random: Random;
   readonly keys: Pick<Keys, "scopeKey" | "seal" | "open">;
   readonly store: Pick<Store, "now" | "takeDueWakeUps">;
-  readonly identities: Pick<Identities, "issueToken" | "keyHolding" | "keyHeld" | "refreshIfChanged">;
+  readonly identities: Pick<
+    Identities,
+    "issueToken" | "tokenTtlMs" | "keyHolding" | "keyHeld" | "refreshIfChanged"
+  >;
   readonly acts: Pick<Acts, "perform" | "recordRefusal">;
   /** null = clients are not looked up, and have to register. */
   readonly documents: ClientDocuments | null;

@@ -7,7 +7,7 @@ import type { Identities, KeyHolding } from "../identity/index.ts";
 import type { Store } from "../store/index.ts";
 import { actorOf } from "./actors.ts";
 import { json, problemAnswer } from "./answers.ts";
-import { clientCredentialsMs, reusesRemembered, signedInMs } from "./bounds.ts";
+import { reusesRemembered, signedInMs } from "./bounds.ts";
 import { credentialsIn, isNamed, noSuchClient } from "./client-credentials.ts";
 import type { Code } from "./code.ts";
 import { forgetSpent, notGood, presentedCode, spend } from "./code.ts";
@@ -23,7 +23,10 @@ import type { Seals } from "./seals.ts";
 import { codeNote } from "./notes.ts";
 
 interface TokenParts extends IssueParts {
-  readonly identities: Pick<Identities, "issueToken" | "keyHolding" | "keyHeld" | "refreshIfChanged">;
+  readonly identities: Pick<
+    Identities,
+    "issueToken" | "tokenTtlMs" | "keyHolding" | "keyHeld" | "refreshIfChanged"
+  >;
   readonly acts: Pick<Acts, "perform" | "recordRefusal">;
   readonly store: Pick<Store, "now" | "takeDueWakeUps">;
   readonly seals: Seals;
@@ -121,7 +124,7 @@ export class TokenEndpoint {
       return problem("invalid_target", `Tokens from here are for ${resource} alone.`);
     const scopes = readScope(fields.get("scope"));
     if (!scopes.ok) return scopes;
-    const ttlMs = clientCredentialsMs;
+    const ttlMs = this.parts.identities.tokenTtlMs;
     return answered(
       await issue(this.parts, holding.value, {
         ttlMs,
