@@ -22,6 +22,7 @@ export { Cohort } from "./cohort.ts";
 export { canonicalDigest, canonicalJson, commitment, sha256, sha256Hex } from "./digest.ts";
 export type { Sha256Hex } from "./digest.ts";
 export { Fault, explain, faultFrom, invariant, unreachable } from "./fault.ts";
+export { plainHeaderLines } from "./header-lines.ts";
 export { newId } from "./ids.ts";
 export { interruptible } from "./interruptible.ts";
 export { hasMember, memberSpan } from "./json-span.ts";

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Socket } from "node:net";
+import { plainHeaderLines } from "../../base/index.ts";
 
 /** A request that needs no HTTP parser to be read, whole: see `readPlain`. */
 export interface PlainRequest {
@@ -32,10 +33,6 @@ const framing: ReadonlySet<string> = new Set([
   "proxy-connection",
 ]);
 
-const headersMax = 64;
-const nameForm = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
-/** Visible ASCII, and spaces inside: RFC 9110 section 5.5 without obs-text, tabs, and anything to trim. */
-const valueForm = /^[!-~]+(?: +[!-~]+)*$/;
 const lengthForm = /^[1-9][0-9]{0,7}$/;
 
 /**
@@ -66,34 +63,9 @@ export function readPlain(
 const isBeginning = (bytes: Buffer): boolean =>
   start.startsWith(bytes.toString("latin1", 0, Math.min(bytes.length, start.length)));
 
+/** null = not plain. */
 function headersOf(head: string): IncomingHttpHeaders | null {
-  const headers: IncomingHttpHeaders = {};
-  let count = 0;
-  for (let at = start.length; at < head.length;) {
-    const colon = head.indexOf(": ", at);
-    let end = head.indexOf("\r\n", at);
-    if (end === -1) end = head.length;
-    if (colon === -1 || colon > end || ++count > headersMax) return null;
-    const name = lowerCase(head.slice(at, colon));
-    const value = head.slice(colon + 2, end);
-    if (name === null || name in headers || !valueForm.test(value)) return null;
-    if (framing.has(name) || (name === "connection" && value.toLowerCase() !== "keep-alive")) return null;
-    headers[name] = value;
-    at = end + 2;
-  }
-  return headers;
-}
-
-/** Lower-case forms of names that clients have sent, so that they are made once. */
-const known = new Map<string, string>();
-const knownMax = 200;
-
-/** null = not the name of a header as all clients spell them. */
-function lowerCase(name: string): string | null {
-  const found = known.get(name);
-  if (found !== undefined) return found;
-  if (!nameForm.test(name)) return null;
-  const lower = name.toLowerCase();
-  if (known.size < knownMax) known.set(name, lower);
-  return lower;
+  const headers = plainHeaderLines(head, start.length, framing);
+  const keeps = (headers?.["connection"] ?? "keep-alive").toLowerCase() === "keep-alive";
+  return keeps ? headers : null;
 }

@@ -1,3 +1,4 @@
+import { plainHeaderLines } from "../../base/index.ts";
 import type { ResponseHeaders } from "../http-request.ts";
 
 /** The head of an answer that needs no HTTP parser to be read. */
@@ -28,10 +29,6 @@ const statusLine = /^HTTP\/1\.1 ([2-5][0-9][0-9])(?: [!-~ ]*)?$/;
 const bodiless: ReadonlySet<number> = new Set([204, 205, 304]);
 const framing: ReadonlySet<string> = new Set(["transfer-encoding", "upgrade", "trailer", "proxy-connection"]);
 
-const headersMax = 64;
-const nameForm = /^[A-Za-z][A-Za-z0-9-]{0,63}$/;
-/** Visible ASCII, and spaces inside: RFC 9110 section 5.5 without obs-text, tabs, and anything to trim. */
-const valueForm = /^[!-~]+(?: +[!-~]+)*$/;
 const lengthForm = /^(?:0|[1-9][0-9]{0,9})$/;
 /** Wherever it stands and whatever follows: a time that is overlooked would be taken for a longer one. */
 const keepsForm = /timeout=([0-9]{1,9})/i;
@@ -56,7 +53,7 @@ export class HeadReader {
     if (headEnd > this.bytesMax) return "other";
     const text = bytes.toString("latin1", 0, headEnd);
     if (text !== this.lastText) {
-      this.last = headFrom(text, bytes);
+      this.last = headFrom(text);
       this.lastText = text;
     }
     return this.last;
@@ -66,24 +63,15 @@ export class HeadReader {
 const isBeginning = (bytes: Buffer): boolean =>
   start.startsWith(bytes.toString("latin1", 0, Math.min(bytes.length, start.length)));
 
-function headFrom(text: string, bytes: Buffer): PlainHead | "other" {
-  const lines = text.split("\r\n");
-  const status = Number(statusLine.exec(lines[0] as string)?.[1] ?? 0);
-  if (status === 0 || bodiless.has(status) || lines.length > headersMax + 1) return "other";
-  const headers: Record<string, string> = {};
-  let end = (lines[0] as string).length;
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i] as string;
-    end += 2 + line.length;
-    const colon = line.indexOf(": ");
-    const name = line.slice(0, Math.max(colon, 0));
-    const value = line.slice(colon + 2);
-    if (!nameForm.test(name) || !valueForm.test(value)) return "other";
-    const lower = name.toLowerCase();
-    if (lower in headers || framing.has(lower)) return "other";
-    // Read anew: a part of the text would keep all of it for as long as somebody keeps this value, a session's id say.
-    headers[lower] = bytes.toString("latin1", end - value.length, end);
-  }
+function headFrom(text: string): PlainHead | "other" {
+  const firstEnd = text.indexOf("\r\n");
+  const first = firstEnd === -1 ? text : text.slice(0, firstEnd);
+  const status = Number(statusLine.exec(first)?.[1] ?? 0);
+  const headers = plainHeaderLines(text, first.length + 2, framing);
+  if (status === 0 || bodiless.has(status) || headers === null) return "other";
+  // A part of the text would keep all of it for as long as somebody keeps this value, a session's id say.
+  for (const [name, value] of Object.entries(headers))
+    headers[name] = Buffer.from(value, "latin1").toString("latin1");
   const length = headers["content-length"];
   const connection = headers["connection"]?.toLowerCase() ?? "keep-alive";
   if (length === undefined || !lengthForm.test(length)) return "other";
