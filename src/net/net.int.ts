@@ -11,6 +11,7 @@ import { until } from "../../test/fixtures/upstream-harness.ts";
 import { deadlineIn, Fault, systemClock } from "../base/index.ts";
 import type { AddressScope, HttpRequest, HttpSink } from "./index.ts";
 import { Net, NetFailure } from "./index.ts";
+import { sink } from "./sink.fixture.ts";
 
 const nets: Net[] = [];
 const servers: Server[] = [];
@@ -64,15 +65,6 @@ const request = (net: Net, url: string, allow: readonly AddressScope[], over: Pa
   net.openPool({ url: new URL(url), allow }).request(get(over));
 
 describe("requests of one turn", () => {
-  const sink = (over: Partial<HttpSink>): HttpSink => ({
-    mayStart: () => true,
-    onHeaders: () => undefined,
-    onData: () => undefined,
-    onEnd: () => undefined,
-    onFailure: () => undefined,
-    ...over,
-  });
-
   it("leave when the turn is over, but for those that were withdrawn meanwhile", async () => {
     const paths: string[] = [];
     const port = await serve((incoming, response) => {

@@ -11,7 +11,7 @@ export interface PlainHost {
   readonly headerBytesMax: number;
   readonly heads: HeadReader;
   /** The answer was read whole; `keepsMs` as in its head. */
-  rested(connection: PlainConnection, keepsMs: number | null): void;
+  answered(connection: PlainConnection, keepsMs: number | null): void;
   /** Somebody else reads this answer, and then ends the connection. */
   notPlain(): void;
   /** The socket is closed. */
@@ -123,15 +123,16 @@ export class PlainConnection implements AnswerReader {
     // What follows the answer belongs to nobody, and of a request that is not out yet the server has said enough.
     const isOver = head.closes || bytes.length > body.length || this.socket.writableLength > 0;
     if (isOver) this.socket.destroy();
-    else this.host.rested(this, head.keepsMs);
+    else this.host.answered(this, head.keepsMs);
     handler.onResponseEnd();
   }
 
   private handOver(bytes: Buffer, errand: Errand): void {
     const { socket, host } = this;
+    const { origin, headerBytesMax } = host;
     socket.off("data", this.onData).off("end", this.onEnd).off("error", this.onError);
     host.notPlain();
-    this.reader = readOn(socket, bytes, { ...host, request: errand.request }, errand.handler);
+    this.reader = readOn(socket, bytes, { origin, headerBytesMax, request: errand.request }, errand.handler);
   }
 
   private readonly onEnd = (): void => {

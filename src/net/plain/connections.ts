@@ -28,8 +28,8 @@ const keepsLeewayMs = 2_000;
 const sweepMs = 1_000;
 
 /** After an answer that is not plain so many requests are undici's. Twice as many after each such answer that follows. */
-const restMin = 64;
-const restMax = 8_192;
+const undiciMin = 64;
+const undiciMax = 8_192;
 
 /** Whoever asks bounds it: each is a request under way. */
 const newWaiting = () => new BoundedQueue<Errand>(Number.POSITIVE_INFINITY);
@@ -68,8 +68,8 @@ export class PlainConnections implements PlainHost {
   private isSweeping = false;
   private isClosed = false;
   private onNoneOpen: (() => void) | null = null; // null = nobody waits for it
-  private restNext = restMin;
-  private restLeft = 0;
+  private undiciNext = undiciMin;
+  private undiciLeft = 0;
 
   constructor(options: PlainOptions) {
     const { origin, headerBytesMax } = options;
@@ -84,8 +84,8 @@ export class PlainConnections implements PlainHost {
 
   /** False = it is for undici, and nothing was told. */
   dispatch(request: StreamRequest, handler: AnswerHandler): boolean {
-    if (this.restLeft > 0) {
-      this.restLeft--;
+    if (this.undiciLeft > 0) {
+      this.undiciLeft--;
       return false;
     }
     const plain = plainText(request, this.host);
@@ -94,9 +94,9 @@ export class PlainConnections implements PlainHost {
     return true;
   }
 
-  rested(connection: PlainConnection, keepsMs: number | null): void {
+  answered(connection: PlainConnection, keepsMs: number | null): void {
     const kept = keepsMs === null ? keepsDefaultMs : Math.min(keepsMs - keepsLeewayMs, keepsMaxMs);
-    this.restNext = restMin;
+    this.undiciNext = undiciMin;
     // Nor is it for those that wait already.
     if (kept <= 0) return connection.destroy();
     connection.idleUntil = this.nowMs() + kept;
@@ -106,9 +106,9 @@ export class PlainConnections implements PlainHost {
   }
 
   notPlain(): void {
-    if (this.restLeft > 0) return; // answers to requests of before say it again
-    this.restLeft = this.restNext;
-    this.restNext = Math.min(this.restNext * 2, restMax);
+    if (this.undiciLeft > 0) return; // answers to requests of before say it again
+    this.undiciLeft = this.undiciNext;
+    this.undiciNext = Math.min(this.undiciNext * 2, undiciMax);
     // Those that come now overtake nobody, and nobody waits for the end of a stream while undici has room.
     for (const { request, handler } of this.waiting.takeMany(this.waiting.size))
       this.options.otherwise(request, handler);

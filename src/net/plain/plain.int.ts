@@ -13,6 +13,7 @@ import { PlainConnections } from "./connections.ts";
 import { HeadReader } from "./head.ts";
 import type { Script } from "./raw-server.fixture.ts";
 import { play, RawServer } from "./raw-server.fixture.ts";
+import { sink } from "../sink.fixture.ts";
 
 const server = new RawServer();
 const net = new Net({ clock: systemClock });
@@ -171,15 +172,6 @@ describe("an answer of any form", () => {
     );
     expect(Math.min(plainly, otherwise)).toBeGreaterThan(100);
   });
-});
-
-const sink = (over: Partial<HttpSink>): HttpSink => ({
-  mayStart: () => true,
-  onHeaders: () => undefined,
-  onData: () => undefined,
-  onEnd: () => undefined,
-  onFailure: () => undefined,
-  ...over,
 });
 
 const failureOf = (pool: HttpPool, over: Partial<HttpRequest> = {}) =>
