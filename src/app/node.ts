@@ -437,18 +437,12 @@ export class Node {
     admin.start();
     this.shutdown.add("closing the API", () => admin.stop());
 
-    const signIn = new SignIn({
-      clock,
-      random,
-      keys,
-      store,
-      identities,
-      acts,
-      documents: config.listen.clientDocuments ? new ClientDocuments({ net, clock }) : null,
-      onTrouble,
-    });
     // Where nobody needs a token there is nothing to sign in to.
     const offersSignIn = config.listen.signIn && mode !== "proxy" && roles.has("edge");
+    const documents = config.listen.clientDocuments ? new ClientDocuments({ net, clock }) : null;
+    const signIn = offersSignIn
+      ? new SignIn({ clock, random, keys, store, identities, acts, documents, onTrouble })
+      : null;
     const storeTrouble = () =>
       lease.isUnrenewed ? ["the store takes no writes: calls are refused until it does"] : [];
     const paramHeaders = new ParamHeaders();
@@ -463,7 +457,7 @@ export class Node {
       ...config.listen,
       serverInfo: { name: "signalbox", title: "Signalbox", version },
       instructions: null,
-      signIn: offersSignIn ? signIn : null,
+      signIn,
       readiness: () => ({
         // On shared data others may be well and get what comes; where there are none, a refusal that says why beats a balancer's.
         notReady: [...this.notReady, ...(isShared ? storeTrouble() : [])],
