@@ -1,5 +1,5 @@
 /**
- * base: ids, the three clocks, randomness, canonical JSON and digests, results, faults, deadlines, bounded queue, cohorts.
+ * base: ids, the three clocks, randomness, canonical JSON and digests, results, faults, deadlines, bounded queue, cohorts, plain header lines.
  * Knows no domain word, holds nothing, emits nothing. Its one error type is Fault, with codes from contract.
  */
 export type { Brand } from "./brand.ts";
