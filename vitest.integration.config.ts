@@ -11,7 +11,9 @@ export default defineConfig({
     execArgv: ["--wasm-wrapper-tiering-budget=1000000000"],
     // Most of them wait: for leases, for processes, for the disk. On two cores one at a time would take twice as long.
     maxWorkers: Math.max(2, availableParallelism() - 1),
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Longer than the patience of one wait, which says better what did not come (test/fixtures/until.ts).
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Machine } from "../src/cli/machine.fixture.ts";
-import { until } from "./fixtures/node-process.ts";
+import { until } from "./fixtures/until.ts";
 
 /** What stands in examples/, run as a reader would. */
 const examples = join(import.meta.dirname, "../examples");

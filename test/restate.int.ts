@@ -1,7 +1,8 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { NodeProcess, newDirectory, removeDirectory, until } from "./fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "./fixtures/node-process.ts";
+import { until } from "./fixtures/until.ts";
 import { provenLedger } from "./fixtures/offline-ledger.ts";
 import { RestateWorld, restateExample, restateStartMs } from "./fixtures/restate.ts";
 import { CountingServer } from "./fixtures/servers/counting.ts";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Invoice, activitiesFor } from "../examples/runtimes/temporal/activities.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "./fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "./fixtures/node-process.ts";
+import { until } from "./fixtures/until.ts";
 import { CountingServer } from "./fixtures/servers/counting.ts";
 
 /** The example's activities as a worker of Temporal runs them: again and again with the same place, as far as that goes without Temporal. */

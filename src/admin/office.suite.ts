@@ -335,14 +335,14 @@ function demandShape(method: Method, path: string, status: number, body: unknown
   if (problem !== null) throw new Error(`${method} ${bare}: ${problem.detail} ${JSON.stringify(body)}`);
 }
 
-/** Waits for what comes by itself within five seconds. */
+/** Waits for what comes by itself within a minute. */
 export async function eventually<T>(look: () => Promise<T | null>): Promise<T> {
-  for (let tries = 0; tries < 100; tries++) {
+  for (let tries = 0; tries < 1_200; tries++) {
     const found = await look();
     if (found !== null) return found;
     await delay(systemClock, 50);
   }
-  throw new Error("it did not come within 5 s");
+  throw new Error("it did not come within a minute");
 }
 
 /** Kinds, methods and outcomes of the tenant's newest entries, newest first. */

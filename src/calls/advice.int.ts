@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { HttpFixture } from "../../test/fixtures/servers/http.ts";
-import { httpRecord, stdioRecord, until, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { httpRecord, stdioRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { deadlineIn, systemClock } from "../base/index.ts";
 import type { ServerRecord } from "../registry/index.ts";
 import type { World } from "./world.fixture.ts";

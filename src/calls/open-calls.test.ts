@@ -156,7 +156,7 @@ describe("a call that has become a task", () => {
     };
     expect(codeOf(await write({ profile }, step))).toBe("outcome-not-recorded");
     expect(world.troubles).toEqual([]);
-    await after(expect.poll(() => open("unknown"), { timeout: 20_000 }).toHaveLength(1));
+    await after(expect.poll(() => open("unknown")).toHaveLength(1));
   });
 });
 
@@ -264,7 +264,7 @@ describe("a question that cannot be kept", () => {
     expect(codeOf(await write({ profile }, step))).toBe("ledger-unavailable");
     expect(world.troubles).toEqual([]);
     world.upstream.answer = asksOnce;
-    await after(expect.poll(() => open("dispatched"), { timeout: 20_000 }).toEqual([]));
+    await after(expect.poll(() => open("dispatched")).toEqual([]));
     expect(await world.outcomes()).toEqual(["intent:-", "outcome:ledger-unavailable"]);
     asked(await write({ profile }, step));
   });
@@ -584,7 +584,7 @@ describe("a task whose time is over", () => {
     const { taskId } = valueOf(await write({ profile }, step));
     world.clock.advance(created.ttlMs);
     const row = () => world.store.get(taskTable, { call: taskId as string });
-    await after(expect.poll(row, { timeout: 20_000 }).toBeNull());
+    await after(expect.poll(row).toBeNull());
     expect(await world.outcomes()).toEqual(["intent:-", "outcome:input-abandoned"]);
     expect(await open("unknown")).toHaveLength(1);
   });

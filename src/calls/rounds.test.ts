@@ -144,7 +144,7 @@ describe("a server that asks before it goes on", () => {
     const { requestState } = asked(await write({ profile }));
     world.clock.advance(inputWaitMs);
     const ended = async () => (await world.outcomes()).length === 2;
-    await world.tickUntil(expect.poll(ended, { timeout: 20_000 }).toBe(true));
+    await world.tickUntil(expect.poll(ended).toBe(true));
     expect(await world.outcomes()).toEqual(["intent:-", "outcome:input-abandoned"]);
     expect(codeOf(await write(round(requestState)))).toBe("state-invalid");
   });

@@ -134,7 +134,7 @@ describe("an idempotent call whose outcome is unknown", () => {
       throw new Fault("store-unavailable", "could not confirm", { effect: "unknown" });
     };
     expect(await put()).toMatchObject({ refusal: { code: "outcome-unknown", evidence: { call: first } } });
-    await after(expect.poll(async () => (await open("unknown")).length, { timeout: 20_000 }).toBe(1));
+    await after(expect.poll(async () => (await open("unknown")).length).toBe(1));
     expect((await put()).kind).toBe("result");
   });
 

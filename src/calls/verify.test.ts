@@ -44,7 +44,7 @@ async function after<T>(pending: Promise<T>): Promise<T> {
   await world.tickUntil(pending);
   return pending;
 }
-const settled = () => after(expect.poll(unknown, { timeout: 20_000 }).toEqual([]));
+const settled = () => after(expect.poll(unknown).toEqual([]));
 
 function lost(): never {
   throw new Fault("upstream-lost", "the connection broke");

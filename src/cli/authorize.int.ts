@@ -23,7 +23,7 @@ const show = async (): Promise<string> =>
 test("a server is added, waits, is authorized in a browser, and its tokens are forgotten again", async () => {
   await machine.node(["dev", "--no-import", "--port", "0", "--json"]);
   await machine.json(["servers", "add", "files", "--upstream", server.url, "--auth", "oauth"]);
-  await expect.poll(show, { timeout: 20_000 }).toMatch(/cause +dependency/);
+  await expect.poll(show).toMatch(/cause +dependency/);
   expect(await show()).toMatch(/authorization +waits for: signalbox servers authorize files/);
 
   const begun = await machine.run(["servers", "authorize", "files", "--no-json"]);
@@ -34,7 +34,7 @@ test("a server is added, waits, is authorized in a browser, and its tokens are f
   const form = new URLSearchParams({ ...Object.fromEntries(back.searchParams), confirmation });
   const done = await fetch(`${back.origin}${back.pathname}`, { method: "POST", body: form });
   expect(await done.text()).toContain("is authorized");
-  await expect.poll(show, { timeout: 20_000 }).toMatch(/state +healthy/);
+  await expect.poll(show).toMatch(/state +healthy/);
   expect(await show()).toMatch(/token +until .*, then renewed/);
 
   expect((await machine.run(["servers", "deauthorize", "files"])).code).toBe(0);

@@ -302,9 +302,7 @@ describe("calls and the ledger", () => {
     const shown = await machine.run(["calls", "show", read.call, "--payload", "--no-json"]);
     expect(shown.stdout).toMatch(/under\s+.*limits 3.*policy [0-9a-f]{12}\b/);
     expect(shown.stdout).toContain("This file is read through Signalbox");
-    await expect
-      .poll(async () => (await machine.run(["audit", "prove", read.entry])).code, { timeout: 10_000 })
-      .toBe(0);
+    await expect.poll(async () => (await machine.run(["audit", "prove", read.entry])).code).toBe(0);
     machine.put("work/receipt.txt", (await machine.run(["audit", "prove", read.entry])).stdout);
     machine.put("work/log.vkey", (await machine.run(["audit", "key"])).stdout);
     const verified = await machine.run([
@@ -344,9 +342,7 @@ describe("calls and the ledger", () => {
     const made = await machine.json<Receipted>(["agents", "create", "recorded"]);
     const shown = await machine.run(["audit", "show", made.receipt.entry, "--json"]);
     expect(JSON.parse(shown.stdout)).toMatchObject({ entry: { method: "admin.agent.create", kind: "act" } });
-    await expect
-      .poll(async () => (await machine.run(["audit", "prove", made.receipt.entry])).code, { timeout: 10_000 })
-      .toBe(0);
+    await expect.poll(async () => (await machine.run(["audit", "prove", made.receipt.entry])).code).toBe(0);
     const exported = await machine.run(["audit", "export", "--kind", "act", "--limit", "3", "--proofs"]);
     expect(exported.code).toBe(0);
     const lines = exported.stdout

@@ -77,12 +77,10 @@ describe("signalbox dev", () => {
     const dispatched = async () =>
       (await machine.json<{ items: readonly unknown[] }>(["calls", "ls", "--state", "dispatched"])).items
         .length;
-    await expect.poll(dispatched, { timeout: 20_000 }).toBe(1);
+    await expect.poll(dispatched).toBe(1);
     const children = node.children();
-    await expect
-      .poll(() => node.child.exitCode ?? (node.signal("SIGTERM"), null), { timeout: 5_000, interval: 100 })
-      .toBe(1);
-    await expect.poll(() => children.filter(isRunning), { timeout: 5_000 }).toEqual([]);
+    await expect.poll(() => node.child.exitCode ?? (node.signal("SIGTERM"), null), { interval: 100 }).toBe(1);
+    await expect.poll(() => children.filter(isRunning)).toEqual([]);
     await client.close().catch(() => undefined);
 
     await machine.node(demo);
@@ -128,7 +126,7 @@ describe("signalbox dev", () => {
     const { said, node } = await machine.node(["dev", "--no-import", "--port", "0", "--json"]);
     expect(said.servers).toMatchObject([{ name: "gone", state: "down", tools: 0 }]);
     const attempts = () => machine.read("work/.signalbox/signalbox.log").split("no-such-program").length - 1;
-    await expect.poll(attempts, { timeout: 20_000 }).toBeGreaterThan(2);
+    await expect.poll(attempts).toBeGreaterThan(2);
     expect(node.stderr.split("no-such-program").length - 1).toBe(1);
   });
 
@@ -150,18 +148,15 @@ describe("signalbox dev", () => {
   test("prints a page that a person can follow", async () => {
     const run = machine.run(["dev", "--no-import", "--port", "0"], { stdin: "" });
     await expect
-      .poll(
-        () => {
-          try {
-            return machine.read("work/.signalbox/cli.json").length;
-          } catch {
-            return 0;
-          }
-        },
-        { timeout: 20_000 },
-      )
+      .poll(() => {
+        try {
+          return machine.read("work/.signalbox/cli.json").length;
+        } catch {
+          return 0;
+        }
+      })
       .toBeGreaterThan(0);
-    await expect.poll(async () => (await machine.run(["status"])).code, { timeout: 20_000 }).toBe(0);
+    await expect.poll(async () => (await machine.run(["status"])).code).toBe(0);
     process.kill(Number(machine.read("work/.signalbox/signalbox.pid")), "SIGTERM");
     const { code, stdout } = await run;
     expect(code).toBe(0);

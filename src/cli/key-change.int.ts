@@ -1,7 +1,7 @@
 import { chmodSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { Machine } from "./machine.fixture.ts";
-import { until } from "../../test/fixtures/node-process.ts";
+import { until } from "../../test/fixtures/until.ts";
 
 let machine: Machine;
 beforeEach(() => {

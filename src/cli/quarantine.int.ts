@@ -40,7 +40,7 @@ test("a tool whose definition changed is quarantined, its difference shown witho
   await machine.json(["servers", "add", "bank", "--json", "--", process.execPath, "-e", program, file]);
   const state = async () => (await machine.json<Shown>(["tools", "show", "bank__pay"])).tool.state;
   const isKnown = async () => (await machine.run(["tools", "show", "bank__pay"])).code === 0;
-  await expect.poll(isKnown, { timeout: 20_000 }).toBe(true);
+  await expect.poll(isKnown).toBe(true);
   expect(await state()).toBe("live");
 
   machine.put(
@@ -49,7 +49,7 @@ test("a tool whose definition changed is quarantined, its difference shown witho
   );
   await machine.json(["servers", "disable", "bank"]);
   await machine.json(["servers", "enable", "bank"]);
-  await expect.poll(state, { timeout: 20_000 }).toBe("quarantined");
+  await expect.poll(state).toBe("quarantined");
   const quarantined = await machine.json<{ items: readonly { name: string }[] }>([
     "tools",
     "ls",

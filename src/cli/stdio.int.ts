@@ -59,9 +59,7 @@ const read = { name: "files__list_allowed_directories", arguments: {} };
 
 async function works(of: Client): Promise<void> {
   // Lists hold what is healthy: a server of a fresh node may need a moment.
-  await expect
-    .poll(async () => (await of.listTools()).tools.map(({ name }) => name), { timeout: 30_000 })
-    .toContain(read.name);
+  await expect.poll(async () => (await of.listTools()).tools.map(({ name }) => name)).toContain(read.name);
   expect(JSON.stringify((await of.callTool(read)).content)).toContain(machine.home);
 }
 
@@ -73,7 +71,7 @@ describe("signalbox stdio", () => {
       await works(one);
       expect(said()).toContain("A node of this process serves at http://127.0.0.1:");
       await one.close();
-      await expect.poll(() => isRunning(pid), { timeout: 30_000 }).toBe(false);
+      await expect.poll(() => isRunning(pid)).toBe(false);
     },
   );
 
@@ -81,9 +79,7 @@ describe("signalbox stdio", () => {
     const one = new ClientV1({ name: "test", version: "1" });
     open.push(one);
     await one.connect(new StdioTransportV1(launch()), { timeout: 50_000 });
-    await expect
-      .poll(async () => (await one.listTools()).tools.map(({ name }) => name), { timeout: 30_000 })
-      .toContain(read.name);
+    await expect.poll(async () => (await one.listTools()).tools.map(({ name }) => name)).toContain(read.name);
     expect((await one.callTool(read)).isError).not.toBe(true);
   });
 
@@ -118,7 +114,7 @@ describe("signalbox stdio", () => {
     const pid = owner?.pid ?? 0;
     process.kill(pid, "SIGKILL");
     // What reaches it while it dies may have happened, and is answered so; what comes afterwards is served by another.
-    await expect.poll(() => isRunning(pid), { timeout: 30_000 }).toBe(false);
+    await expect.poll(() => isRunning(pid)).toBe(false);
     for (const other of others) await works(other.client);
     await expect
       .poll(() => others.filter((other) => other.said().includes("A node of this process")).length)
@@ -150,7 +146,7 @@ describe("signalbox stdio", () => {
     const { client: one, pid, said } = await client();
     await works(one);
     process.kill(pid, "SIGTERM");
-    await expect.poll(() => isRunning(pid), { timeout: 30_000 }).toBe(false);
+    await expect.poll(() => isRunning(pid)).toBe(false);
     expect(said()).not.toContain("did not stop cleanly");
   });
 

@@ -157,7 +157,7 @@ describe("the gate", () => {
     const leave = leaveOf(enter(one));
     const gone = new WeakRef(await giveUp(1_000, enter));
     expect(gate.waiting).toBe(0);
-    await expect.poll(() => (collect(), gone.deref() === undefined), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => (collect(), gone.deref() === undefined)).toBe(true);
     leave();
     leaveOf(enter(one))();
   });

@@ -263,15 +263,3 @@ export interface Json {
     readonly data?: Readonly<Record<string, unknown>>;
   };
 }
-
-/** Waits until a condition holds that no event announces. */
-export async function eventually(
-  condition: () => boolean | Promise<boolean>,
-  deadlineMs = 10_000,
-): Promise<void> {
-  const deadline = performance.now() + deadlineMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${String(condition)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -7,12 +7,12 @@ import {
   ask,
   callBody,
   echoingDesk,
-  eventually,
   modernMeta,
   principalNamed,
   requestBytes,
   startEdge,
 } from "./edge.fixture.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { Fault, ok } from "../base/index.ts";
 import type { Authenticate } from "./index.ts";
 import { paramHeadersOf } from "./index.ts";
@@ -284,7 +284,7 @@ describe("stopping", () => {
     const idle = new RawConnection(node.port);
     idle.write(requestBytes({ body: callBody("echo") }));
     await idle.answer();
-    await eventually(() => node.calls.inputs.length === 2);
+    await until(() => node.calls.inputs.length === 2);
     const stopped = node.edge.stop(10_000);
     idle.write(requestBytes({ body: callBody("echo") }));
     const refused = await idle.answer();
@@ -311,10 +311,10 @@ describe("stopping", () => {
     const node = await startEdge();
     const connection = new RawConnection(node.port);
     connection.write(requestBytes({ body: callBody("wait"), headers: { "Mcp-Name": "wait" } }));
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     await Promise.all([node.edge.stop(20), node.edge.stop(20)]);
     await connection.closedByServer();
-    await eventually(() => node.calls.aborted.includes("wait"));
+    await until(() => node.calls.aborted.includes("wait"));
     await node.edge.stop(20);
     connection.destroy();
   });

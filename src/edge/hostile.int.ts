@@ -5,11 +5,11 @@ import {
   ask,
   callBody,
   echoingDesk,
-  eventually,
   modernMeta,
   requestBytes,
   startEdge,
 } from "./edge.fixture.ts";
+import { until } from "../../test/fixtures/until.ts";
 
 let node: RunningEdge;
 beforeAll(async () => {
@@ -120,9 +120,9 @@ describe("a hostile body", () => {
       connection.write(requestBytes({ headers: { "Content-Length": "90000" } }));
       connection.write(Buffer.alloc(40_000, " "));
     }
-    await eventually(() => slow.some((connection) => connection.text.startsWith("HTTP/1.1 503")));
+    await until(() => slow.some((connection) => connection.text.startsWith("HTTP/1.1 503")));
     for (const connection of slow) connection.destroy();
-    await eventually(async () => (await small.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
+    await until(async () => (await small.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
     expect((await ask(small.port, { body: callBody("echo") })).status).toBe(200);
     await small.edge.stop(0);
   });
@@ -131,9 +131,9 @@ describe("a hostile body", () => {
     const connection = new RawConnection(node.port);
     connection.write(requestBytes({ headers: { "Content-Length": "1000" } }));
     connection.write('{"jsonrpc"');
-    await eventually(async () => (await node.metricsText()).includes("signalbox_edge_requests_in_flight 1"));
+    await until(async () => (await node.metricsText()).includes("signalbox_edge_requests_in_flight 1"));
     connection.destroy();
-    await eventually(async () => (await node.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
+    await until(async () => (await node.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
   });
 });
 
@@ -310,7 +310,7 @@ describe("hostile HTTP", () => {
     await Promise.all([slowHead.closedByServer(), slowBody.closedByServer(), silent.closedByServer()]);
     expect(slowHead.text).toMatch(/^HTTP\/1\.1 408 /);
     for (const each of [slowHead, slowBody, silent]) each.destroy();
-    await eventually(async () => (await quick.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
+    await until(async () => (await quick.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
     await quick.edge.stop(0);
   });
 
@@ -323,9 +323,7 @@ describe("hostile HTTP", () => {
       connection.write(requestBytes({ path: "/oauth/token", headers, body: "x".repeat(whole - 1) }));
       return connection;
     });
-    await eventually(async () =>
-      (await open.metricsText()).includes("signalbox_edge_requests_in_flight 300"),
-    );
+    await until(async () => (await open.metricsText()).includes("signalbox_edge_requests_in_flight 300"));
     expect((await ask(open.port, { path: "/oauth/token", body: "x".repeat(1_000) })).status).toBe(418);
     for (const each of begun) each.destroy();
     await open.edge.stop(0);
@@ -337,9 +335,9 @@ describe("hostile HTTP", () => {
     });
     const connection = new RawConnection(quick.port);
     connection.write(requestBytes({ body: callBody("wait"), headers: { "Mcp-Name": "wait" } }));
-    await eventually(() => quick.calls.inputs.length === 1);
+    await until(() => quick.calls.inputs.length === 1);
     const releaseAt = performance.now() + 400;
-    await eventually(() => performance.now() > releaseAt);
+    await until(() => performance.now() > releaseAt);
     quick.calls.releaseAll();
     expect((await connection.answer()).status).toBe(200);
     connection.destroy();
@@ -380,7 +378,7 @@ describe("hostile HTTP", () => {
     await third.closedByServer();
     expect(third.text).toBe("");
     for (const connection of held) connection.destroy();
-    await eventually(
+    await until(
       async () => (await ask(small.port, { body: callBody("echo") }).catch(() => null))?.status === 200,
     );
     await small.edge.stop(0);
@@ -390,7 +388,7 @@ describe("hostile HTTP", () => {
     const small = await startEdge({ bounds: { requestsInFlightMax: 1 } });
     const first = new RawConnection(small.port);
     first.write(requestBytes({ body: callBody("wait"), headers: { "Mcp-Name": "wait" } }));
-    await eventually(() => small.calls.inputs.length === 1);
+    await until(() => small.calls.inputs.length === 1);
     const second = await ask(small.port, { body: callBody("echo") });
     expect(second).toMatchObject(refusedWith(503, -31102));
     expect(second.headers.get("retry-after")).toBe("1");
@@ -406,7 +404,7 @@ describe("hostile HTTP", () => {
     connection.write(
       requestBytes({ body: callBody("wait", {}, { progressToken: "p" }), headers: { "Mcp-Name": "wait" } }),
     );
-    await eventually(() => small.calls.inputs.length === 1);
+    await until(() => small.calls.inputs.length === 1);
     connection.pause();
     const onProgress = small.calls.inputs[0]?.onProgress;
     const before = process.memoryUsage().rss;

@@ -46,7 +46,7 @@ beforeAll(async () => {
       }),
     );
     if (n === 700) {
-      await vi.waitFor(async () => expect(await ledger.checkpoint(acme)).not.toBeNull(), { timeout: 10_000 });
+      await vi.waitFor(async () => expect(await ledger.checkpoint(acme)).not.toBeNull(), { timeout: 60_000 });
     }
   }
   await stop();
@@ -55,7 +55,7 @@ beforeAll(async () => {
   again.ledger.noted(acme);
   const last = sampleEntry(999_999, "act").id;
   await vi.waitFor(async () => expect((await again.ledger.receipt(acme, last)).ok).toBe(true), {
-    timeout: 10_000,
+    timeout: 60_000,
   });
   const receipt = await again.ledger.receipt(acme, last);
   verifierKey = again.ledger.verifierKey(acme);

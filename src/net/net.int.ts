@@ -7,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { until } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { deadlineIn, Fault, systemClock } from "../base/index.ts";
 import type { AddressScope, HttpRequest, HttpSink } from "./index.ts";
 import { Net, NetFailure } from "./index.ts";

@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { FeatureHttp } from "../../test/fixtures/servers/feature-http.ts";
-import { httpRecord, serverRecord, until, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { httpRecord, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { able, answering, elicit, refusal } from "../../test/fixtures/wire-asks.ts";
 import { callOf, saidIn, WireHarness } from "../../test/fixtures/wire-harness.ts";
 import type { ServerRecord } from "../registry/index.ts";

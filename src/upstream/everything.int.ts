@@ -4,13 +4,8 @@ import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import {
-  httpRecord,
-  isAlive,
-  serverRecord,
-  until,
-  UpstreamHarness,
-} from "../../test/fixtures/upstream-harness.ts";
+import { httpRecord, isAlive, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { profileOf } from "../registry/index.ts";
 import type { ServerRecord } from "../registry/index.ts";
 
@@ -48,7 +43,7 @@ describe.each(["stdio", "http"] as const)("the everything server over %s", (kind
       child = started;
       let said = "";
       started.stderr.on("data", (chunk: Buffer) => (said += chunk.toString("utf8")));
-      await until(() => said.includes("listening"), 20_000);
+      await until(() => said.includes("listening"));
       server = httpRecord(`http://127.0.0.1:${port}/mcp`);
     }
     await harness.connect(server);
@@ -102,7 +97,7 @@ describe.each(["stdio", "http"] as const)("the everything server over %s", (kind
       data,
       outputType: "resourceLink",
     });
-    await until(() => harness.offered(server).resources.length === before + 1, 20_000);
+    await until(() => harness.offered(server).resources.length === before + 1);
     const uris = harness.offered(server).resources.map((resource) => String(resource["uri"]));
     expect(uris.some((uri) => uri.endsWith("signal.gz"))).toBe(true);
   });
@@ -114,7 +109,7 @@ describe.each(["stdio", "http"] as const)("the everything server over %s", (kind
       harness.upstreams.watchResource(server.id, uri, able, (updated) => told.push(updated));
     stops.push(await watch(), await watch());
     await harness.call(server, "toggle-subscriber-updates", {}, { profile: able });
-    await until(() => told.length === 2, 20_000);
+    await until(() => told.length === 2);
     expect(new Set(told)).toEqual(new Set([uri]));
     await harness.call(server, "toggle-subscriber-updates", {}, { profile: able });
     expect(harness.lastHealth(server).state).toBe("healthy");

@@ -3,13 +3,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { FeatureHttp } from "../../test/fixtures/servers/feature-http.ts";
 import type { FeatureHttpOptions } from "../../test/fixtures/servers/feature-http.ts";
 import type { FeatureOptions } from "../../test/fixtures/servers/feature-server.ts";
-import {
-  faultOf,
-  httpRecord,
-  serverRecord,
-  until,
-  UpstreamHarness,
-} from "../../test/fixtures/upstream-harness.ts";
+import { faultOf, httpRecord, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { profileOf } from "../registry/index.ts";
 import type { Features, Profile, ServerRecord } from "../registry/index.ts";
 import type { UpstreamLimits } from "./index.ts";
@@ -45,7 +40,7 @@ const names = (items: readonly Readonly<Record<string, unknown>>[]): unknown[] =
 const offered = (server: ServerRecord, profile?: Profile): Features => harness.offered(server, profile);
 
 /** Machines may be slow; what is waited for comes. */
-const soon = (isSo: () => boolean): Promise<void> => until(isSo, 20_000);
+const soon = (isSo: () => boolean): Promise<void> => until(isSo);
 
 afterEach(async () => {
   await harness.stop();

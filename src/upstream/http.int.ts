@@ -3,13 +3,8 @@ import type { AddressInfo, Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import type { HttpFixtureOptions } from "../../test/fixtures/servers/http.ts";
 import { HttpFixture } from "../../test/fixtures/servers/http.ts";
-import {
-  faultOf,
-  httpRecord,
-  serverRecord,
-  until,
-  UpstreamHarness,
-} from "../../test/fixtures/upstream-harness.ts";
+import { faultOf, httpRecord, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { deadlineIn, Fault, systemClock, systemRandom } from "../base/index.ts";
 import { Net } from "../net/index.ts";
 import type { ServerRecord } from "../registry/index.ts";

@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { FeatureHttp } from "../../test/fixtures/servers/feature-http.ts";
-import { httpRecord, serverRecord, until } from "../../test/fixtures/upstream-harness.ts";
+import { httpRecord, serverRecord } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import type { CancelTimer, Clock } from "../base/index.ts";
 import { systemClock, systemRandom } from "../base/index.ts";
 import { Net } from "../net/index.ts";
@@ -43,7 +44,7 @@ const stdioFixture = fileURLToPath(new URL("../../test/fixtures/servers/feature-
 const fixtures: FeatureHttp[] = [];
 
 /** Machines may be slow; what is waited for comes. */
-const soon = (isSo: () => boolean): Promise<void> => until(isSo, 20_000);
+const soon = (isSo: () => boolean): Promise<void> => until(isSo);
 
 afterEach(async () => {
   for (const fixture of fixtures.splice(0)) await fixture.stop();

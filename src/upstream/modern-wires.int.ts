@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { faultOf, until } from "../../test/fixtures/upstream-harness.ts";
+import { faultOf } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { able, answering, elicit, sent } from "../../test/fixtures/wire-asks.ts";
 import { callOf, saidIn, WireHarness } from "../../test/fixtures/wire-harness.ts";
 import type { Profile } from "../registry/index.ts";

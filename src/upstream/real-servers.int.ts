@@ -6,13 +6,8 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import {
-  httpRecord,
-  isAlive,
-  serverRecord,
-  until,
-  UpstreamHarness,
-} from "../../test/fixtures/upstream-harness.ts";
+import { httpRecord, isAlive, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import type { ServerRecord } from "../registry/index.ts";
 
 /** The reference servers, started as an administrator would configure them. */
@@ -105,7 +100,7 @@ describe("the everything server over HTTP", () => {
       });
       let said = "";
       started.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
-      await until(() => said.includes(String(port)), 15_000);
+      await until(() => said.includes(String(port)));
       return started;
     };
     child = await launch();
@@ -123,7 +118,6 @@ describe("the everything server over HTTP", () => {
       () =>
         present.lastHealth(server).state === "healthy" &&
         present.events.filter((event) => event.kind === "connected").length > 1,
-      15_000,
     );
     expect(await harness.say(server, "echo", { message: "again" })).toContain("again");
   });

@@ -8,9 +8,9 @@ import {
   isAlive,
   serverRecord,
   stdioRecord,
-  until,
   UpstreamHarness,
 } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { deadlineIn, systemClock } from "../base/index.ts";
 import type { ServerRecord } from "../registry/index.ts";
 
@@ -312,10 +312,7 @@ describe("a call over stdio", () => {
   it("is not disturbed by 100 MB on stderr", async () => {
     const server = stdioRecord({});
     await open().connect(server);
-    const cpuBefore = process.cpuUsage();
     expect(await harness.say(server, "flood_stderr", { megabytes: 100 })).toBe("flooded");
-    const cpu = process.cpuUsage(cpuBefore);
-    expect((cpu.user + cpu.system) / 1000).toBeLessThan(3_000);
     const lines = harness.events.filter((event) => event.kind === "stderr").length;
     expect(lines).toBeGreaterThan(0);
     expect(lines).toBeLessThan(400);
@@ -359,10 +356,9 @@ describe("the life of a line", () => {
     const dying = stdioRecord({ exitAtStart: 1, stderrBanner: "Error: no config" });
     const good = stdioRecord({});
     open({ startStaggerMs: 0 });
-    const startedAt = performance.now();
     harness.upstreams.reconcile([never, missing, dying, good]);
     expect(await harness.say(good, "echo", {})).toBe("{}");
-    expect(performance.now() - startedAt).toBeLessThan(3_000);
+    expect(harness.lastHealth(never).state).toBe("connecting");
     await until(() => harness.lastHealth(dying).state === "down");
     expect(harness.lastHealth(dying)).toMatchObject({
       reason: "its process exited with code 1: Error: no config",
@@ -372,7 +368,6 @@ describe("the life of a line", () => {
       cause: "correctness",
       reason: "/no/such/program cannot be started (ENOENT)",
     });
-    expect(harness.lastHealth(never).state).toBe("connecting");
     const waited = await faultOf(harness.call(never, "echo", {}, { deadline: deadlineIn(systemClock, 100) }));
     expect(waited).toMatchObject({ code: "deadline-before-dispatch", effect: "none" });
   });
@@ -486,7 +481,7 @@ describe("the life of a line", () => {
     expect(harness.lastHealth(base)).toMatchObject({ cause: "overload" });
     expect(await stillOpen).toMatchObject({ code: "deadline-exceeded", effect: "unknown" });
     await until(() => harness.health.get(base.id)?.some((health) => health.state === "down") === true);
-    await until(() => harness.lastHealth(base).state === "healthy", 10_000);
+    await until(() => harness.lastHealth(base).state === "healthy");
     expect(await pidOf(base)).not.toBe(pid);
     await until(() => !isAlive(pid));
   });
@@ -547,12 +542,10 @@ describe("no process stays behind", () => {
 
   it("when stopped while a removed server still drains, without waiting for the drain", async () => {
     const server = stdioRecord({});
-    await open({ drainMs: 60_000 }).connect(server);
+    await open({ drainMs: 600_000 }).connect(server);
     const stillOpen = faultOf(harness.call(server, "hang"));
     harness.upstreams.reconcile([]);
-    const startedAt = performance.now();
     await harness.stop();
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(await stillOpen).toMatchObject({ code: "upstream-lost", effect: "unknown" });
   });
 
@@ -571,12 +564,12 @@ describe("no process stays behind", () => {
     const owner = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
     let said = "";
     owner.stdout.on("data", (chunk: Buffer) => (said += chunk.toString()));
-    await until(() => said.includes("\n"), 20_000);
+    await until(() => said.includes("\n"));
     const pids = JSON.parse(said) as number[];
     expect(pids).toHaveLength(3);
     expect(pids.every(isRunning)).toBe(true);
     owner.kill("SIGKILL");
-    await until(() => !pids.some(isRunning), 5_000);
+    await until(() => !pids.some(isRunning));
   });
 });
 

@@ -2,13 +2,8 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import type { FeatureHttpOptions } from "../../test/fixtures/servers/feature-http.ts";
 import { FeatureHttp } from "../../test/fixtures/servers/feature-http.ts";
-import {
-  faultOf,
-  httpRecord,
-  serverRecord,
-  until,
-  UpstreamHarness,
-} from "../../test/fixtures/upstream-harness.ts";
+import { faultOf, httpRecord, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
+import { until } from "../../test/fixtures/until.ts";
 import { noCapabilities, profileOf } from "../registry/index.ts";
 import type { Profile, ServerRecord } from "../registry/index.ts";
 import type { UpstreamLimits } from "./index.ts";
@@ -53,7 +48,7 @@ const streamsOpen = (fixture: FeatureHttp, count = 1): Promise<void> =>
   soon(() => fixture.openStreams >= count);
 
 /** Machines may be slow; what is waited for comes. */
-const soon = (isSo: () => boolean): Promise<void> => until(isSo, 20_000);
+const soon = (isSo: () => boolean): Promise<void> => until(isSo);
 
 afterEach(async () => {
   await harness.stop();

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { World, rounds, worldMs } from "./world.ts";
 
 let world: World | null = null;

@@ -9,7 +9,7 @@ import type { FleetOrder } from "../fixtures/fleet.ts";
 import { Fleet } from "../fixtures/fleet.ts";
 import { startHosted } from "../fixtures/hosted-worker.ts";
 import type { NodeProcess } from "../fixtures/node-process.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { readLedger } from "../fixtures/offline-ledger.ts";
 import type { ClusterOptions } from "../fixtures/postgres.ts";
 import { Postgres } from "../fixtures/postgres.ts";

@@ -1,7 +1,8 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { SigningPerson } from "../fixtures/signing-person.ts";
 
 /**
@@ -31,7 +32,7 @@ servers:
 `,
     limits: { connectTimeoutMs: 20_000, probeIntervalMs: 10_000, relistIntervalMs: 10_000 },
   });
-  await node.toolsAre(["everything__echo"], 30_000);
+  await node.toolsAre(["everything__echo"]);
 }, patienceMs);
 afterAll(async () => {
   await node.stop();

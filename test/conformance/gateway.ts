@@ -1,5 +1,5 @@
 import { Machine } from "../../src/cli/machine.fixture.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 
 /** A new node has to connect and to list first, which takes a second where nothing else runs. */
 const connectedWithinMs = 60_000;

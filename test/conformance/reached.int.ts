@@ -14,7 +14,7 @@ beforeAll(async () => {
   directory = newDirectory();
   const yaml = `servers: { north: { url: "${modern.url}" }, south: { url: "${legacy.url}" } }`;
   node = await NodeProcess.start({ directory, yaml, limits: { relistIntervalMs: 60_000 } });
-  await node.toolsAre(["north__test_simple_text", "south__test_simple_text"], 30_000);
+  await node.toolsAre(["north__test_simple_text", "south__test_simple_text"]);
 });
 afterAll(async () => {
   await node.stop();

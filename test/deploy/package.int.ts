@@ -19,7 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 
 /**
  * The steps of deploy/docker/Dockerfile without Docker: what is published is built, packed and installed with the versions of the
@@ -150,7 +150,7 @@ describe("what is published", () => {
   test("serves as a user that can write to its data alone, and ends with 0 at SIGTERM, twice on the same data", async () => {
     for (const _ of ["first", "again"]) {
       const node = start();
-      await until(() => /"url"/.test(node.said()) || node.child.exitCode !== null, 30_000);
+      await until(() => /"url"/.test(node.said()) || node.child.exitCode !== null);
       expect(node.child.exitCode, node.errors()).toBeNull();
       const { url } = JSON.parse(node.said()) as { url: string };
       const health = spawn(process.execPath, [join(root, "deploy/docker/health.mjs")], {

@@ -10,7 +10,8 @@ import { startProgram } from "../fixtures/agent-process.ts";
 import type { SomePerson } from "../fixtures/approvals.ts";
 import { makePerson, pendingOf, personWith, setPolicies } from "../fixtures/approvals.ts";
 import { endOf, showRun, startHosted } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 
 /** People's yes to something of an agent's own, in whole nodes. */
@@ -201,7 +202,7 @@ describe("a hosted agent that asks people", () => {
     const [wait] = (await showRun(node, run)).waitsFor;
     expect(wait?.groups).toEqual(["lead"]);
     await vera.decide(wait?.approval ?? "", verb, "looked at it");
-    await until(async () => (await showRun(node, run)).state === "finished", 20_000);
+    await until(async () => (await showRun(node, run)).state === "finished");
     expect((await endOf(node, run)).result).toEqual(
       verb === "approve"
         ? { by: [veraId] }
@@ -216,9 +217,9 @@ describe("a hosted agent that asks people", () => {
     await until(async () => {
       const { waitsFor, isAlive } = await showRun(node, run);
       return waitsFor[0]?.kind === "signal" && !isAlive;
-    }, 20_000);
+    });
     await node.admin("POST", `/runs/${run}/signals/wake`, {});
-    await until(async () => (await showRun(node, run)).state === "finished", 20_000);
+    await until(async () => (await showRun(node, run)).state === "finished");
     expect((await endOf(node, run)).result).toMatchObject({ code: "approval-denied" });
     expect(await asksSoFar()).toBe(before + 1);
   });

@@ -6,7 +6,8 @@ import type { RunningAgent } from "../fixtures/agent-process.ts";
 import { diaryOf, startProgram } from "../fixtures/agent-process.ts";
 import { Door } from "../fixtures/door.ts";
 import type { RunView } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { numbersOf, pointsOfRun } from "../fixtures/run-points.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
@@ -36,7 +37,7 @@ servers: { bank: { url: "${bank.url}" } }
 agents: { walker: { module: ${JSON.stringify(walker)}, version: "1" } }
 `,
   });
-  await node.toolsAre(["bank__pay"], 30_000);
+  await node.toolsAre(["bank__pay"]);
 };
 
 beforeAll(async () => {
@@ -59,8 +60,7 @@ const found = async (name: string): Promise<RunView | undefined> =>
   (await node.admin<{ items: RunView[] }>("GET", "/runs?limit=200")).body.items.find(
     (run) => run.name === name,
   );
-const standsIn = (name: string) =>
-  until(async () => (await found(name))?.waitsFor[0]?.kind === "signal", 30_000);
+const standsIn = (name: string) => until(async () => (await found(name))?.waitsFor[0]?.kind === "signal");
 /** Null = the connection was lost. */
 const signal = async (name: string): Promise<number | null> =>
   node.admin("POST", `/runs/${(await found(name))?.run}/signals/go`, {}).then(

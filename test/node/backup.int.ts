@@ -6,7 +6,8 @@ import { Machine } from "../../src/cli/machine.fixture.ts";
 import { verifyReceipt } from "../../src/ledger/index.ts";
 import { runAgent } from "../fixtures/agent-process.ts";
 import type { Answer } from "../fixtures/node-process.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 

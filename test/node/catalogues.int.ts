@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modernMeta } from "../../src/edge/edge.fixture.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { FeatureHttp } from "../fixtures/servers/feature-http.ts";
 
 /** Two servers whose catalogues depend on what their client can do, one of each era, behind one node. */
@@ -98,11 +99,11 @@ describe("clients with different capabilities", () => {
     await until(async () => {
       const seen = await list("prompts/list", asking);
       return [...both("for-all"), ...both("for-askers")].every((name) => seen.includes(name));
-    }, 20_000);
+    });
     await until(async () => {
       const seen = await list("prompts/list");
       return both("for-all").every((name) => seen.includes(name));
-    }, 20_000);
+    });
     for (const name of both("for-askers")) expect(await list("prompts/list")).not.toContain(name);
   });
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { connect } from "../../sdk/index.ts";
 import type { Work } from "../fixtures/hosted-boss.ts";
 import { endOf, showRun, startHosted, workersOf } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** Runs that start other runs, over whole nodes and the processes that drive them, killed where it hurts. */
@@ -51,8 +52,7 @@ interface Family {
 const familyOf = async (run: string) =>
   (await node.admin<{ items: Family[] }>("GET", `/runs/${run}/children`)).body.items;
 const show = async (run: string) => (await node.admin<Family>("GET", `/runs/${run}`)).body;
-const stateIs = (run: string, state: string, withinMs = 30_000) =>
-  until(async () => (await showRun(node, run)).state === state, withinMs);
+const stateIs = (run: string, state: string) => until(async () => (await showRun(node, run)).state === state);
 const bossOf = (work: Work, name?: string) =>
   startHosted(node, "boss", { input: work, ...(name === undefined ? {} : { name }) });
 const amountsTo = (id: unknown) =>
@@ -100,7 +100,7 @@ describe("a run that starts others from its steps", () => {
     // One that cannot go on is no failed one: its parent waits for what a person makes of it.
     for (const parent of [patient, other]) {
       const isDead = async () => (await familyOf(parent)).find(({ state }) => state === "dead");
-      await until(async () => (await isDead()) !== undefined, 30_000);
+      await until(async () => (await isDead()) !== undefined);
       const dropped = await node.admin("POST", `/runs/${(await isDead())?.run}/drop`, {
         reason: "it is beyond us",
       });
@@ -166,7 +166,7 @@ describe("killed with -9 between the start of a child and its end", () => {
     above: 100,
   }));
   const isDone = async (run: string) => {
-    await stateIs(run, "finished", 60_000);
+    await stateIs(run, "finished");
     expect(await familyOf(run)).toHaveLength(orders.length);
     const { paid, gave } = await resultOf(run);
     for (const each of gave)
@@ -178,7 +178,7 @@ describe("killed with -9 between the start of a child and its end", () => {
     const runs = [await bossOf({ orders }), await bossOf({ orders })];
     for (let kills = 0; kills < 5; kills++) {
       const before = bank.count("pay");
-      await until(() => bank.count("pay") > before + 3, 30_000);
+      await until(() => bank.count("pay") > before + 3);
       for (const pid of workersOf(node)) process.kill(pid, "SIGKILL");
     }
     for (const run of runs) await isDone(run);
@@ -188,7 +188,7 @@ describe("killed with -9 between the start of a child and its end", () => {
     const run = await bossOf({ orders });
     for (let kills = 0; kills < 2; kills++) {
       const before = bank.count("pay");
-      await until(() => bank.count("pay") > before + 2, 60_000);
+      await until(() => bank.count("pay") > before + 2);
       await node.kill9();
       await start();
     }

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endOf, showRun, startHosted } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** Dead letters of a whole node, and what people do with them. */
@@ -33,8 +34,7 @@ afterAll(async () => {
   removeDirectory(directory);
 });
 
-const stateIs = (run: string, state: string) =>
-  until(async () => (await showRun(node, run)).state === state, 20_000);
+const stateIs = (run: string, state: string) => until(async () => (await showRun(node, run)).state === state);
 const deadOnes = async () =>
   (await node.admin<{ items: { run: string; deadReason: string }[] }>("GET", "/runs?state=dead")).body.items;
 const paidBy = async (run: string) => {
@@ -54,7 +54,7 @@ test("a run that cannot go on is listed with its reason and last error; retried,
   await until(async () => {
     const metrics = await (await fetch(`${node.url}/metrics`)).text();
     return /signalbox_runs_dead\{[^}]*tenant="default"[^}]*\} 1/.test(metrics);
-  }, 30_000);
+  });
   // Nothing has been mended: it is dead again, and has its starts anew.
   expect((await node.admin("POST", `/runs/${run}/retry`, {})).status).toBe(200);
   await stateIs(run, "dead");
@@ -64,7 +64,7 @@ test("a run that cannot go on is listed with its reason and last error; retried,
   expect(await paidBy(run)).toEqual([1, 2]);
   expect(await deadOnes()).toEqual([]);
   breakAgain();
-}, 60_000);
+});
 
 test("a run that is dropped has failed, and leaves the list", async () => {
   const run = await startDead("given-up");
@@ -83,10 +83,10 @@ test("killed with -9 after a death and after a retry, the next node has the lett
   expect((await node.admin("POST", `/runs/${run}/retry`, {})).status).toBe(200);
   await node.kill9();
   node = await NodeProcess.start({ directory, yaml });
-  await until(async () => (await showRun(node, run)).state === "finished", 60_000);
+  await until(async () => (await showRun(node, run)).state === "finished");
   expect(await paidBy(run)).toEqual([1, 2]);
   breakAgain();
-}, 90_000);
+});
 
 test("a run at rest is resumed: its agent is started, sees that it is too early, and rests again", async () => {
   const run = await startHosted(node, "mender", { input: { napMs: 3_600_000 }, name: "naps" });
@@ -94,9 +94,9 @@ test("a run at rest is resumed: its agent is started, sees that it is too early,
     const shown = await showRun(node, run);
     return shown.attempt === attempt && !shown.isAlive && shown.waitsFor[0]?.kind === "timer";
   };
-  await until(() => rests(2), 20_000);
+  await until(() => rests(2));
   expect((await node.admin("POST", `/runs/${run}/resume`)).status).toBe(200);
-  await until(() => rests(3), 20_000);
+  await until(() => rests(3));
   expect((await node.admin("POST", `/runs/${run}/cancel`, { reason: "enough" })).status).toBe(200);
   const late = await node.admin<{ error: { code: string } }>("POST", `/runs/${run}/resume`);
   expect(late.body.error.code).toBe("run-ended");

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import type { Answer } from "../fixtures/node-process.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -60,7 +61,7 @@ const mendDisk = () => execFileSync("prlimit", ["--pid", String(node.pid), "--fs
 
 /** A sequencer whose batches failed pauses for up to ten seconds. */
 const allSequenced = () =>
-  until(async () => /ledger_tail_age_seconds\{[^}]*\} 0$/m.test((await node.page("/metrics")).text), 15_000);
+  until(async () => /ledger_tail_age_seconds\{[^}]*\} 0$/m.test((await node.page("/metrics")).text));
 
 const nothingDone = { isError: true, code: "ledger-unavailable", effect: "none" };
 
@@ -117,7 +118,7 @@ describe.runIf(canLimit)("when the disk breaks", () => {
 
   test("/readyz says so; /readyz/serving does not, because nobody else could be asked", async () => {
     breakDisk();
-    await until(async () => (await node.page("/readyz")).text.includes("the store takes no writes"), 25_000);
+    await until(async () => (await node.page("/readyz")).text.includes("the store takes no writes"));
     expect((await node.page("/readyz")).status).toBe(503);
     expect((await node.page("/readyz/serving")).status).toBe(200);
     mendDisk();
@@ -158,7 +159,7 @@ describe.runIf(canLimit)("when the disk breaks", () => {
     expect((await pay("held", named)).code).toBe("outcome-unknown");
     const unknown = async () =>
       (await node.admin<{ items: unknown[] }>("GET", "/calls/unknown")).body.items.length;
-    await until(async () => (await unknown()) === 2, 15_000); // without anybody starting anything anew
+    await until(async () => (await unknown()) === 2); // without anybody starting anything anew
     await node.kill9();
     node = await start();
     await node.toolsAre(["bank__pay"]);
@@ -179,19 +180,19 @@ describe.runIf(canLimit)("when the disk breaks", () => {
     await until(() => node.log.includes("could not be recorded") || node.log.includes("was not recorded"));
     expect(await pay("during")).toMatchObject(nothingDone);
     mendDisk();
-    await until(async () => (await pay("after")).code === "tool-quarantined", 5_000);
+    await until(async () => (await pay("after")).code === "tool-quarantined");
     await node.stop();
   });
 
   test("a policy file that changes meanwhile takes effect as soon as that can be written down", async () => {
     breakDisk();
     writeFileSync(join(directory, "rules.cedar"), policy("thief"));
-    await until(async () => (await node.page("/readyz")).status === 503, 5_000);
+    await until(async () => (await node.page("/readyz")).status === 503);
     expect(node.isUp).toBe(true);
     mendDisk();
-    await until(async () => (await pay("thief")).code === "denied", 5_000);
+    await until(async () => (await pay("thief")).code === "denied");
     expect(node.isUp).toBe(true);
-    await until(async () => (await node.page("/readyz")).status === 200, 5_000);
+    await until(async () => (await node.page("/readyz")).status === 200);
     await node.stop();
   });
 });
@@ -236,7 +237,7 @@ describe.runIf(canMount)("when the disk is full", () => {
     expect(sent).toBeGreaterThan(3);
     expect((await node.page("/healthz")).status).toBe(200);
     rmSync(join(mounted, "ballast"));
-    await until(async () => (await pay("after")).code === null, 5_000);
+    await until(async () => (await pay("after")).code === null);
     await allSequenced();
     await node.stop();
     const ledger = await provenLedger(

@@ -4,7 +4,8 @@ import type { RunOptions, Step } from "../../sdk/index.ts";
 import { ContextExhausted, RunEnded, connect } from "../../sdk/index.ts";
 import { endOf, showRun, startHosted, workersOf } from "../fixtures/hosted-worker.ts";
 import { ModelServer } from "../fixtures/model-server.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** Runs that outgrow their context window or their tokens, over whole nodes, killed at each point of it. */
@@ -44,8 +45,7 @@ afterAll(async () => {
 });
 
 const talk = (name: string, turns: number) => startHosted(node, "talker", { input: { name, turns }, name });
-const stateIs = (run: string, state: string) =>
-  until(async () => (await showRun(node, run)).state === state, 60_000);
+const stateIs = (run: string, state: string) => until(async () => (await showRun(node, run)).state === state);
 const paymentsOf = (name: string) =>
   bank.received.filter(({ args }) => args["to"] === name).map(({ args }) => args["amount"]);
 const turnsOf = (name: string) => model.asked.filter(({ body }) => body["name"] === name);
@@ -73,7 +73,7 @@ const isAsking = (run: string) =>
   until(async () => {
     const { isAlive, waitsFor } = await standing(run);
     return !isAlive && waitsFor.some(({ reason }) => reason !== null);
-  }, 30_000);
+  });
 const decide = (run: string, signal: string, payload: unknown) =>
   node.admin("POST", `/runs/${run}/signals/${signal}`, { payload });
 
@@ -102,11 +102,11 @@ describe("a hosted run whose conversation finds no room", () => {
     const compactions = model.count("/compact");
     model.isSilent = (path) => path === "/compact";
     const run = await talk("killed", 4);
-    await until(() => model.count("/compact") === compactions + 1, 30_000);
+    await until(() => model.count("/compact") === compactions + 1);
     // It is made shorter in the next attempt, which dies when it asks for the same turn again.
     model.isSilent = (path, messages) => path === "/turn" && messages[0] === "5 before";
     killWorkers();
-    await until(() => turnsOf("killed").length === 4, 30_000);
+    await until(() => turnsOf("killed").length === 4);
     model.isSilent = () => false;
     killWorkers();
     await stateIs(run, "finished");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Fleet } from "../fixtures/fleet.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { Postgres } from "../fixtures/postgres.ts";
 
 let cluster: Postgres;

@@ -6,7 +6,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 import { signatureOf } from "../fixtures/webhook-signature.ts";
 
@@ -87,7 +88,7 @@ describe("a hook", () => {
   test("starts the agent again that put itself to rest, when its timer is due", async () => {
     expect(await startByHand("rests", null)).toBe("0");
     expect(await finished("rests")).toBe(false);
-    await until(() => finished("rests"), 30_000);
+    await until(() => finished("rests"));
     expect((await own("GET", "rests/state")).end?.result).toBe("start 1");
     expect([paid("rests-1"), paid("rests-2")]).toEqual([1, 1]);
   });
@@ -95,7 +96,7 @@ describe("a hook", () => {
   test("starts the agent again that was killed, and each of its payments is made once", async () => {
     expect(await startByHand("dies", "0")).toBe("SIGKILL");
     expect([paid("dies-1"), paid("dies-2")]).toEqual([1, 0]);
-    await until(() => finished("dies"), 55_000);
+    await until(() => finished("dies"));
     expect((await own("GET", "dies/state")).end?.result).toBe("start 1");
     expect([paid("dies-1"), paid("dies-2")]).toEqual([1, 1]);
   });

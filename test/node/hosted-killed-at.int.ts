@@ -5,7 +5,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { diaryOf } from "../fixtures/agent-process.ts";
 import type { RunView } from "../fixtures/hosted-worker.ts";
 import { endOf, showRun } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { numbersOf, pointsOfRun } from "../fixtures/run-points.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
@@ -39,7 +40,7 @@ agents:
   mender: { module: ${moduleOf("hosted-mender")}, version: "1", startsMax: 2, env: { MENDED: ${JSON.stringify(file("mended"))} } }
 `,
   });
-  await node.toolsAre(["bank__pay"], 30_000);
+  await node.toolsAre(["bank__pay"]);
 };
 const turnIs = (whose: string) => writeFileSync(file("turn"), whose);
 const isMended = (isSo: boolean) =>
@@ -131,7 +132,7 @@ class Case {
       await until(async () => {
         const run = await this.found();
         return run !== null && isSo(run);
-      }, 30_000);
+      });
     };
     if (does === "admin.run.signal" || does === "admin.run.cancel" || does === "steps/signal") {
       await isThere(({ waitsFor }) => waitsFor[0]?.kind === "signal");
@@ -153,7 +154,7 @@ class Case {
       : this.name;
   }
 
-  stateIs(state: string, withinMs = 30_000): Promise<void> {
+  stateIs(state: string, withinMs?: number): Promise<void> {
     return until(async () => (await this.found())?.state === state, withinMs);
   }
 }
@@ -252,7 +253,7 @@ describe.each(groups.map((points) => ({ points, from: points[0], to: points.at(-
       writeFileSync(file("diary"), "");
       turnIs("nobody");
       await start();
-    }, 60_000);
+    });
     beforeEach(async () => {
       if (!node.isUp) await start();
     });
@@ -261,7 +262,7 @@ describe.each(groups.map((points) => ({ points, from: points[0], to: points.at(-
       removeDirectory(directory);
     });
 
-    test.each(cases)("at point $at", { timeout: 90_000 }, async (own) => {
+    test.each(cases)("at point $at", async (own) => {
       await own.untilDeath();
       turnIs("nobody");
       isMended(true); // what was mended need not wait for its turn: it is seen to its end here

@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Fleet } from "../fixtures/fleet.ts";
 import { endOf, showRun, startHosted, workersOf } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { Postgres } from "../fixtures/postgres.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -49,9 +50,9 @@ async function reasonsOf(node: NodeProcess, run: string, method: string): Promis
 }
 
 /** It pays again, driven by whoever. */
-async function goesOn(withinMs: number): Promise<void> {
+async function goesOn(): Promise<void> {
   const before = paid();
-  await until(() => paid() > before, withinMs);
+  await until(() => paid() > before);
 }
 
 describe("two nodes on one database", () => {
@@ -65,18 +66,18 @@ describe("two nodes on one database", () => {
 
   test("what a killed node drove is given up when its lease is, and driven by the other", async () => {
     const run = await startHosted(fleet.node(0), "payer", { input: longWork });
-    await goesOn(20_000);
+    await goesOn();
     const driver = [0, 1].find((number) => workersOf(fleet.node(number)).length > 0) ?? 0;
     const survivor = fleet.node(1 - driver);
     await fleet.node(driver).kill9();
-    await until(() => survivor.log.includes("a node fell silent"), 30_000);
+    await until(() => survivor.log.includes("a node fell silent"));
     expect(survivor.log).toMatch(/"runs":1,.*a node fell silent/);
     // Not because its agent had said nothing for long enough: it is on record why it was started again.
     await until(async () => (await reasonsOf(survivor, run, "runs/lost")).length > 0);
     expect(await reasonsOf(survivor, run, "runs/lost")).toEqual([`its node node-${driver} has died`]);
-    await goesOn(20_000);
+    await goesOn();
     expect(workersOf(survivor)).toHaveLength(1);
-  }, 90_000);
+  });
 });
 
 test("in a rolling upgrade of an agent, runs of the new version are driven by the node that has it", async () => {
@@ -90,7 +91,7 @@ test("in a rolling upgrade of an agent, runs of the new version are driven by th
     const order = { input: { payments: 4, napMs: 1_100, tool: "till__pay" } };
     const runs = await Promise.all(Array.from({ length: 8 }, () => startHosted(upgraded, "payer", order)));
     for (const run of runs) {
-      await until(async () => (await showRun(upgraded, run)).state === "finished", 60_000);
+      await until(async () => (await showRun(upgraded, run)).state === "finished");
       expect(await endOf(upgraded, run)).toMatchObject({ result: { by: "version 2" } });
     }
     expect(fleet.node(0).log).not.toContain("no hook");
@@ -109,13 +110,13 @@ test("on one machine the next process of a killed node goes on with what it drov
   try {
     const node = await start();
     const run = await startHosted(node, "payer", { input: longWork });
-    await goesOn(20_000);
+    await goesOn();
     await node.kill9();
     const next = await start();
     expect(await reasonsOf(next, run, "runs/lost")).toEqual(["its node local has died"]);
-    await goesOn(20_000);
+    await goesOn();
     await next.stop();
   } finally {
     removeDirectory(directory);
   }
-}, 60_000);
+});

@@ -2,7 +2,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makePerson, paymentsAreApproved, setPolicies } from "../fixtures/approvals.ts";
 import { endOf, showRun, startHosted, workersOf } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** Runs that a whole node starts, drives in a process of its own, and parks. */
@@ -32,8 +33,7 @@ afterAll(async () => {
   removeDirectory(directory);
 });
 
-const stateIs = (run: string, state: string, withinMs = 20_000) =>
-  until(async () => (await showRun(node, run)).state === state, withinMs);
+const stateIs = (run: string, state: string) => until(async () => (await showRun(node, run)).state === state);
 /** How often each amount of a payer arrived at the bank, in order. */
 const amountsTo = (id: unknown) =>
   bank.received.filter(({ args }) => args["to"] === id).map(({ args }) => args["amount"]);
@@ -121,10 +121,10 @@ describe("killed with -9", () => {
     );
     for (let kills = 0; kills < 4; kills++) {
       const paid = bank.count("pay");
-      await until(() => bank.count("pay") > paid + 10, 30_000);
+      await until(() => bank.count("pay") > paid + 10);
       for (const pid of workersOf(node)) process.kill(pid, "SIGKILL");
     }
-    for (const run of runs) await stateIs(run, "finished", 60_000);
+    for (const run of runs) await stateIs(run, "finished");
     for (const run of runs) expect(amountsTo(await paidBy(run))).toEqual([1, 2, 3, 4, 5, 6]);
   });
 
@@ -143,7 +143,7 @@ describe("killed with -9", () => {
     );
     const isWaiting = async (run: string) =>
       (await showRun(node, run)).waitsFor.some(({ kind }) => kind === "signal");
-    for (const run of runs) await until(() => isWaiting(run), 30_000);
+    for (const run of runs) await until(() => isWaiting(run));
     const [worker] = workersOf(node);
     busy.push(
       await startHosted(node, "payer", { input: { payments: 400, tool: "till__pay", above: 9_000 } }),
@@ -153,9 +153,9 @@ describe("killed with -9", () => {
     await until(() => !isUp(worker ?? 0));
     node = await NodeProcess.start({ directory, yaml: first() });
     for (const run of runs) await node.admin("POST", `/runs/${run}/signals/go`, {});
-    for (const run of runs) await stateIs(run, "finished", 60_000);
+    for (const run of runs) await stateIs(run, "finished");
     for (const run of runs) expect(amountsTo(await paidBy(run))).toEqual([1, 2]);
-    for (const run of busy) await stateIs(run, "finished", 60_000);
+    for (const run of busy) await stateIs(run, "finished");
     const keys = new Map<unknown, Set<unknown>>();
     for (const { args } of ofBusy())
       keys.set(args["amount"], (keys.get(args["amount"]) ?? new Set()).add(args["to"]));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Move } from "../fixtures/soak-actor.ts";
 import { Actor } from "../fixtures/soak-actor.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { alien, Tally } from "../fixtures/soak-marks.ts";
 import type { Op } from "../fixtures/soak-op.ts";
 import { isRefusal } from "../fixtures/soak-op.ts";

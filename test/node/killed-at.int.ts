@@ -4,7 +4,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { metaKeys } from "../../contract/index.ts";
 import type { KillPoint } from "../fixtures/kill-point.ts";
 import type { Answer } from "../fixtures/node-process.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -110,7 +111,7 @@ servers:
 policies: { files: [policies/*.cedar] }
 `,
   });
-  await started.toolsAre(["bank__pay", "bank__look", "shop__pay", "fund__pay", "fund__paid"], 30_000);
+  await started.toolsAre(["bank__pay", "bank__look", "shop__pay", "fund__pay", "fund__paid"]);
   return started;
 };
 

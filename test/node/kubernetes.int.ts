@@ -5,7 +5,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Job } from "../fixtures/kubernetes-api.ts";
 import { KubernetesApi } from "../fixtures/kubernetes-api.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** A node whose agents are Jobs. The cluster is a server of ours that answers as the API does, and this test starts what a kubelet would. */

@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import type { Answer } from "../fixtures/node-process.ts";
-import { NodeProcess, NodeRefused, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, NodeRefused, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 

@@ -5,7 +5,7 @@ import { listen, message, openSession, post } from "../../src/edge/legacy/sessio
 import { makePerson, paymentsAreApproved, pendingOf, setPolicies } from "../fixtures/approvals.ts";
 import { Fleet } from "../fixtures/fleet.ts";
 import type { Answer, NodeProcess } from "../fixtures/node-process.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { Postgres } from "../fixtures/postgres.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";

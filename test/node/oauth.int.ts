@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { AuthorizationServer } from "../fixtures/servers/authorization-server.ts";
 import { ProtectedServer } from "../fixtures/servers/protected-server.ts";
 

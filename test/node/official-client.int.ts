@@ -5,7 +5,8 @@ import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/cli
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ReceiptReference } from "../../contract/index.ts";
 import { metaKeys } from "../../contract/index.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { HttpFixture } from "../fixtures/servers/http.ts";
 
@@ -32,10 +33,7 @@ servers:
 `,
     limits: { connectTimeoutMs: 20_000, probeIntervalMs: 10_000, relistIntervalMs: 10_000 },
   });
-  await node.toolsAre(
-    ["everything__echo", "files__read_text_file", "memory__create_entities", "web__hang"],
-    30_000,
-  );
+  await node.toolsAre(["everything__echo", "files__read_text_file", "memory__create_entities", "web__hang"]);
 });
 afterAll(async () => {
   await node.stop();

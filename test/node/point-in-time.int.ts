@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import { Fleet } from "../fixtures/fleet.ts";
 import type { Answer, NodeProcess } from "../fixtures/node-process.ts";
-import { newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { Postgres } from "../fixtures/postgres.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
@@ -73,7 +74,7 @@ test("a database that is brought back to a moment from its archive has what was 
   await until(async () => {
     const [archiver] = await cluster.sql("SELECT last_archived_wal AS name FROM pg_stat_archiver");
     return String(archiver?.["name"] ?? "") >= String(segment?.["name"]);
-  }, 30_000);
+  });
   await stop();
   await cluster.kill();
   const paid = bank.count("pay");

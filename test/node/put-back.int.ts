@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import { Machine } from "../../src/cli/machine.fixture.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -77,7 +78,7 @@ test("a database put back to an earlier state is found at the next start: runs w
   // No process of before, on whatever copy, has a fence like this.
   expect(await fenceOf(third)).toBeGreaterThan(fence * 1_000);
   await third.admin("POST", "/review/release", { reason: "the bank says so" });
-  await until(async () => (await waiting()) === "0", 30_000);
+  await until(async () => (await waiting()) === "0");
   await third.stop();
 
   // It was dealt with: the next start finds nothing.

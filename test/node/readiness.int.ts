@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { Cut } from "../../src/store/postgres/cut.fixture.ts";
 import { Fleet } from "../fixtures/fleet.ts";
 import type { NodeProcess } from "../fixtures/node-process.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { Postgres } from "../fixtures/postgres.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 

@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { Postgres } from "../fixtures/postgres.ts";
 
 const secret = `whsec_${Buffer.from("a key of the tests, long enough").toString("base64")}`;
@@ -80,7 +81,7 @@ hooks:
       await own("PUT", `${run}/timers/nap`, { attempt: 1, ms: 0 });
       await own("POST", `${run}/rest`, { attempt: 1 });
       // One after the other: nodes look by turns, so that another one would be first now and then.
-      await until(() => atWorker.asked.includes(run) || atDoor.asked.includes(run), 30_000);
+      await until(() => atWorker.asked.includes(run) || atDoor.asked.includes(run));
     }
     expect(atWorker.asked).toEqual(runs);
     expect(atDoor.asked).toEqual([]);

@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { allBytes, provenLedger, readLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -46,8 +47,8 @@ log: { level: debug }
     expect(put.status).toBe(200);
     shown.push(JSON.stringify(put.body));
   }
-  await node.toolsAre(["bank__pay", "loud__environment"], 15_000);
-  await until(() => node.log.includes("not accepted"), 15_000);
+  await node.toolsAre(["bank__pay", "loud__environment"]);
+  await until(() => node.log.includes("not accepted"));
 });
 afterAll(async () => {
   await node.stop();

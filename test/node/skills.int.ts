@@ -4,7 +4,8 @@ import { SKILLS_EXTENSION_ID, SkillsClient } from "@modelcontextprotocol/client/
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import { Fixture } from "../conformance/fixture/fixture.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 
 /** Skills of two servers built on the official SDK, one of each era, read through a node by the official client in both eras. */
 const directory = newDirectory();

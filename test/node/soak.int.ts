@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import type { Inspection, Resources } from "../fixtures/soak-inspect.ts";
 import { childrenOf, processesWith } from "../fixtures/soak-processes.ts";

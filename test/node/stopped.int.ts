@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { metaKeys, waitToolName } from "../../contract/index.ts";
 import { paymentsAreApproved, pendingOf, setPolicies } from "../fixtures/approvals.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -21,7 +22,7 @@ const start = (shutdownGrace: string) =>
   NodeProcess.start({
     directory,
     yaml: `
-servers: { bank: { url: "${bank.url}", tools: { look: { class: read } } } }
+servers: { bank: { url: "${bank.url}", callTimeout: 10m, tools: { look: { class: read } } } }
 limits: { shutdownGrace: ${shutdownGrace} }`,
   });
 
@@ -75,9 +76,7 @@ describe("a node that is told to stop", () => {
       first.call("bank__look", { what: "x" }),
     ].map((call) => call.catch(() => null));
     await until(() => bank.received.length === 3);
-    const startedAt = performance.now();
-    await first.stop();
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    await first.stop(); // waiting for the server would take ten minutes
     // Whoever is still told something is told that nobody knows.
     for (const answer of await Promise.all(pending))
       if (answer !== null) expect(answer.effect).toBe("unknown");

@@ -1,7 +1,8 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { endOf, showRun, startHosted } from "../fixtures/hosted-worker.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
 /** What the configuration says of an agent's runs, in a whole node. */
@@ -34,8 +35,7 @@ afterAll(async () => {
   removeDirectory(directory);
 });
 
-const stateIs = (run: string, state: string) =>
-  until(async () => (await showRun(node, run)).state === state, 20_000);
+const stateIs = (run: string, state: string) => until(async () => (await showRun(node, run)).state === state);
 
 test("a run that is started without an input gets the defaults, and one that does not fit is not started", async () => {
   const run = await startHosted(node, "payer", {});

@@ -1,6 +1,7 @@
 import { createHmac, generateKeyPairSync, sign } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { outcomesOf, provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -161,7 +162,7 @@ describe("a token that", () => {
 
   test("has expired is refused, and told so", async () => {
     // Clocks may differ by five seconds, so it lives that much longer than it says.
-    await until(async () => (await look(shortLived)).status === 401, 15_000);
+    await until(async () => (await look(shortLived)).status === 401);
     const answer = await look(shortLived);
     expect(answer).toMatchObject({ status: 401, code: "token-expired", rpcCode: -31401 });
     expect(answer.text).toContain("Get a new one");

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import type { Answer } from "../fixtures/node-process.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import type { Mood } from "../fixtures/servers/bank-program.ts";
 import { booked } from "../fixtures/servers/bank-program.ts";
@@ -106,7 +107,7 @@ describe("a node that is killed after the effect and before the answer", () => {
     expect(await gone).toBeNull();
     mood("well");
     node = await NodeProcess.start(order());
-    await until(async () => (await unknown()).length === 0, 30_000);
+    await until(async () => (await unknown()).length === 0);
     expect(timesBooked("dan")).toBe(1);
     await node.toolsAre(tools);
     expect(await pay("dan")).toMatchObject({ code: null, text: "paid dan" });

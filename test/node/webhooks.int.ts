@@ -5,7 +5,8 @@ import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isGenuine } from "../../examples/webhook-receiver.ts";
 import { makePerson, paymentsAreApproved, pendingOf, setPolicies } from "../fixtures/approvals.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -84,7 +85,7 @@ test("a webhook hears who is asked, also when it failed first and the node was k
   status = 204;
   node = await NodeProcess.start(order());
   await node.toolsAre(["bank__pay"]);
-  await until(() => messages.length === 2, 45_000);
+  await until(() => messages.length === 2);
   expect(messages[1]).toMatchObject({
     id: messages[0]?.id,
     isSigned: true,

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { verifyReceipt } from "../../src/ledger/index.ts";
 import { SmallWitness } from "../../src/ledger/witness.fixture.ts";
 import type { Answer } from "../fixtures/node-process.ts";
-import { NodeProcess, newDirectory, removeDirectory, until } from "../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { CountingServer } from "../fixtures/servers/counting.ts";
 import { WitnessServer } from "../fixtures/witness-server.ts";
 
@@ -44,17 +45,17 @@ test("a node has its log co-signed, calls do not wait for a witness that is down
   const first = await started();
   // It does not know the log yet: that is an alert, and calls go on.
   expect(await pay(first, "unknown-log")).toMatchObject({ isError: false });
-  await until(() => first.log.includes("a witness does not co-sign the log"), 20_000);
+  await until(() => first.log.includes("a witness does not co-sign the log"));
   const verifierKey = (await first.page("/api/v1/audit/key")).text;
   outside.knows(verifierKey);
-  await until(() => covered() > 0, 30_000);
+  await until(() => covered() > 0);
   const paid = await pay(first, "witnessed");
   let proof = "";
   await until(async () => {
     const found = await first.page(`/api/v1/receipts/${entryOf(paid)}?witnessed=true`);
     proof = found.text;
     return found.status === 200;
-  }, 20_000);
+  });
   const witnessKeys = [outside.witness.keyText];
   expect(verifyReceipt(proof, { verifierKey: verifierKey.trim(), witnessKeys })).toMatchObject({ ok: true });
   expect(await standing(first)).toContain('signalbox_witness_logs{witness="outside",state="current"}');
@@ -64,10 +65,10 @@ test("a node has its log co-signed, calls do not wait for a witness that is down
   const second = await started();
   const before = covered();
   expect(await pay(second, "later")).toMatchObject({ isError: false });
-  await until(() => covered() > before, 20_000);
+  await until(() => covered() > before);
   outside.isDown = true;
   expect(await pay(second, "down")).toMatchObject({ isError: false });
-  await until(async () => (await standing(second)).includes('state="down"'), 30_000);
+  await until(async () => (await standing(second)).includes('state="down"'));
   outside.isDown = false;
   await second.stop();
 
@@ -76,7 +77,7 @@ test("a node has its log co-signed, calls do not wait for a witness that is down
   rmSync(join(directory, "data"), { recursive: true });
   cpSync(join(early, "data"), join(directory, "data"), { recursive: true });
   const third = await started();
-  await until(() => third.log.includes("A WITNESS CONTRADICTS THE LEDGER"), 20_000);
+  await until(() => third.log.includes("A WITNESS CONTRADICTS THE LEDGER"));
   expect(await pay(third, "goes on")).toMatchObject({ isError: false });
   const state = await third.admin<{ witnesses: object[] }>("GET", "/audit/witnesses");
   expect(state.body.witnesses).toMatchObject([{ witness: "outside", state: "contradicts" }]);

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { metaKeys } from "../../contract/index.ts";
 import type { Answer, NodeProcess } from "../fixtures/node-process.ts";
-import { until } from "../fixtures/node-process.ts";
+import { until } from "../fixtures/until.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";
 import type { CountingServer } from "../fixtures/servers/counting.ts";
 
@@ -25,7 +25,7 @@ export class Load {
   /** So many more steps have been done. */
   async goesOn(): Promise<void> {
     const wanted = this.done.length + stepsBetween;
-    await until(() => this.done.length >= wanted || this.wrong.length > 0, 60_000);
+    await until(() => this.done.length >= wanted || this.wrong.length > 0);
     expect(this.wrong).toEqual([]);
   }
 

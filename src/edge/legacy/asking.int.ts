@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CallAnswer, CallInput } from "../../calls/index.ts";
 import type { RawConnection, RunningEdge } from "../edge.fixture.ts";
-import { eventually, startEdge } from "../edge.fixture.ts";
+import { startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { FakeCalls } from "../fake-calls.fixture.ts";
 import type { Message } from "./session.fixture.ts";
 import { end, events, listen, message, notice, openSession, post, streaming } from "./session.fixture.ts";
@@ -93,10 +94,10 @@ describe("a question in mid-call", () => {
     const stream = await listen(late.port, own);
     const call = streaming(late.port, own, message("tools/call", { name: "late" }));
     open.push(stream, call);
-    await eventually(() => calls.ask !== null);
+    await until(() => calls.ask !== null);
     call.destroy();
     // The edge learns a little later that the connection is lost; what is asked before that is asked in vain.
-    await eventually(() => {
+    await until(() => {
       if (events(stream).length === 0) void calls.ask?.();
       return events(stream).length > 0;
     });
@@ -109,7 +110,7 @@ describe("a question in mid-call", () => {
     const { call } = await asking();
     await post(node.port, session, notice("notifications/cancelled", { requestId: 1 }));
     await call.until(() => call.text.endsWith("0\r\n\r\n"));
-    await eventually(() => node.calls.aborted.includes("ask"));
+    await until(() => node.calls.aborted.includes("ask"));
   });
 
   test("ends with its session", async () => {

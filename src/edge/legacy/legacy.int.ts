@@ -9,7 +9,8 @@ import {
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { defaultTenant } from "../../identity/index.ts";
 import type { RunningEdge } from "../edge.fixture.ts";
-import { eventually, startEdge } from "../edge.fixture.ts";
+import { startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { official } from "./session.fixture.ts";
 
 let node: RunningEdge;
@@ -54,10 +55,10 @@ describe("the official client, version 2", () => {
     await expect(client.callTool({ name: "broken", arguments: {} })).rejects.toMatchObject({ code: -32603 });
     const cancel = new AbortController();
     const waiting = client.callTool({ name: "wait", arguments: {} }, { signal: cancel.signal });
-    await eventually(() => node.calls.inputs.some((input) => input.name === "wait"));
+    await until(() => node.calls.inputs.some((input) => input.name === "wait"));
     cancel.abort();
     await expect(waiting).rejects.toThrow();
-    await eventually(() => node.calls.aborted.includes("wait"));
+    await until(() => node.calls.aborted.includes("wait"));
     await transport.terminateSession();
     await client.close();
   });
@@ -124,16 +125,16 @@ describe("the official client, version 1", () => {
     await client.callTool({ name: "log", arguments: {} });
     expect(heard).toEqual(["error"]);
     await client.subscribeResource({ uri: "test://plain" });
-    await eventually(() => {
+    await until(() => {
       node.edge.listChanged(defaultTenant, ["tools"]);
       return heard.includes("tools");
     });
     node.calls.updated("test://plain");
-    await eventually(() => heard.includes("test://plain"));
+    await until(() => heard.includes("test://plain"));
     await client.unsubscribeResource({ uri: "test://plain" });
     expect(node.calls.subscriptions.size).toBe(0);
     await transport.terminateSession();
     await client.close();
-    await eventually(async () => (await node.metricsText()).includes("signalbox_edge_legacy_sessions 0"));
+    await until(async () => (await node.metricsText()).includes("signalbox_edge_legacy_sessions 0"));
   });
 });

@@ -2,7 +2,8 @@ import type { AddressInfo, Server, Socket } from "node:net";
 import { connect, createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunningEdge } from "../edge.fixture.ts";
-import { RawConnection, ask, eventually, requestBytes, startEdge } from "../edge.fixture.ts";
+import { RawConnection, ask, requestBytes, startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import {
   events,
   headersOf,
@@ -91,7 +92,7 @@ describe("a client whose stream broke", () => {
     const other = comingBack(theirs, name, "token-b");
     await other.until(() => other.text.includes("\r\n\r\n"));
     node.calls.releaseAll();
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     expect(events(other)).toEqual([]);
     expect(other.text).not.toContain(name);
   });
@@ -161,9 +162,9 @@ describe("the official client", () => {
       { name: "wait", arguments: {} },
       { onresumptiontoken: () => (isNamed = true) },
     );
-    await eventually(() => isNamed);
+    await until(() => isNamed);
     line.cut();
-    await eventually(() => line.sockets.size === 0);
+    await until(() => line.sockets.size === 0);
     node.calls.releaseAll();
     expect(await answer).toMatchObject({ content: [{ text: "waited" }] });
     expect(node.calls.inputs).toHaveLength(1);

@@ -3,7 +3,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ManualClock, ok } from "../../base/index.ts";
 import type { Principal, TenantId } from "../../identity/index.ts";
 import type { RawConnection, RunningEdge } from "../edge.fixture.ts";
-import { ask, eventually, principalNamed, startEdge } from "../edge.fixture.ts";
+import { ask, principalNamed, startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { sealingWith } from "./sealing.fixture.ts";
 import {
   end,
@@ -154,7 +155,7 @@ describe("a session", () => {
   test("withdraws its calls when it is ended", async () => {
     const id = await openSession(node.port);
     const waiting = post(node.port, id, message("tools/call", { name: "wait" }));
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     await end(node.port, id);
     expect((await waiting).status).toBe(202);
     expect(node.calls.aborted).toEqual(["wait"]);
@@ -202,7 +203,7 @@ describe("what is kept of a session", () => {
     expect(quick.calls.subscriptions.size).toBe(0);
     expect((await post(quick.port, idle, message("ping"))).status).toBe(200);
     stream.destroy();
-    await eventually(async () => (await keptSessions(quick)) === 0);
+    await until(async () => (await keptSessions(quick)) === 0);
     await quick.edge.stop(0);
   });
 
@@ -242,7 +243,7 @@ describe("what is kept of a session", () => {
     await streams[1]?.until(() => streams[1]?.text.endsWith("0\r\n\r\n") ?? false);
     expect(await keptSessions()).toBe(1);
     for (const stream of streams) stream.destroy();
-    await eventually(async () => (await keptSessions()) === 0);
+    await until(async () => (await keptSessions()) === 0);
   });
 });
 
@@ -342,7 +343,7 @@ describe("a call", () => {
     const id = await openSession(node.port);
     const lost = streaming(node.port, id, message("tools/call", { name: "wait" }, "lost"));
     const kept = streaming(node.port, id, message("tools/call", { name: "wait" }, "kept"));
-    await eventually(() => node.calls.inputs.length === 2);
+    await until(() => node.calls.inputs.length === 2);
     lost.destroy();
     await post(node.port, id, notice("notifications/cancelled", { requestId: "nobody's" }));
     expect(node.calls.aborted).toEqual([]);
@@ -357,7 +358,7 @@ describe("a call", () => {
   test("of another session cannot be withdrawn", async () => {
     const [own, other] = [await openSession(node.port), await openSession(node.port)];
     const waiting = post(node.port, own, message("tools/call", { name: "wait" }, 5));
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     await post(node.port, other, notice("notifications/cancelled", { requestId: 5 }));
     node.calls.releaseAll();
     expect((await waiting).status).toBe(200);

@@ -4,7 +4,8 @@ import { ok, refuse } from "../../base/index.ts";
 import type { Principal, TenantId } from "../../identity/index.ts";
 import { defaultTenant } from "../../identity/index.ts";
 import type { RawConnection, RunningEdge } from "../edge.fixture.ts";
-import { eventually, principalNamed, startEdge } from "../edge.fixture.ts";
+import { principalNamed, startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { events, listen, message, openSession, post } from "./session.fixture.ts";
 
 let node: RunningEdge;
@@ -66,10 +67,10 @@ describe("a session's stream", () => {
     await subscribe(session);
     const lost = await stream(session);
     lost.destroy();
-    await eventually(async () => {
+    await until(async () => {
       node.calls.updated("test://plain");
       const next = await stream(session);
-      await eventually(() => events(next).length > 0, 500).catch(() => undefined);
+      await until(() => events(next).length > 0, 500).catch(() => undefined);
       const heard = events(next).length > 0;
       next.destroy();
       return heard;
@@ -96,7 +97,7 @@ describe("a session's stream", () => {
     expect(node.calls.subscriptions.size).toBe(0);
     node.revoked.delete("token-a");
     const next = await stream(session);
-    await eventually(() => node.calls.subscriptions.size === 1);
+    await until(() => node.calls.subscriptions.size === 1);
     node.calls.updated("test://plain");
     await next.until(() => events(next).length > 0);
   });
@@ -114,9 +115,7 @@ describe("a session's stream", () => {
     const [before] = edge.calls.subscriptions;
     version = "2";
     edge.calls.updated("test://plain");
-    await eventually(
-      () => edge.calls.subscriptions.size === 1 && !edge.calls.subscriptions.has(before as never),
-    );
+    await until(() => edge.calls.subscriptions.size === 1 && !edge.calls.subscriptions.has(before as never));
     edge.calls.updated("test://plain");
     await connection.until(() => events(connection).length > 0);
     await edge.edge.stop(0);
@@ -139,7 +138,7 @@ describe("a subscription", () => {
     await unsubscribe("test://plain");
     expect(node.calls.subscriptions.size).toBe(0);
     const slow = subscribe(session, "slow:x");
-    await eventually(() => node.calls.subscriptions.size === 1);
+    await until(() => node.calls.subscriptions.size === 1);
     await unsubscribe("slow:x");
     node.calls.releaseAll();
     expect((await slow).json.error).toBeDefined();

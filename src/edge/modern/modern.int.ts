@@ -1,15 +1,8 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { RunningEdge } from "../edge.fixture.ts";
-import {
-  RawConnection,
-  ask,
-  callBody,
-  eventually,
-  modernMeta,
-  requestBytes,
-  startEdge,
-} from "../edge.fixture.ts";
+import { RawConnection, ask, callBody, modernMeta, requestBytes, startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 
 let node: RunningEdge;
 beforeEach(async () => {
@@ -215,25 +208,25 @@ describe("a caller that goes away", () => {
   test.each([{}, { progressToken: "p" }])("aborts its call (%j)", async (meta) => {
     const connection = new RawConnection(node.port);
     connection.write(requestBytes({ body: callBody("wait", {}, meta), headers: { "Mcp-Name": "wait" } }));
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     expect(node.calls.inputs[0]?.signal.aborted).toBe(false);
     connection.destroy();
-    await eventually(() => node.calls.aborted.includes("wait"));
+    await until(() => node.calls.aborted.includes("wait"));
   });
 
   test("that only closes its half is gone as well, and nothing is left in flight", async () => {
     const connection = new RawConnection(node.port);
     connection.write(requestBytes({ body: callBody("wait"), headers: { "Mcp-Name": "wait" } }));
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     connection.halfClose();
-    await eventually(() => node.calls.aborted.includes("wait"));
+    await until(() => node.calls.aborted.includes("wait"));
     await connection.closedByServer();
-    await eventually(async () => (await node.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
+    await until(async () => (await node.metricsText()).includes("signalbox_edge_requests_in_flight 0"));
   });
 
   test("an answered call is not aborted afterwards", async () => {
     await ask(node.port, { body: callBody("echo") });
-    await eventually(async () => (await node.metricsText()).includes("signalbox_edge_connections 0"));
+    await until(async () => (await node.metricsText()).includes("signalbox_edge_connections 0"));
     expect(node.calls.aborted).toEqual([]);
   });
 });
@@ -263,10 +256,10 @@ describe("the official client", () => {
       });
       const cancel = new AbortController();
       const waiting = client.callTool({ name: "wait", arguments: {} }, { signal: cancel.signal });
-      await eventually(() => node.calls.inputs.some((input) => input.name === "wait"));
+      await until(() => node.calls.inputs.some((input) => input.name === "wait"));
       cancel.abort();
       await expect(waiting).rejects.toThrow();
-      await eventually(() => node.calls.aborted.includes("wait"));
+      await until(() => node.calls.aborted.includes("wait"));
       await client.close();
     },
   );

@@ -6,7 +6,8 @@ import type { AddressInfo, Socket } from "node:net";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { RequestParts, RunningEdge } from "../edge.fixture.ts";
-import { RawConnection, ask, callBody, eventually, requestBytes, startEdge } from "../edge.fixture.ts";
+import { RawConnection, ask, callBody, requestBytes, startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { readPlain } from "./request.ts";
 
 let node: RunningEdge;
@@ -154,7 +155,7 @@ describe("a connection", () => {
     Number(/^signalbox_edge_plain_connections (\d+)/m.exec(await node.metricsText())?.[1]);
 
   test("goes on with whoever can read what comes next, and back is no way", async () => {
-    await eventually(async () => (await plain()) === 0);
+    await until(async () => (await plain()) === 0);
     const connection = new RawConnection(node.port);
     for (const [headers, count] of [
       [{}, 1],
@@ -183,7 +184,7 @@ describe("a connection", () => {
     expect(node.calls.inputs.length - seen).toBe(1);
     expect(await plain()).toBe(1);
     connection.destroy();
-    await eventually(async () => (await plain()) === 0);
+    await until(async () => (await plain()) === 0);
   });
 
   test("that says a request byte by byte is answered too, by Node's server", async () => {
@@ -213,7 +214,7 @@ describe("a connection", () => {
   test("may send the next requests before the first is answered", async () => {
     const connection = new RawConnection(node.port);
     connection.write(call("wait"));
-    await eventually(() => node.calls.inputs.at(-1)?.name === "wait");
+    await until(() => node.calls.inputs.at(-1)?.name === "wait");
     connection.write(call("echo"));
     connection.write(Buffer.concat([call("echo"), call("echo", { Connection: "close" })]));
     node.calls.releaseAll();
@@ -264,9 +265,9 @@ describe("a connection", () => {
       node.calls.aborted.length = 0;
       const connection = new RawConnection(node.port);
       connection.write(call("wait"));
-      await eventually(() => node.calls.inputs.at(-1)?.name === "wait");
+      await until(() => node.calls.inputs.at(-1)?.name === "wait");
       connection[lose]();
-      await eventually(() => node.calls.aborted.includes("wait"));
+      await until(() => node.calls.aborted.includes("wait"));
       connection.destroy();
       node.calls.releaseAll();
     }
@@ -283,7 +284,7 @@ describe("a connection", () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     // As much as the system's own buffers hold, and not all of it.
-    await eventually(async () => {
+    await until(async () => {
       const before = slow.calls.inputs.length;
       await new Promise((resolve) => setTimeout(resolve, 50));
       return before > 0 && slow.calls.inputs.length === before;
@@ -301,7 +302,7 @@ describe("a connection", () => {
     const connection = new RawConnection(short.port);
     connection.pause();
     connection.write(call("raw"));
-    await eventually(() => short.calls.inputs.length === 1);
+    await until(() => short.calls.inputs.length === 1);
     // Longer than an idle connection is left open.
     const idle = new RawConnection(short.port);
     idle.write(call("echo"));
@@ -318,8 +319,8 @@ describe("a connection", () => {
     const connection = new RawConnection(stopping.port);
     connection.pause();
     connection.write(call("raw"));
-    await eventually(() => stopping.calls.inputs.length === 1);
-    await eventually(() => inFlight(stopping, 1));
+    await until(() => stopping.calls.inputs.length === 1);
+    await until(() => inFlight(stopping, 1));
     const stopped = stopping.edge.stop(10_000);
     connection.resume();
     expect((await connection.answer()).body.length).toBeGreaterThan(long.length);
@@ -330,14 +331,14 @@ describe("a connection", () => {
     const fresh = await startEdge();
     const connection = new RawConnection(fresh.port);
     connection.write(call("wait"));
-    await eventually(() => fresh.calls.inputs.length === 1);
+    await until(() => fresh.calls.inputs.length === 1);
     for (let i = 0; i < 3; i++) {
       connection.write(call("echo"));
       await ask(fresh.port, { headers: { Authorization: undefined } }); // it has come by then, in a piece of its own
     }
     connection.halfClose();
-    await eventually(() => fresh.calls.aborted.includes("wait"));
-    await eventually(() => inFlight(fresh, 0));
+    await until(() => fresh.calls.aborted.includes("wait"));
+    await until(() => inFlight(fresh, 0));
     connection.destroy();
     await fresh.edge.stop(0);
   });
@@ -347,7 +348,7 @@ describe("a connection", () => {
     const gauge = async () => /^signalbox_edge_plain_connections (\d+)/m.exec(await small.metricsText())?.[1];
     const connections = [1, 2, 3].map(() => new RawConnection(small.port));
     for (const each of connections) each.write(usual.subarray(0, -1));
-    await eventually(async () => (await gauge()) === "2");
+    await until(async () => (await gauge()) === "2");
     for (const each of connections) {
       each.write(usual.subarray(-1));
       expect((await each.answer()).status).toBe(200);
@@ -355,7 +356,7 @@ describe("a connection", () => {
     expect(small.calls.inputs.length).toBe(3);
     const fourth = new RawConnection(small.port);
     fourth.write(usual.subarray(0, -1));
-    await eventually(async () => (await gauge()) === "3");
+    await until(async () => (await gauge()) === "3");
     for (const each of [...connections, fourth]) each.destroy();
     await small.edge.stop(0);
   });
@@ -381,7 +382,7 @@ describe("a connection", () => {
     idle.write(call("echo"));
     await idle.answer();
     connection.write(call("wait"));
-    await eventually(() => stopping.calls.inputs.length === 2);
+    await until(() => stopping.calls.inputs.length === 2);
     const stopped = stopping.edge.stop(10_000);
     connection.write(call("echo")); // comes too late to be done
     idle.write(call("echo"));
@@ -407,7 +408,7 @@ describe("a connection", () => {
     const third = new RawConnection(few.port);
     await third.closedByServer();
     for (const connection of connections) connection.destroy();
-    await eventually(async () => /signalbox_edge_connections 0/.test(await few.metricsText()));
+    await until(async () => /signalbox_edge_connections 0/.test(await few.metricsText()));
     await few.edge.stop(0);
   });
 });

@@ -4,7 +4,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../base/index.ts";
 import { defaultTenant } from "../../identity/index.ts";
 import type { RunningEdge } from "../edge.fixture.ts";
-import { eventually, modernMeta, startEdge } from "../edge.fixture.ts";
+import { modernMeta, startEdge } from "../edge.fixture.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { sealingWith } from "../legacy/sealing.fixture.ts";
 import { paramHeadersOf } from "../modern/param-headers.ts";
 import { Bridge, Lines } from "./index.ts";
@@ -71,7 +72,7 @@ const bridgeTo = (to: Link): Bridge =>
 const written = (): readonly Line[] => lines.map((line) => JSON.parse(line) as Line);
 
 async function answerTo(id: unknown): Promise<Line> {
-  await eventually(() => written().some((line) => line.id === id && line.method === undefined));
+  await until(() => written().some((line) => line.id === id && line.method === undefined));
   return written().find((line) => line.id === id && line.method === undefined) ?? {};
 }
 
@@ -99,15 +100,15 @@ describe("a client of the older era", () => {
     expect((await ask(1, "tools/list")).result?.["tools"]).toHaveLength(1);
     await ask(2, "tools/call", { name: "progress", _meta: { progressToken: "mine" } });
     expect(written().filter(({ method }) => method === "notifications/progress")).toHaveLength(3);
-    await eventually(async () => (await keptSessions(node)) === 1);
+    await until(async () => (await keptSessions(node)) === 1);
     node.edge.listChanged(defaultTenant, ["tools"]);
-    await eventually(() => written().some(({ method }) => method === "notifications/tools/list_changed"));
+    await until(() => written().some(({ method }) => method === "notifications/tools/list_changed"));
   });
 
   test("answers a question in mid-call", async () => {
     await begin({ elicitation: {} });
     send({ id: 1, method: "tools/call", params: { name: "ask" } });
-    await eventually(() => written().some(({ method }) => method === "elicitation/create"));
+    await until(() => written().some(({ method }) => method === "elicitation/create"));
     const question = written().find(({ method }) => method === "elicitation/create");
     send({ id: question?.id, result: { action: "accept" } });
     expect(JSON.stringify((await answerTo(1)).result)).toContain("accept");
@@ -116,9 +117,9 @@ describe("a client of the older era", () => {
   test("withdraws a call, which then has no answer", async () => {
     await begin();
     send({ id: 1, method: "tools/call", params: { name: "wait" } });
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     send({ method: "notifications/cancelled", params: { requestId: 1 } });
-    await eventually(() => node.calls.aborted.length === 1);
+    await until(() => node.calls.aborted.length === 1);
     expect((await ask(2, "ping")).result).toEqual({});
     expect(written().some(({ id }) => id === 1)).toBe(false);
   });
@@ -126,14 +127,14 @@ describe("a client of the older era", () => {
   test("goes on with its session, and what it subscribed to, at the node that comes after", async () => {
     await begin();
     await ask(1, "resources/subscribe", { uri: "test://plain" });
-    await eventually(async () => (await keptSessions(node)) === 1);
+    await until(async () => (await keptSessions(node)) === 1);
     const after = await startEdge({ sessionSealing: sealingWith(key) });
     link.next = () => after.url;
     await node.edge.stop(0);
     expect((await ask(2, "tools/list")).result?.["tools"]).toHaveLength(1);
-    await eventually(() => after.calls.subscriptions.size === 1);
+    await until(() => after.calls.subscriptions.size === 1);
     after.calls.updated("test://plain");
-    await eventually(() => written().some(({ method }) => method === "notifications/resources/updated"));
+    await until(() => written().some(({ method }) => method === "notifications/resources/updated"));
     await bridge.finish(0);
     await after.edge.stop(0);
   });
@@ -146,7 +147,7 @@ describe("a client of the older era", () => {
     await node.edge.stop(0);
     send({ method: "notifications/initialized" });
     // The stream for what belongs to no request is opened after it.
-    await eventually(async () => (await keptSessions(after)) === 1);
+    await until(async () => (await keptSessions(after)) === 1);
     expect(said).toEqual([]);
     await bridge.finish(0);
     await after.edge.stop(0);
@@ -177,9 +178,9 @@ describe("a client of the newer era", () => {
 
   test("withdraws a call by a notification, which closes it", async () => {
     send({ id: 1, method: "tools/call", params: modern({ name: "wait" }) });
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     send({ method: "notifications/cancelled", params: { requestId: 1 } });
-    await eventually(() => node.calls.aborted.length === 1);
+    await until(() => node.calls.aborted.length === 1);
     expect(written()).toEqual([]);
   });
 
@@ -191,9 +192,9 @@ describe("a client of the newer era", () => {
     });
     const acknowledged = () =>
       written().filter(({ method }) => method === "notifications/subscriptions/acknowledged").length;
-    await eventually(() => acknowledged() === 1);
+    await until(() => acknowledged() === 1);
     node.edge.listChanged(defaultTenant, ["tools"]);
-    await eventually(() => written().some(({ method }) => method === "notifications/tools/list_changed"));
+    await until(() => written().some(({ method }) => method === "notifications/tools/list_changed"));
     await node.edge.stop(0);
     expect((await answerTo("l")).result).toBeDefined();
   });
@@ -235,7 +236,7 @@ describe("what goes wrong", () => {
     const after = await startEdge({ sessionSealing: sealingWith(key) });
     link.next = () => after.url;
     send({ id: 1, method: "tools/call", params: modern({ name: "wait" }) });
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     const stopped = node.edge.stop(20_000);
     expect((await ask(2, "tools/call", modern({ name: "echo" }))).result).toBeDefined();
     node.calls.releaseAll();
@@ -286,7 +287,7 @@ describe("what goes wrong", () => {
 describe("the end of the input", () => {
   test("lets what was asked be answered, and ends the session", async () => {
     await begin();
-    await eventually(async () => (await keptSessions(node)) === 1);
+    await until(async () => (await keptSessions(node)) === 1);
     send({ id: 1, method: "tools/call", params: { name: "echo" } });
     await bridge.finish(10_000);
     expect((await answerTo(1)).result).toBeDefined();
@@ -295,10 +296,10 @@ describe("the end of the input", () => {
 
   test("does not wait for ever", async () => {
     send({ id: 1, method: "tools/call", params: modern({ name: "wait" }) });
-    await eventually(() => node.calls.inputs.length === 1);
+    await until(() => node.calls.inputs.length === 1);
     await bridge.finish(20);
     expect(written()).toEqual([]);
-    await eventually(() => node.calls.aborted.length === 1);
+    await until(() => node.calls.aborted.length === 1);
   });
 });
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { KubernetesApi } from "../../../test/fixtures/kubernetes-api.ts";
-import { until } from "../../../test/fixtures/node-process.ts";
+import { until } from "../../../test/fixtures/until.ts";
 import { ManualClock, systemClock } from "../../base/index.ts";
 import { Net } from "../../net/index.ts";
 import type { StartOrder } from "../hook.ts";

@@ -51,7 +51,7 @@ async function failOver(standby: Postgres, primary: Postgres, cut: Cut): Promise
 async function behind(standby: Postgres, count: number): Promise<void> {
   const sql = "SELECT count(*)::int AS n FROM signalbox.event";
   const has = async () => (await standby.sql(sql, "test_1").catch(() => []))[0]?.["n"];
-  await expect.poll(has, { timeout: 30_000 }).toBe(count);
+  await expect.poll(has).toBe(count);
 }
 
 /** Until it takes this. */
@@ -61,7 +61,7 @@ async function goesOn(store: PostgresStore, id: string): Promise<void> {
       ({ verdict }) => verdict,
       () => null,
     );
-  await expect.poll(taken, { timeout: 30_000 }).toBe("done");
+  await expect.poll(taken).toBe("done");
 }
 
 const event = (id: string) => [append(events, { id, tenant: "t" })];
@@ -105,7 +105,7 @@ describe("a failover of the database", () => {
     const working = Promise.all([one, two].flatMap((store) => Array.from({ length: 16 }, () => work(store))));
     const goesOn = async (count: number): Promise<void> => {
       const before = acknowledged.length;
-      await expect.poll(() => acknowledged.length, { timeout: 30_000 }).toBeGreaterThan(before + count);
+      await expect.poll(() => acknowledged.length).toBeGreaterThan(before + count);
     };
     await goesOn(500);
     await failOver(standby, primary, cut);
@@ -147,7 +147,7 @@ describe("a failover of the database", () => {
 
     const ended = async (): Promise<unknown> =>
       lost.commit(event("more")).catch((fault: unknown) => (fault as { code: string }).code);
-    await expect.poll(ended, { timeout: 30_000 }).toBe("lease-lost");
+    await expect.poll(ended).toBe("lease-lost");
     await expect(lost.commit(event("more"))).rejects.toMatchObject({
       code: "lease-lost",
       effect: "none",
@@ -163,9 +163,7 @@ describe("a failover of the database", () => {
     const late = await openAs("late");
     expect(late.epoch).toBe(epoch);
     expect(await late.rollCall.look(60_000)).toEqual({ epoch, unheard: 1, hasLost: false });
-    await expect
-      .poll(() => late.rollCall.look(500), { timeout: 30_000 })
-      .toEqual({ epoch, unheard: 0, hasLost: true });
+    await expect.poll(() => late.rollCall.look(500)).toEqual({ epoch, unheard: 0, hasLost: true });
     expect(await intact.rollCall.look(60_000)).toEqual({ epoch, unheard: 0, hasLost: true });
 
     // It had lost nothing, and did not say so in time.
@@ -173,7 +171,7 @@ describe("a failover of the database", () => {
     elsewhere.refuse(false);
     const gone = async (): Promise<unknown> =>
       silent.commit(event("zombie")).catch((fault: unknown) => (fault as { code: string }).code);
-    await expect.poll(gone, { timeout: 30_000 }).toBe("lease-lost");
+    await expect.poll(gone).toBe("lease-lost");
     expect((await idsOf(intact)).has("zombie")).toBe(false);
     await late.rollCall.end(epoch);
     expect(await intact.rollCall.look(60_000)).toBeNull();
@@ -250,8 +248,7 @@ describe("a database that is put back to an earlier state under its nodes, on th
     await cluster.sql(`ALTER DATABASE ${copy} RENAME TO ${name}`);
     const end = (store: PostgresStore) => async () =>
       store.commit(event("more")).catch((fault: unknown) => (fault as { code: string }).code);
-    for (const store of [late, ...stores])
-      await expect.poll(end(store), { timeout: 30_000 }).toBe("lease-lost");
+    for (const store of [late, ...stores]) await expect.poll(end(store)).toBe("lease-lost");
     const [{ epoch } = { epoch: 0 }] = changes;
     const anew = await open(url);
     expect(anew.epoch).toBe(epoch);

@@ -278,12 +278,12 @@ describe("a database that goes away", () => {
     const working = Promise.all(Array.from({ length: 200 }, work));
     for (let kill = 1; kill <= 2; kill++) {
       const before = acknowledged.length;
-      await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 500);
+      await expect.poll(() => acknowledged.length).toBeGreaterThan(before + 500);
       await cluster.kill();
       await cluster.run();
     }
     const before = acknowledged.length;
-    await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(before + 100);
+    await expect.poll(() => acknowledged.length).toBeGreaterThan(before + 100);
     state.isOver = true;
     await working;
     const written = new Set(await follow(store));
@@ -393,13 +393,11 @@ describe("a database that goes away", () => {
     await expect(store.get(rows, { name: "first" })).rejects.toMatchObject({ code: "store-unavailable" });
     cut.refuse(false);
     await expect
-      .poll(
-        () =>
-          store.commit(put("third")).then(
-            ({ verdict }) => verdict,
-            () => null,
-          ),
-        { timeout: 10_000 },
+      .poll(() =>
+        store.commit(put("third")).then(
+          ({ verdict }) => verdict,
+          () => null,
+        ),
       )
       .toBe("done");
     expect(await store.get(rows, { name: "second" })).toBeNull();

@@ -1,4 +1,5 @@
-import { NodeProcess, newDirectory, removeDirectory, until } from "../../fixtures/node-process.ts";
+import { NodeProcess, newDirectory, removeDirectory } from "../../fixtures/node-process.ts";
+import { until } from "../../fixtures/until.ts";
 
 /**
  * The client in the suite's scenarios about authorization is the gateway itself: a node that has the address that the suite appends

@@ -1,7 +1,7 @@
 import type { Client } from "@modelcontextprotocol/client";
 import type { SkillListing } from "@modelcontextprotocol/client/ext/skills";
 import { SkillsClient, SkillVerificationError } from "@modelcontextprotocol/client/ext/skills";
-import { until } from "../../fixtures/node-process.ts";
+import { until } from "../../fixtures/until.ts";
 
 /** Behind a new gateway a list can still be empty. */
 const listedWithinMs = 20_000;
