@@ -1,5 +1,9 @@
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+// Some thousand programs are started, most of them nodes of ours. Each would take the types out of the same files and compile them.
+process.env["NODE_COMPILE_CACHE"] ??= join(import.meta.dirname, "node_modules", ".cache", "compiled");
 
 /** What opens files, sockets and processes: `*.int.ts` beside the code, and whole nodes under test/. */
 export default defineConfig({

@@ -3,6 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { childEnvironment } from "../../test/fixtures/child-environment.ts";
 
 const main = join(import.meta.dirname, "main.ts");
 
@@ -82,7 +83,7 @@ export class Machine {
   private spawn(args: readonly string[], env: Record<string, string>): ChildProcess {
     return spawn(process.execPath, [main, ...args], {
       cwd: this.work,
-      env: { PATH: process.env["PATH"] ?? "", HOME: this.home, ...env },
+      env: { ...childEnvironment(), HOME: this.home, ...env },
       stdio: ["pipe", "pipe", "pipe"],
     });
   }

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { HttpFixture } from "../../test/fixtures/servers/http.ts";
 import { Machine } from "./machine.fixture.ts";
 import { connected } from "./mcp.fixture.ts";
+import { childEnvironment } from "../../test/fixtures/child-environment.ts";
 
 let machine: Machine;
 let upstream: ChildProcess;
@@ -19,10 +20,10 @@ beforeEach(async () => {
   const manifest = fileURLToPath(import.meta.resolve("@modelcontextprotocol/server-everything/package.json"));
   const program = manifest.replace(/package\.json$/, "dist/index.js");
   upstream = spawn(process.execPath, [program, "streamableHttp"], {
-    env: { PATH: process.env["PATH"] ?? "", PORT: String(port) },
+    env: { ...childEnvironment(), PORT: String(port) },
     stdio: "ignore",
   });
-  await expect.poll(() => answers(upstreamUrl), { timeout: 20_000 }).toBe(true);
+  await expect.poll(() => answers(upstreamUrl)).toBe(true);
 });
 afterEach(async () => {
   await machine.end();
@@ -33,9 +34,7 @@ describe("signalbox proxy", () => {
   test("serves one upstream under its own tool names without a token, and every call is on record", async () => {
     const { said } = await machine.node(["proxy", "--upstream", upstreamUrl, "--port", "0", "--json"]);
     const client = await connected(said.mcp, null);
-    await expect
-      .poll(async () => (await client.listTools()).tools.map(({ name }) => name), { timeout: 20_000 })
-      .toContain("echo");
+    await expect.poll(async () => (await client.listTools()).tools.map(({ name }) => name)).toContain("echo");
     const answer = await client.callTool({ name: "echo", arguments: { message: "hello" } });
     expect(JSON.stringify(answer.content)).toContain("hello");
     await client.close();
@@ -52,10 +51,10 @@ describe("signalbox proxy", () => {
     const other = new HttpFixture({ era: "modern" });
     await other.start();
     const first = await machine.node(["proxy", "--upstream", upstreamUrl, "--port", "0", "--json"]);
-    await expect.poll(() => toolsOf(first.said.mcp), { timeout: 20_000 }).toContain("echo");
+    await expect.poll(() => toolsOf(first.said.mcp)).toContain("echo");
     await first.node.stop();
     const second = await machine.node(["proxy", "--upstream", other.url, "--port", "0", "--json"]);
-    await expect.poll(() => toolsOf(second.said.mcp), { timeout: 20_000 }).toContain("until_cancelled");
+    await expect.poll(() => toolsOf(second.said.mcp)).toContain("until_cancelled");
     expect(await toolsOf(second.said.mcp)).toContain("echo");
     await other.stop();
   });

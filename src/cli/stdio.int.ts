@@ -5,6 +5,7 @@ import { StdioClientTransport as StdioTransportV1 } from "@modelcontextprotocol/
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isRunning, Machine } from "./machine.fixture.ts";
+import { childEnvironment } from "../../test/fixtures/child-environment.ts";
 
 let machine: Machine;
 const open: { close(): Promise<void> }[] = [];
@@ -36,7 +37,7 @@ const launch = (...args: string[]) => ({
   command: process.execPath,
   args: [main, "stdio", "--no-import", ...args],
   cwd: machine.work,
-  env: { PATH: process.env["PATH"] ?? "", HOME: machine.home },
+  env: { ...childEnvironment(), HOME: machine.home },
   stderr: "pipe" as const,
 });
 

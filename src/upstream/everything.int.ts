@@ -8,6 +8,7 @@ import { httpRecord, isAlive, serverRecord, UpstreamHarness } from "../../test/f
 import { until } from "../../test/fixtures/until.ts";
 import { profileOf } from "../registry/index.ts";
 import type { ServerRecord } from "../registry/index.ts";
+import { childEnvironment } from "../../test/fixtures/child-environment.ts";
 
 /** The reference server that offers something of everything, and more to clients that can do more. */
 const program = join(
@@ -37,7 +38,7 @@ describe.each(["stdio", "http"] as const)("the everything server over %s", (kind
     } else {
       const port = await freePort();
       const started = spawn(process.execPath, [program, "streamableHttp"], {
-        env: { PATH: process.env["PATH"], PORT: String(port) },
+        env: { ...childEnvironment(), PORT: String(port) },
         stdio: ["ignore", "ignore", "pipe"],
       });
       child = started;

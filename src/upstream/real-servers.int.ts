@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { httpRecord, isAlive, serverRecord, UpstreamHarness } from "../../test/fixtures/upstream-harness.ts";
 import { until } from "../../test/fixtures/until.ts";
 import type { ServerRecord } from "../registry/index.ts";
+import { childEnvironment } from "../../test/fixtures/child-environment.ts";
 
 /** The reference servers, started as an administrator would configure them. */
 const modules = join(import.meta.dirname, "../../node_modules/@modelcontextprotocol");
@@ -95,7 +96,7 @@ describe("the everything server over HTTP", () => {
     const port = await freePort();
     const launch = async (): Promise<ChildProcess> => {
       const started = spawn(process.execPath, [everything, "streamableHttp"], {
-        env: { PATH: process.env["PATH"], PORT: String(port) },
+        env: { ...childEnvironment(), PORT: String(port) },
         stdio: ["ignore", "ignore", "pipe"],
       });
       let said = "";

@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import type { Leg, Suite } from "./legs.ts";
 import type { Outcomes } from "./outcomes.ts";
 import { outcomesIn } from "./outcomes.ts";
+import { childEnvironment } from "../fixtures/child-environment.ts";
 
 /** A whole run takes some ten seconds; this is for machines that do nothing else well either. */
 export const runMsMax = 200_000;
@@ -98,7 +99,7 @@ function commanded(
 ): Promise<string> {
   return new Promise((resolve) => {
     const options = {
-      env: { PATH: process.env["PATH"] ?? "", HOME: tmpdir(), ...environment },
+      env: { ...childEnvironment(), HOME: tmpdir(), ...environment },
       timeout: runMsMax,
       killSignal: "SIGKILL",
       maxBuffer: 64 * 1024 * 1024,
