@@ -3,7 +3,7 @@ import { systemClock, systemRandom } from "../src/base/index.ts";
 import { readConfig } from "../src/app/config.ts";
 import { readEnvironment } from "../src/app/environment.ts";
 import { launch } from "../src/app/launch.ts";
-import type { RunningNode } from "../src/app/node.ts";
+import type { RunningNode } from "../src/app/node/node.ts";
 import { defaultTenant } from "../src/identity/index.ts";
 
 /** How many flushes carried how many transactions: what the group commit makes of the load. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { readConfig } from "../../src/app/config.ts";
 import { readEnvironment } from "../../src/app/environment.ts";
-import type { RunningNode } from "../../src/app/node.ts";
+import type { RunningNode } from "../../src/app/node/node.ts";
 import { launch } from "../../src/app/launch.ts";
 import type { Result } from "../../src/base/index.ts";
 import { systemClock, systemRandom } from "../../src/base/index.ts";

@@ -1,5 +1,5 @@
 import { metaKeys } from "../../contract/index.ts";
-import type { RunningNode } from "../../src/app/node.ts";
+import type { RunningNode } from "../../src/app/node/node.ts";
 import type { ApprovalId } from "../../src/approvals/index.ts";
 import { newId, ok, systemClock, systemRandom } from "../../src/base/index.ts";
 import type { CallAnswer } from "../../src/calls/index.ts";

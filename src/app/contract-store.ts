@@ -2,7 +2,7 @@ import type { Contraction, Remnant } from "../store/index.ts";
 import { contractSqlite, loadPostgres } from "../store/index.ts";
 import type { Config } from "./config.ts";
 import { nodeLeaseMs } from "./node-lease.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { connectionOf } from "./open-store.ts";
 
 /** Removes from the store that the configuration names what this version has given up; with `isDry` it says what that is. */

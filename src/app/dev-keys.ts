@@ -5,7 +5,7 @@ import type { Config } from "./config.ts";
 import type { ConnectionFile } from "./connection-file.ts";
 import { agentKeyFileIn, readAgentKey, readConnectionFile, writeConnectionFile } from "./connection-file.ts";
 import { act, keptKey, nodeOf } from "./launch-keys.ts";
-import type { RunningNode } from "./node.ts";
+import type { RunningNode } from "./node/node.ts";
 import { writePrivateFile } from "./private-file.ts";
 
 const agentName = "dev";

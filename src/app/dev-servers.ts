@@ -5,7 +5,7 @@ import type { ServerInput } from "../registry/index.ts";
 import type { Config } from "./config.ts";
 import type { Import } from "./import.ts";
 import { act, nodeOf } from "./launch-keys.ts";
-import type { RunningNode } from "./node.ts";
+import type { RunningNode } from "./node/node.ts";
 import { readPrivateFile, writePrivateFile } from "./private-file.ts";
 
 /** Adds the demo servers, or brings them up to date when this checkout has moved. What was renamed or removed comes back. */

@@ -11,7 +11,7 @@ import { importServers } from "./import.ts";
 import { freshLogFile } from "./launch-log.ts";
 import type { Launched, Process } from "./launch.ts";
 import { launch } from "./launch.ts";
-import type { RunningNode } from "./node.ts";
+import type { RunningNode } from "./node/node.ts";
 
 export interface DevOptions {
   readonly config: Config;

@@ -6,7 +6,7 @@ import { verifyLedger } from "../ledger/index.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, notChecked, odd } from "./doctor-finding.ts";
 import type { Config } from "./config.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { openReadStore } from "./open-store.ts";
 
 /** Beyond this, proving everything takes longer than a look should. */

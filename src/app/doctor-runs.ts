@@ -4,7 +4,7 @@ import { listRuns } from "../ledger/index.ts";
 import type { Config } from "./config.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, notChecked, odd } from "./doctor-finding.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { openReadStore } from "./open-store.ts";
 
 /** More are all the same to whoever has to look. */

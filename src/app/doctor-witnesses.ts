@@ -8,7 +8,7 @@ import type { WitnessSettings } from "./config-ledger.ts";
 import { witnessKeyOf } from "./config-ledger.ts";
 import type { Finding } from "./doctor-finding.ts";
 import { failed, fine, notChecked, odd } from "./doctor-finding.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { openReadStore } from "./open-store.ts";
 
 /** A running node asks every five seconds. */

@@ -30,7 +30,7 @@ export { startServe } from "./launch-serve.ts";
 export type { Launched, Process } from "./launch.ts";
 export { contractStore } from "./contract-store.ts";
 export { moveStore } from "./move-store.ts";
-export { allTables } from "./node.ts";
+export { allTables } from "./all-tables.ts";
 export { offlineCatalog } from "./offline-catalog.ts";
 export type { OfflineCatalog } from "./offline-catalog.ts";
 export { openReadStore } from "./open-store.ts";

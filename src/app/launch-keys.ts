@@ -2,7 +2,7 @@ import type { Change } from "../store/index.ts";
 import type { Result } from "../base/index.ts";
 import { Fault } from "../base/index.ts";
 import type { NewApiKey, Principal, PrincipalRecord, TenantId } from "../identity/index.ts";
-import type { RunningNode } from "./node.ts";
+import type { RunningNode } from "./node/node.ts";
 
 /** An act by the node itself, with its entry. Throws a Fault when it cannot be done. */
 export async function act<T>(

@@ -7,7 +7,7 @@ import { developmentDefaults } from "./config-production.ts";
 import { issueKey } from "./launch-keys.ts";
 import type { Launched, Process } from "./launch.ts";
 import { launch } from "./launch.ts";
-import type { RunningNode } from "./node.ts";
+import type { RunningNode } from "./node/node.ts";
 import { readPrivateFile, writeNewPrivateFile, writePrivateFile } from "./private-file.ts";
 
 /** Long enough to make keys of one's own, short enough that a forgotten file opens nothing. */

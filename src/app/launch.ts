@@ -6,8 +6,9 @@ import type { Config } from "./config.ts";
 import type { Environment } from "./environment.ts";
 import type { Say } from "./launch-log.ts";
 import { openLog } from "./launch-log.ts";
-import type { NodeMode, RunningNode } from "./node.ts";
-import { Node } from "./node.ts";
+import type { RunningNode } from "./node/node.ts";
+import type { NodeMode } from "./node/site.ts";
+import { Node } from "./node/node.ts";
 import { endStarting } from "./starting.ts";
 
 /** What every way of starting a node needs of the process it runs in. */

@@ -1,6 +1,6 @@
 import type { Clock, Random } from "../base/index.ts";
 import { openReadOnlySqlite, openSqliteStore } from "../store/index.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { markRecovered } from "./recovery.ts";
 
 /**

@@ -13,7 +13,7 @@ import {
 } from "../store/index.ts";
 import type { PostgresConnection, ReadStore, Store, StoreFill } from "../store/index.ts";
 import { keyFileName } from "./key-file.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { markMoved, refuseMoved } from "./moved-marker.ts";
 import { rememberedFileName } from "./remembered-checkpoints.ts";
 import { stageDirectory } from "./staged-directory.ts";

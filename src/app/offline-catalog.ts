@@ -4,7 +4,7 @@ import type { CatalogInput } from "../policy/index.ts";
 import { Registry } from "../registry/index.ts";
 import type { ReadStore } from "../store/index.ts";
 import type { Config } from "./config.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { openReadStore } from "./open-store.ts";
 import { readOnlyStore } from "./read-only-store.ts";
 

@@ -10,7 +10,7 @@ import { Ledger, recoveriesIn, recoveryWrite } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 import { MemoryDatabase, epochOf, openMemoryStore, raiseEpoch } from "../store/index.ts";
 import { createLog } from "../telemetry/index.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import type { ReviewHouse } from "./recovery.ts";
 import { beginReviews, compareRemembered, recordLoss } from "./recovery.ts";
 import { RememberedCheckpoints } from "./remembered-checkpoints.ts";

@@ -8,7 +8,7 @@ import { verifyLedger } from "../ledger/index.ts";
 import type { Store } from "../store/index.ts";
 import { openSqliteFill, openSqliteStore, ownTables } from "../store/index.ts";
 import { keyFileName } from "./key-file.ts";
-import { allTables } from "./node.ts";
+import { allTables } from "./all-tables.ts";
 import { writeNewPrivateFile } from "./private-file.ts";
 import { markRecovered } from "./recovery.ts";
 import { stageDirectory } from "./staged-directory.ts";
