@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { systemClock, systemRandom } from "../src/base/index.ts";
-import { readConfig } from "../src/app/config.ts";
+import { readConfig } from "../src/app/config/config.ts";
 import { readEnvironment } from "../src/app/environment.ts";
-import { launch } from "../src/app/launch.ts";
+import { launch } from "../src/app/launch/launch.ts";
 import type { RunningNode } from "../src/app/node/node.ts";
 import { defaultTenant } from "../src/identity/index.ts";
 

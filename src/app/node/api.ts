@@ -1,6 +1,6 @@
 import { Admin } from "../../admin/index.ts";
-import { allTables } from "../all-tables.ts";
-import { nodeLeaseMs } from "../node-lease.ts";
+import { allTables } from "../data/all-tables.ts";
+import { nodeLeaseMs } from "../data/node-lease.ts";
 import { version } from "../version.ts";
 import type { Parts } from "./parts.ts";
 import type { Site } from "./site.ts";

@@ -1,7 +1,7 @@
 import { adminActions } from "../../admin/index.ts";
 import { devPolicies, servePolicies } from "../../policy/index.ts";
 import { Registry } from "../../registry/index.ts";
-import { PolicyDesk } from "../policy-desk.ts";
+import { PolicyDesk } from "../policies/policy-desk.ts";
 import type { Data } from "./data.ts";
 import type { Site } from "./site.ts";
 import type { Trust } from "./trust.ts";

@@ -1,6 +1,6 @@
 import { applyFileSection } from "../../admin/index.ts";
-import { watchPolicies } from "../watched-policies.ts";
-import type { PolicyFiles } from "../policy-files.ts";
+import { watchPolicies } from "../policies/watched-policies.ts";
+import type { PolicyFiles } from "../policies/policy-files.ts";
 import type { Authority } from "./authority.ts";
 import type { Data } from "./data.ts";
 import type { Servers } from "./servers.ts";

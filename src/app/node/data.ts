@@ -1,13 +1,13 @@
 import { Doubt } from "../../ledger/index.ts";
 import type { Store } from "../../store/index.ts";
-import { allTables } from "../all-tables.ts";
-import { refuseMoved } from "../moved-marker.ts";
-import type { NodeIdentity } from "../node-lease.ts";
-import { NodeLease, nodeLeaseMs } from "../node-lease.ts";
-import { openStore } from "../open-store.ts";
-import { compareRemembered } from "../recovery.ts";
-import { RememberedCheckpoints } from "../remembered-checkpoints.ts";
-import { Attendance } from "../roll-call.ts";
+import { allTables } from "../data/all-tables.ts";
+import { refuseMoved } from "../data/moved-marker.ts";
+import type { NodeIdentity } from "../data/node-lease.ts";
+import { NodeLease, nodeLeaseMs } from "../data/node-lease.ts";
+import { openStore } from "../data/open-store.ts";
+import { compareRemembered } from "../data/recovery.ts";
+import { RememberedCheckpoints } from "../data/remembered-checkpoints.ts";
+import { Attendance } from "../data/roll-call.ts";
 import type { Site } from "./site.ts";
 
 /** The store, and this process's place in it: from here on whatever it writes is guarded by its lease. */

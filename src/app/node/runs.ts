@@ -1,9 +1,9 @@
 import { TakeOver } from "../../calls/index.ts";
 import type { Hook } from "../../runs/index.ts";
 import { Deadlines, Orphans, Runs, Waker } from "../../runs/index.ts";
-import { hooksOf } from "../hooks.ts";
-import { Hosting } from "../hosting.ts";
-import { nodeLeaseMs } from "../node-lease.ts";
+import { hooksOf } from "../agents/hooks.ts";
+import { Hosting } from "../agents/hosting.ts";
+import { nodeLeaseMs } from "../data/node-lease.ts";
 import type { Calls } from "./calls.ts";
 import type { Data } from "./data.ts";
 import type { Site } from "./site.ts";

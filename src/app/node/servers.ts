@@ -1,7 +1,7 @@
 import { CredentialKeeper } from "../../admin/index.ts";
 import { Upstreams } from "../../upstream/index.ts";
-import { CatalogueSync } from "../catalogue-sync.ts";
-import { serversDirectory } from "../data-directory.ts";
+import { CatalogueSync } from "./catalogue-sync.ts";
+import { serversDirectory } from "../data/data-directory.ts";
 import { version } from "../version.ts";
 import type { Authority } from "./authority.ts";
 import type { Site } from "./site.ts";

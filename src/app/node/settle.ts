@@ -1,7 +1,7 @@
 import { recoverCalls } from "../../calls/index.ts";
 import { newestCheckpoints, recoveriesIn } from "../../ledger/index.ts";
-import { Housekeeping } from "../housekeeping.ts";
-import { beginReviews } from "../recovery.ts";
+import { Housekeeping } from "../data/housekeeping.ts";
+import { beginReviews } from "../data/recovery.ts";
 import type { Authority } from "./authority.ts";
 import type { Data } from "./data.ts";
 import type { Site } from "./site.ts";

@@ -2,9 +2,9 @@ import type { Clock, Random } from "../../base/index.ts";
 import { explain } from "../../base/index.ts";
 import type { Log, Metrics } from "../../telemetry/index.ts";
 import type { UpstreamLimits } from "../../upstream/index.ts";
-import type { Config } from "../config.ts";
+import type { Config } from "../config/config.ts";
 import type { Environment } from "../environment.ts";
-import { Shutdown } from "../shutdown.ts";
+import { Shutdown } from "./shutdown.ts";
 
 /**
  *  dev    comfortable: everyone with a token may use every tool until policies are written

@@ -10,10 +10,10 @@ import { Net } from "../../net/index.ts";
 import type { Store } from "../../store/index.ts";
 import type { Log } from "../../telemetry/index.ts";
 import { Vault } from "../../vault/index.ts";
-import { hasStartedBefore, installationId } from "../installation.ts";
-import { KeyChange } from "../key-change.ts";
-import { ownKeyFile, readKeyFile } from "../key-file.ts";
-import { openWitnesses } from "../witnesses.ts";
+import { hasStartedBefore, installationId } from "../data/installation.ts";
+import { KeyChange } from "../data/key-change.ts";
+import { ownKeyFile, readKeyFile } from "../data/key-file.ts";
+import { openWitnesses } from "./witnesses.ts";
 import type { Data } from "./data.ts";
 import type { Site } from "./site.ts";
 
