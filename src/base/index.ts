@@ -29,6 +29,7 @@ export { hasMember, memberSpan } from "./json-span.ts";
 export { makeDirectories } from "./make-directories.ts";
 export { nodeHttp } from "./node-http.ts";
 export { OneAtATime } from "./one-at-a-time.ts";
+export { ownFile } from "./own-files.ts";
 export { Rounds } from "./rounds.ts";
 export { RecentMap } from "./recent-map.ts";
 export { randomBelow, seededRandom, systemRandom } from "./random.ts";

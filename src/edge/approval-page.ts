@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { ownFile } from "../base/index.ts";
 
 interface PageFile {
   readonly contentType: string;
@@ -26,7 +27,7 @@ export function approvalFile(path: string): PageFile | null {
 function file(name: FileName): PageFile {
   const known = read.get(name);
   if (known !== undefined) return known;
-  const text = readFileSync(new URL(`pages/${name}`, import.meta.url), "utf8");
+  const text = readFileSync(ownFile(`src/edge/pages/${name}`), "utf8");
   const found = { contentType: contentTypes[name], text };
   read.set(name, found);
   return found;

@@ -125,10 +125,27 @@ describe("what is published", () => {
     expect(files.filter((name) => /\.(test|int|suite|fixture)\.js$/.test(name))).toEqual([]);
     for (const name of ["src/cli/main.js", "src/edge/pages/approval.html", "worker/main.js", "sdk/index.js"])
       expect(files).toContain(name);
-    for (const name of ["vitest", "typescript", "kubernetes-models"])
+    for (const name of ["vitest", "typescript", "rolldown", "kubernetes-models"])
       expect(existsSync(join(installed, "node_modules", name)), name).toBe(false);
     const kib = Number(execFileSync("du", ["-sk", installed], { encoding: "utf8" }).split("\t")[0]);
     expect(kib / 1024).toBeLessThan(installedMiBMax);
+  });
+
+  test("is a file for each room, and has the files that are read or started by their place", () => {
+    const parts = readdirSync(join(installed, "dist/src/parts")).map((name) =>
+      name.replace(/-[0-9a-f]+\.js$/, ""),
+    );
+    expect(parts).toEqual(
+      expect.arrayContaining(["calls", "ledger", "store", "store-sqlite", "edge", "edge-stdio"]),
+    );
+    const named = globSync("src/**/*.ts", { cwd: root })
+      .filter((name) => !/\.(test|int|suite|fixture)\.ts$/.test(name))
+      .flatMap((name) => [
+        ...readFileSync(join(root, name), "utf8").matchAll(/ownFile\("((?:src|worker)\/[^"]+)"/g),
+      ])
+      .map(([, name = ""]) => name.replace(/\.ts$/, ".js"));
+    expect(named).toContain("worker/main.js");
+    expect(named.filter((name) => !existsSync(join(installed, "dist", name)))).toEqual([]);
   });
 
   test("is built by packing it, and leaves out what only lies about", () => {

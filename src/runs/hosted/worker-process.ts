@@ -2,7 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
 import type { WorkerOrder, WorkerReport } from "../../../contract/index.ts";
 import type { Clock } from "../../base/index.ts";
-import { Fault } from "../../base/index.ts";
+import { Fault, ownFile } from "../../base/index.ts";
 
 export interface WorkerChoice {
   readonly clock: Clock;
@@ -25,10 +25,7 @@ const saysCharactersMax = 4_000;
 /** Between asking a worker to end and ending it. */
 const endMs = 2_000;
 
-const program = new URL(
-  import.meta.url.endsWith(".ts") ? "../../../worker/main.ts" : "../../../worker/main.js",
-  import.meta.url,
-);
+const program = ownFile("worker/main.ts");
 
 /** One child process, leader of its own group, with a channel to it. It ends by itself when the channel does. */
 export class WorkerProcess {

@@ -1,6 +1,6 @@
 import { Worker } from "node:worker_threads";
 import type { Clock } from "../../base/index.ts";
-import { Fault, invariant, msOf } from "../../base/index.ts";
+import { Fault, invariant, msOf, ownFile } from "../../base/index.ts";
 import type { TablesByName } from "../check.ts";
 import type { Absent } from "../given-up.ts";
 import { pruned, tablesWithout } from "../given-up.ts";
@@ -11,8 +11,7 @@ import type { WireAnswer } from "./message.ts";
 import { Encoder } from "./message.ts";
 import type { FromWriter, ToWriter, WriterData } from "./protocol.ts";
 
-/** This file runs as source (.ts) and as built (.js); the thread's file lies beside it with the same ending. */
-const writerFile = new URL(import.meta.url.endsWith(".ts") ? "./writer.ts" : "./writer.js", import.meta.url);
+const writerFile = ownFile("src/store/sqlite/writer.ts");
 
 /** Enough that it finds the next one when it has done one, while the main thread is busy with those who were answered. */
 const flushesMax = 3;
