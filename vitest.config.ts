@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /** What is fast and pure: unit tests beside the code, and the tests that read the code. */
@@ -14,6 +15,8 @@ export default defineConfig({
     pool: "forks",
     // Nothing here keeps state in a module, so files share a process; one for each costs as much again as all of the tests.
     isolate: false,
+    // Nothing here waits for anything; by default one core would be left idle.
+    maxWorkers: availableParallelism(),
     testTimeout: 20_000,
   },
 });
