@@ -5,7 +5,7 @@ import { rolldown } from "rolldown";
 
 /*
  * node tools/pack.ts: makes of the thousand compiled modules below dist/src the few files that a process loads, and puts the pages
- * beside them, which the compiler leaves alone. A node is ready a quarter sooner for it (docs/adr/0020). What agents embed
+ * beside them, which the compiler leaves alone. A node is ready a fifth sooner for it (docs/adr/0020). What agents embed
  * (dist/sdk, dist/contract, dist/worker) stays as it was compiled.
  */
 const dist = join(import.meta.dirname, "../dist");
@@ -60,7 +60,7 @@ async function pack(entry: string, codeSplitting: false | CodeSplitting): Promis
       if (level !== "debug" && level !== "info") throw new Error(`${log.code ?? level}: ${log.message}`);
     },
   });
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: dist,
     format: "esm",
     // Two folders below the root, as `ownFile` of src/base wants it.
@@ -71,4 +71,7 @@ async function pack(entry: string, codeSplitting: false | CodeSplitting): Promis
     codeSplitting,
   });
   await bundle.close();
+  for (const part of output)
+    if (part.type === "chunk" && part.code.includes("ownFile(") && !/^src\/[^/]+\/[^/]+$/.test(part.fileName))
+      throw new Error(`${part.fileName} uses ownFile, which finds nothing from there`);
 }

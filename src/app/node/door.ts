@@ -20,7 +20,7 @@ export interface Standing {
   readonly policyFiles: PolicyFiles | null;
 }
 
-/** Listens. The last part to open: everything that a request can reach is there. */
+/** Listens. Everything that a request can reach is open by then. */
 export async function openDoor(
   site: Site,
   { data, trust, authority, calls, runs }: Parts,

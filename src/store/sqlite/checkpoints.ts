@@ -1,11 +1,14 @@
 import type BetterSqlite from "better-sqlite3";
 import { Worker } from "node:worker_threads";
 import type { CancelTimer, Clock } from "../../base/index.ts";
-import { ownFile } from "../../base/index.ts";
 import type { FromCheckpointer, ToCheckpointer } from "./checkpointer.ts";
 import { checkpointPages, copyPages } from "./open.ts";
 
-const file = ownFile("src/store/sqlite/checkpointer.ts");
+/** Here is the writer's thread, beside whose file this one lies: from source, compiled and packed. */
+const file = new URL(
+  import.meta.url.endsWith(".ts") ? "./checkpointer.ts" : "./checkpointer.js",
+  import.meta.url,
+);
 
 /** A row counts as a page, and so do as many bytes. Rows that are appended share one: this errs towards too early. */
 const bytesPerPage = 4096;
