@@ -18,5 +18,6 @@ export default defineConfig({
     // Nothing here waits for anything; by default one core would be left idle.
     maxWorkers: availableParallelism(),
     testTimeout: 20_000,
+    expect: { poll: { timeout: 15_000 } },
   },
 });

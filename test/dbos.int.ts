@@ -32,7 +32,7 @@ interface Worker {
 
 const startNode = async (): Promise<void> => {
   node = await NodeProcess.start({ directory, yaml: `servers:\n  bank: { url: "${bank.url}" }\n` });
-  await node.toolsAre(["bank__pay"], 30_000);
+  await node.toolsAre(["bank__pay"]);
   door.node = node;
 };
 beforeAll(async () => {

@@ -73,7 +73,7 @@ describe("the examples", () => {
       readonly childRuns: readonly { readonly name: string; readonly state: string }[];
     }
     const show = () => machine.json<Shown>(["runs", "show", "may", "--payload"]);
-    await until(async () => (await show()).state === "finished", 40_000);
+    await until(async () => (await show()).state === "finished");
     const { end, childRuns } = await show();
     expect(childRuns.map(({ name, state }) => `${name} ${state}`).toSorted()).toEqual([
       "may.clerk-0 finished",
@@ -84,7 +84,7 @@ describe("the examples", () => {
       machine.json<
         Shown & { readonly tokens: unknown; readonly steps: readonly { readonly step: string }[] }
       >(["runs", "show", "novel"]);
-    await until(async () => (await novel()).state === "finished", 40_000);
+    await until(async () => (await novel()).state === "finished");
     const { tokens, steps } = await novel();
     expect(steps.map(({ step }) => step)).toContain("chapter-4.again-1");
     expect(tokens).toMatchObject({ max: 10_000 });

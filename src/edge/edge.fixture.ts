@@ -185,7 +185,7 @@ export class RawConnection {
     return this.received.toString("utf8");
   }
 
-  async until(condition: () => boolean, deadlineMs = 10_000): Promise<void> {
+  async until(condition: () => boolean, deadlineMs = 60_000): Promise<void> {
     const deadline = performance.now() + deadlineMs;
     while (!condition()) {
       const leftMs = deadline - performance.now();

@@ -45,7 +45,7 @@ const get = (over: Partial<HttpRequest> = {}): HttpRequest => ({
   path: "/",
   headers: ["content-type", "text/plain"],
   body: "hello",
-  deadline: deadlineIn(systemClock, 5_000),
+  deadline: deadlineIn(systemClock, 60_000),
   signal: null,
   responseBytesMax: 100_000,
   ...over,

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { seededRandom } from "../base/index.ts";
 import { defaultTenant } from "../identity/index.ts";
 import { append } from "../store/index.ts";
@@ -179,5 +179,5 @@ test("a running node catches up by itself within a second", async () => {
   const { rig, other } = await Pair.started();
   await rig.add("files");
   rig.clock.advance(1_000);
-  await vi.waitFor(() => expect(other.serverNamed(defaultTenant, "files")).not.toBeNull());
+  await expect.poll(() => other.serverNamed(defaultTenant, "files")).not.toBeNull();
 });

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import type { Result } from "../base/index.ts";
 import { ok, plusMs, refuse, seededRandom } from "../base/index.ts";
 import type { RunId } from "../ledger/index.ts";
@@ -204,9 +204,7 @@ test("a child that is dead is no ended one: its parent waits for what a person m
   await value(runs.end(agent, boss, { state: "finished", result: null }));
   orphans.start();
   world.clock.advance(1_000);
-  await vi.waitFor(async () =>
-    expect(await value(runs.find(agent, name))).toMatchObject({ state: "cancelled" }),
-  );
+  await expect.poll(() => value(runs.find(agent, name))).toMatchObject({ state: "cancelled" });
   await orphans.stop();
 });
 

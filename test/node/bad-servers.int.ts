@@ -16,7 +16,7 @@ const seenDirectory = mkdtempSync(join(tmpdir(), "signalbox-seen-"));
 const seenFile = join(seenDirectory, "requests.jsonl");
 
 /** The fixture over stdio. `tee` keeps what really arrived, whatever becomes of server and node. */
-const server = (name: string, options: object, more = "", callTimeout = "1s") => `
+const server = (name: string, options: object, more = "", callTimeout = "3s") => `
   ${name}:
     command: sh
     args: ["-c", 'tee -a "$1" | exec "$2" "$3" "$4"', sh, ${JSON.stringify(seenFile)}, ${JSON.stringify(process.execPath)}, ${JSON.stringify(stdio)}, ${JSON.stringify(JSON.stringify(options))}]
@@ -25,6 +25,7 @@ const server = (name: string, options: object, more = "", callTimeout = "1s") =>
 
 const bank = new CountingServer();
 const web = new HttpFixture({ era: "modern" });
+const mire = new HttpFixture({ era: "modern" });
 let directory: string;
 let node: NodeProcess;
 const answers: Answer[] = [];
@@ -32,6 +33,7 @@ const answers: Answer[] = [];
 beforeAll(async () => {
   await bank.start();
   await web.start();
+  await mire.start();
   directory = newDirectory();
   const dead = new HttpFixture({ era: "modern" });
   await dead.start();
@@ -42,7 +44,8 @@ beforeAll(async () => {
     yaml: `
 servers:
   bank: { url: "${bank.url}", callTimeout: 60s, tools: { look: { class: read } } }
-  web: { url: "${web.url}", callTimeout: 1s, resultBytesMax: 64KiB, tools: { die: { class: read } } }
+  web: { url: "${web.url}", callTimeout: 3s, resultBytesMax: 64KiB, tools: { die: { class: read } } }
+  mire: { url: "${mire.url}", callTimeout: 10m }
   gone: { url: "${gone}" }
   quitter: { command: sh, args: ["-c", "echo I have no licence >&2; exit 7"] }
   nowhere: { command: /no/such/program }
@@ -53,7 +56,7 @@ ${server("late", { startDelayMs: 600_000 })}
 `,
     limits: { discoverTimeoutMs: 300, connectTimeoutMs: 6_000 },
   });
-  await node.toolsAre(["bank__pay", "bad__echo", "stuck__echo", "web__echo"]);
+  await node.toolsAre(["bank__pay", "bad__echo", "mire__echo", "stuck__echo", "web__echo"]);
 });
 
 afterAll(async () => {
@@ -99,12 +102,14 @@ async function call(tool: string, args: unknown = {}): Promise<Answer> {
   return answer;
 }
 
-const seen = (tool: string): number =>
+/** How many requests with this in them have really arrived at a server over stdio. */
+const arrived = (text: string): number =>
   existsSync(seenFile)
     ? readFileSync(seenFile, "utf8")
         .split("\n")
-        .filter((line) => line.includes(`"name":"${tool}"`)).length
+        .filter((line) => line.includes(text)).length
     : 0;
+const seen = (tool: string): number => arrived(`"name":"${tool}"`);
 
 const backAgain = (name: string) => until(async () => (await node.tools()).includes(name));
 
@@ -290,18 +295,23 @@ describe("a server that never starts", () => {
 
 test("all bad servers at once delay nobody else", async () => {
   await backAgain("bad__echo");
-  await backAgain("stuck__echo");
-  let stuck = 10;
-  const pending = Array.from({ length: stuck }, (_, i) => [
-    call("stuck__slow", { ms: 600_000, i }).finally(() => stuck--),
+  let stuck = 0;
+  const hangs = async (tool: string, args: object): Promise<Answer> => {
+    stuck++;
+    return call(tool, args).finally(() => stuck--);
+  };
+  const pending = Array.from({ length: 10 }, (_, i) => [
+    hangs("stuck__slow", { ms: 600_000, i }),
+    hangs("mire__hang", { i }),
     call("bad__slow", { ms: 60_000, i }),
     call("web__hang", { i }),
   ]).flat();
-  await until(() => seen("slow") === 21);
+  await until(() => arrived('"ms":600000') === 10 && mire.mcp.executed.get("hang") === 10);
   await Promise.all(Array.from({ length: 20 }, () => good()));
   for (let i = 0; i < 50; i++) await good();
-  expect(stuck).toBe(10);
+  expect(stuck).toBe(20);
   await call("stuck__die");
+  await mire.stop();
   for (const answer of await Promise.all(pending))
     expect(["deadline-exceeded", "upstream-lost"]).toContain(answer.code);
 });

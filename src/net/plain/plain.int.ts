@@ -41,7 +41,7 @@ const post = (over: Partial<HttpRequest> = {}): HttpRequest => ({
   path: "/mcp",
   headers: ["content-type", "text/plain"],
   body: "hello",
-  deadline: deadlineIn(systemClock, 10_000),
+  deadline: deadlineIn(systemClock, 60_000),
   signal: null,
   responseBytesMax: 10_000_000,
   ...over,

@@ -3,9 +3,6 @@ import type { SkillListing } from "@modelcontextprotocol/client/ext/skills";
 import { SkillsClient, SkillVerificationError } from "@modelcontextprotocol/client/ext/skills";
 import { until } from "../../fixtures/until.ts";
 
-/** Behind a new gateway a list can still be empty. */
-const listedWithinMs = 20_000;
-
 interface Context {
   readonly toolCalls?: readonly {
     readonly name: string;
@@ -61,7 +58,7 @@ export async function act(scenario: string, client: Client, context: unknown): P
 }
 
 async function tools(client: Client): ReturnType<typeof listed> {
-  await until(async () => (await listed(client)).length > 0, listedWithinMs);
+  await until(async () => (await listed(client)).length > 0);
   return listed(client);
 }
 
@@ -80,7 +77,7 @@ async function call(
 
 async function skills(client: Client): Promise<SkillListing["skills"]> {
   const offered = new SkillsClient(client);
-  await until(async () => (await offered.list()).skills.length > 0, listedWithinMs);
+  await until(async () => (await offered.list()).skills.length > 0);
   return (await offered.list()).skills;
 }
 
