@@ -320,7 +320,8 @@ describe("a database that goes away", () => {
         (thrown: { code: string; effect: string }) => `${thrown.code} ${thrown.effect}`,
       );
     const first = names.slice(0, 100).map(outcome);
-    await new Promise((resolve) => setImmediate(resolve));
+    // Once they stand in the queue: right after the store has taken them, in the same turn, in which the database cannot answer yet.
+    await new Promise<void>((resolve) => process.nextTick(resolve));
     await new Promise((resolve) => setImmediate(resolve));
     return { names, commits: [...first, ...names.slice(100).map(outcome)] };
   }
