@@ -1,4 +1,4 @@
-import { cpSync, globSync, renameSync, rmSync } from "node:fs";
+import { cpSync, existsSync, globSync, renameSync, rmSync } from "node:fs";
 import { isAbsolute, join, relative } from "node:path";
 import type { OutputOptions } from "rolldown";
 import { rolldown } from "rolldown";
@@ -14,23 +14,22 @@ rmSync(compiled, { recursive: true, force: true });
 renameSync(join(dist, "src"), compiled);
 
 /**
- * A room is one file: whoever wants some of it loads it. So is what has a door of its own in a room. Only `app` and `cli` are parted by
+ * A room is one file: whoever wants some of it loads it. So is a folder of it that has an index of its own. Only `app` and `cli` are parted by
  * who uses what, as a command that asks should not load a node.
  */
-const doors = new Set(["edge/stdio", "store/sqlite", "store/postgres", "store/memory"]);
 const rooms = {
   debugName: "a room",
   name: (id: string): string | null => {
     const [top = "", room = "", inner = ""] = relative(dist, id).split("/");
     if (top === "contract") return top;
     if (top !== "compiled" || room === "app" || room === "cli") return null;
-    return doors.has(`${room}/${inner}`) ? `${room}-${inner}` : room;
+    return existsSync(join(compiled, room, inner, "index.js")) ? `${room}-${inner}` : room;
   },
 };
 
-// A thread shares no file with the process: it would load with it what only that needs.
-// Rooms form no circle (test/architecture), so the files of them form none either.
+// Rooms form no circle (test/architecture), so their files form none either.
 await pack("cli/main", { includeDependenciesRecursively: false, groups: [rooms] });
+// A thread shares no file with the process: it would load with it what only that needs.
 await pack("store/sqlite/writer", false);
 await pack("store/sqlite/checkpointer", false);
 rmSync(compiled, { recursive: true });
